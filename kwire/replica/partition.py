@@ -115,7 +115,7 @@ class Partition:
     def delete_records(self, offset: int) -> int:
         """Move the log's start to `offset`, -1 meaning the high watermark; the new start (KIP-107).
 
-        OFFSET_OUT_OF_RANGE beyond the high watermark or below -1; POLICY_VIOLATION for a topic that is not deleted from.
+        OFFSET_OUT_OF_RANGE beyond the high watermark or below -1; POLICY_VIOLATION where only compaction removes.
         """
         self.check_leader()
         if "delete" not in self.log.config.cleanup_policy:

@@ -1,4 +1,4 @@
-"""InitProducerId (key 22), versions 0-5: an id for an idempotent producer (KIP-98); v3 an epoch to go on from (KIP-360).
+"""InitProducerId (key 22), versions 0-5: an id for an idempotent producer (KIP-98); v3 goes on from an epoch (KIP-360).
 
 Left out: transactional ids (there is no transaction coordinator yet) are answered COORDINATOR_NOT_AVAILABLE, and the
 transaction APIs are not advertised. Where Apache Kafka answers COORDINATOR_LOAD_IN_PROGRESS while the first block of

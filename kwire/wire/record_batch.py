@@ -172,7 +172,8 @@ def verify(buf: Buffer, pos: int = 0) -> BatchHeader:
 def batches(buf: Buffer, pos: int = 0, end: int | None = None) -> Iterator[tuple[int, BatchHeader]]:
     """(position, header) of each whole magic 2 batch between `pos` and `end`.
 
-    A partial batch at the tail ends the walk; checksums are not looked at. Raises CorruptRecordError at a length too small for a header, or another magic.
+    A partial batch at the tail ends the walk; checksums are not looked at. Raises CorruptRecordError at a length
+    too small for a header, or another magic.
     """
     stop = len(buf) if end is None else min(end, len(buf))
     while stop - pos > MAGIC_OFFSET:

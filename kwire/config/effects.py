@@ -1,13 +1,15 @@
 """Which options change what kwire does. All others are known, checked and described, and change nothing.
 
-The list is kept by hand and held by a test: a name in it must be read somewhere in kwire outside of this package.
+The two lists are kept by hand and held by a test, which compares them with the names that the code reads.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-EFFECTIVE: Final = frozenset(
+from kwire.config.topic_config import TOPIC_OPTIONS
+
+READ_HERE: Final = frozenset(
     (
         "advertised.listeners",
         "broker.id",
@@ -21,7 +23,13 @@ EFFECTIVE: Final = frozenset(
         "security.inter.broker.protocol",
     )
 )
-"""Broker options that are read."""
+"""Broker options that `BrokerConfig` itself turns into listeners, directories and the broker's number."""
+
+READ_BY_BROKER: Final = frozenset(("fetch.max.bytes",))
+"""Broker options that the rest of kwire reads."""
+
+READ_BY_TOPIC: Final[frozenset[str]] = frozenset(())
+"""Topic options that kwire reads; the broker options behind them have an effect by that."""
 
 WITHOUT_MEANING: Final = (
     ("controller.quorum.", "it belongs to KRaft, and kwire keeps its metadata in a ZooKeeper tree"),
@@ -39,9 +47,15 @@ WITHOUT_MEANING: Final = (
 """Prefixes of options that cannot have an effect in kwire's design, and why."""
 
 
+def effective_options() -> frozenset[str]:
+    """Every broker option that has an effect, be it through the topics that inherit it."""
+    inherited = {synonym for name in READ_BY_TOPIC for synonym, _ in TOPIC_OPTIONS[name].synonyms}
+    return READ_HERE | READ_BY_BROKER | inherited
+
+
 def without_effect(name: str) -> str | None:
-    """None for an option that has an effect; else why it has none, "" when it is not built yet."""
-    if name in EFFECTIVE:
+    """None for a broker option that has an effect; else why it has none, "" when it is not built yet."""
+    if name in effective_options():
         return None
     for prefix, why in WITHOUT_MEANING:
         if name.startswith(prefix):

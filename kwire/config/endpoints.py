@@ -7,17 +7,12 @@ both (KIP-797); a name that is not a security protocol needs a row in `listener.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from kwire.config.option import ConfigError
 
 SECURITY_PROTOCOLS: Final = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
-
-_LISTENER = re.compile(
-    r"([^:/]+)://(?:\[([0-9A-Za-z:.%\-]+)\]|([0-9A-Za-z.%_\-]*)|([0-9A-Fa-f:.]+)):(-?[0-9]+)", re.ASCII
-)
 
 
 class Endpoint(NamedTuple):
@@ -60,19 +55,27 @@ def parse_endpoints(option: str, texts: Iterable[str], protocols: Mapping[str, s
 
 
 def _parse_endpoint(option: str, text: str, protocols: Mapping[str, str]) -> Endpoint:
-    match = _LISTENER.fullmatch(text.strip())
-    if match is None:
+    name, separator, address = text.strip().partition("://")
+    name = name.strip().upper()
+    host, colon, port_text = address.rpartition(":")
+    digits = port_text.removeprefix("-")
+    if not (name and separator and colon and digits.isascii() and digits.isdigit() and _is_host(host)):
         raise ConfigError(option, f"{option}: {text!r} is not a listener; write NAME://host:port, PLAINTEXT://:9092")
-    name, bracketed, plain, bare_ipv6, port_text = match.groups()
     port = int(port_text)
     lowest = -1 if option == "advertised.listeners" else 0
     if not lowest <= port <= 65535:
         raise ConfigError(option, f"{option}: {text!r} has the port {port}; ports are 0 to 65535, 0 is any free one")
-    name = name.strip().upper()
     if name not in protocols:
         hint = f"give it one in listener.security.protocol.map, like {name}:PLAINTEXT"
         raise ConfigError(option, f"{option}: the listener {name} has no security protocol; {hint}")
-    return Endpoint(name, bracketed or plain or bare_ipv6 or "", port, protocols[name])
+    return Endpoint(name, host.strip("[]"), port, protocols[name])
+
+
+def _is_host(text: str) -> bool:
+    """Whether a text can be a host: nothing, a name, an IPv4 address, an IPv6 one with or without brackets."""
+    if text.startswith("["):
+        return text.endswith("]") and ":" in text and _is_host(text[1:-1])
+    return all(char.isascii() and (char.isalnum() or char in "-%._:") for char in text)
 
 
 def check_listeners(endpoints: list[Endpoint]) -> None:
@@ -110,4 +113,4 @@ def _address_family(host: str) -> set[int]:
     """{4} or {6} for a numeric address, empty for a name or for every interface."""
     if ":" in host:
         return {6}
-    return {4} if re.fullmatch(r"[0-9]+(\.[0-9]+){3}", host) else set()
+    return {4} if host.count(".") == 3 and host.replace(".", "").isdigit() else set()

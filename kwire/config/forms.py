@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from kwire.config.option import Matching
+from kwire.config.option import Matching, Valid
 
 _VERSIONS = (
     "0.8.0 0.8.1 0.8.2 0.9.0 0.10.0-IV0 0.10.0-IV1 0.10.1-IV0 0.10.1-IV1 0.10.1-IV2 0.10.2-IV0 0.11.0-IV0 0.11.0-IV1 "
@@ -15,10 +15,13 @@ _VERSIONS = (
 )
 
 
-class ProtocolVersion(NamedTuple):
+class ProtocolVersion(Valid):
     """A version of Kafka's broker protocol: `3.9-IV0`, or `3.9` and `3.9.1` for the last of that line."""
 
-    versions: tuple[str, ...]
+    __slots__ = ("versions",)
+
+    def __init__(self, versions: tuple[str, ...]) -> None:
+        self.versions = versions
 
     def accepts(self, value: Any) -> bool:
         depth = 3 if value.startswith("0.") else 2

@@ -11,7 +11,7 @@ The tables are imported by every start, so a row is a NamedTuple and a type is a
 from __future__ import annotations
 
 import re
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
 # The numbers are those of DescribeConfigs' `configType` (KIP-569).
 BOOLEAN: Final = 1
@@ -38,8 +38,7 @@ CLUSTER_WIDE: Final = "cluster-wide"
 """May be altered while the broker runs, for one broker or as the cluster's default (KIP-226)."""
 
 _BITS = {SHORT: 15, INT: 31, LONG: 63}
-_INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
-_DOUBLE = re.compile(r"[+-]?(?:NaN|Infinity|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[dDfF]?)", re.ASCII)
+_DOUBLE = r"[+-]?(?:NaN|Infinity|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[dDfF]?)"
 
 
 class ConfigError(ValueError):
@@ -54,28 +53,33 @@ class ConfigError(ValueError):
         self.message = message
 
 
-class Valid(Protocol):
-    """The values that an option takes, beyond its type."""
+class Valid:
+    """The values that an option takes, beyond its type: data with two questions. Subclasses answer both."""
+
+    __slots__ = ()
 
     def accepts(self, value: Any) -> bool:
         """Whether a value of the option's type, never None, is one of them."""
-        ...
+        raise NotImplementedError
 
     @property
     def text(self) -> str:
         """The same for a person: `at least 1`, `one of none, requested, required`."""
-        ...
+        raise NotImplementedError
 
 
-class Range(NamedTuple):
+class Range(Valid):
     """Numbers from `low` to `high`, both included; `also` is one more number that is taken."""
 
-    low: float
-    high: float | None = None
-    also: int | None = None
+    __slots__ = ("also", "high", "low")
+
+    def __init__(self, low: float, high: float | None = None, also: int | None = None) -> None:
+        self.low = low
+        self.high = high
+        self.also = also
 
     def accepts(self, value: Any) -> bool:
-        return value == self.also or (value >= self.low and (self.high is None or value <= self.high))
+        return value == self.also or bool(value >= self.low and (self.high is None or value <= self.high))
 
     @property
     def text(self) -> str:
@@ -83,40 +87,46 @@ class Range(NamedTuple):
         return bounds if self.also is None else f"{bounds}, or {self.also}"
 
 
-class OneOf(NamedTuple):
+class OneOf(Valid):
     """One of some words; for a list, each element is."""
 
-    words: tuple[str, ...]
-    ignore_case: bool = False
+    __slots__ = ("ignore_case", "words")
+
+    def __init__(self, words: tuple[str, ...], ignore_case: bool = False) -> None:
+        self.words = words
+        self.ignore_case = ignore_case
 
     def accepts(self, value: Any) -> bool:
         if isinstance(value, list):
             return all(self.accepts(element) for element in value)
-        return (value.lower() in (word.lower() for word in self.words)) if self.ignore_case else value in self.words
+        return value in self.words or (self.ignore_case and value.lower() in (word.lower() for word in self.words))
 
     @property
     def text(self) -> str:
         return "one of " + ", ".join(self.words)
 
 
-class NonEmpty(NamedTuple):
-    """A text or list that holds something."""
+class NonEmpty(Valid):
+    """A text that holds something."""
 
-    what: str = "text"
+    __slots__ = ()
 
     def accepts(self, value: Any) -> bool:
         return bool(value)
 
     @property
     def text(self) -> str:
-        return f"a {self.what} that is not empty"
+        return "not empty"
 
 
-class Matching(NamedTuple):
-    """A text, or each element of a list, of a given form."""
+class Matching(Valid):
+    """A text, or each element of a list, of a given form; `pattern` is a regular expression for the whole."""
 
-    pattern: str
-    form: str
+    __slots__ = ("form", "pattern")
+
+    def __init__(self, pattern: str, form: str) -> None:
+        self.pattern = pattern
+        self.form = form
 
     def accepts(self, value: Any) -> bool:
         elements = value if isinstance(value, list) else [value]
@@ -204,10 +214,11 @@ def _read(kind: int, text: str) -> Any:
             raise ValueError(text)
         return word == "true"
     if kind == DOUBLE:
-        if not _DOUBLE.fullmatch(text):
+        if not re.fullmatch(_DOUBLE, text):
             raise ValueError(text)
         return float(text.rstrip("dDfF"))
-    if not _INTEGER.fullmatch(text):
+    digits = text[1:] if text[:1] in ("+", "-") else text
+    if not (digits.isascii() and digits.isdigit()):
         raise ValueError(text)
     number = int(text)
     if not -(1 << _BITS[kind]) <= number < 1 << _BITS[kind]:

@@ -51,7 +51,7 @@ class TopicDeletionQueued(NamedTuple):
 
 
 class TopicDeleted(NamedTuple):
-    """All that is left to do once no broker holds a replica any more. `topic` is None if only the queue entry is left."""
+    """The rest, once no broker holds a replica any more. `topic` is None if only the queue entry is left."""
 
     name: str
     topic: TopicImage | None

@@ -106,7 +106,7 @@ def collision_key(name: str) -> str:
 
 
 def name_must_not_collide(name: str, existing: Mapping[str, str]) -> None:
-    """`existing` is by collision key. Raises INVALID_TOPIC_EXCEPTION unless the name differs in more than '.' and '_'."""
+    """`existing` is by collision key. Raises INVALID_TOPIC_EXCEPTION if a name differs in '.' and '_' only."""
     other = existing.get(collision_key(name))
     if other is not None and other != name:
         raise KafkaError(

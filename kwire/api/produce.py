@@ -93,7 +93,7 @@ def _append_one(
             raise KafkaError(ErrorCode.UNKNOWN_TOPIC_ID)
         partition = context.services.replicas.partition(topic, index)
         records = data.records
-        if records is None:
+        if not isinstance(records, memoryview):
             raise KafkaError(ErrorCode.INVALID_RECORD, "the records of this partition are null")
         _refuse_transactions(request.transactional_id, records)
         info = partition.append(

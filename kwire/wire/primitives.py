@@ -1,8 +1,8 @@
 """The field types of Kafka's protocol, one read and one write function each.
 
 Readers take `(data, position, end)` and return `(value, position after it)`; `end` is how far this field may reach.
-They check every length against the bytes left before they take anything, and raise DecodeError. An index or a `struct` call
-beyond the buffer raises IndexError or struct.error, which `codec` turns into DecodeError for all of them at once.
+They check every length against the bytes left before they take anything, and raise DecodeError. An index or a
+`struct` call beyond the buffer raises IndexError or struct.error, which `codec` turns into DecodeError for all of them.
 
 "Compact" forms (KIP-482, flexible versions) have an unsigned varint of length + 1 with 0 for null; the older forms have
 an int16 (strings) or int32 (everything else) with a negative length for null.

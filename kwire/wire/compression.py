@@ -4,7 +4,7 @@
 - snappy: written in the framing of Java's snappy library ("xerial": a magic of 8 bytes, version and compatible version,
   then blocks of 32 KiB, each after its int32 length); read so or raw, because librdkafka writes one raw block.
 - lz4: one frame of independent 64 KiB blocks without content size (Java refuses linked ones). Under magic 0 the header
-  checksum covers the frame's magic bytes too (KAFKA-3160); with magic 0 and 1 either checksum is accepted.
+  checksum covers the frame's magic bytes too (KAFKA-3160), and is not looked at when reading.
 - zstd: one or several frames, content size not required.
 
 Nothing decompresses beyond `max_size`: snappy says its length in front, which is checked before memory is taken; the
@@ -254,7 +254,7 @@ def _compress_lz4(data: Buffer, level: int | None, magic: int) -> bytes:
 
 def _decompress_lz4(data: Buffer, max_size: int, magic: int) -> bytes:
     frame = _lz4()
-    if magic < 2:
+    if magic == 0:
         data = _with_header_checksum(data, broken=False)
     try:
         return _decompress_streams(
@@ -265,7 +265,7 @@ def _decompress_lz4(data: Buffer, max_size: int, magic: int) -> bytes:
 
 
 def _with_header_checksum(data: Buffer, *, broken: bool) -> bytes:
-    """The frame with its header checksum as it should be, or as old clients wrote it (KAFKA-3160)."""
+    """The frame with its header checksum as it should be, or as magic 0 has it (KAFKA-3160)."""
     if len(data) < 7:
         raise CompressionError("lz4: the frame's header is cut")
     end = 14 if data[4] & 0x08 else 6

@@ -13,6 +13,8 @@ from them what the file lacks. Source: Kafka's `LeaderEpochFileCache`.
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 from kwire.log.files import Files
 
 FILE_NAME = "leader-epoch-checkpoint"
@@ -65,11 +67,8 @@ class LeaderEpochs:
         if epoch < entries[0][0]:
             # The log begins after that epoch: whoever has it shares nothing before our first entry.
             return epoch, entries[0][1]
-        for (known, _), (_, next_start) in zip(entries, entries[1:], strict=False):
-            found = known, next_start
-            if entries[entries.index((known, _)) + 1][0] > epoch:
-                return found
-        return UNDEFINED_EPOCH, UNDEFINED_OFFSET
+        slot = bisect_right(entries, epoch, key=_epoch_of) - 1
+        return entries[slot][0], entries[slot + 1][1]
 
     def epoch_for(self, offset: int) -> int:
         """The epoch that wrote `offset`; -1 when it is older than all entries."""
@@ -104,6 +103,10 @@ class LeaderEpochs:
         if not self._written:
             self._files.replace_file(self._path, render(self.entries), sync=sync)
             self._written = True
+
+
+def _epoch_of(entry: tuple[int, int]) -> int:
+    return entry[0]
 
 
 def render(entries: list[tuple[int, int]]) -> bytes:

@@ -18,7 +18,17 @@ _ENTRIES_IN_A_RUN = 64
 class EntryFile:
     """Entries of two integers: those on disk, read when asked for, and the newest in memory."""
 
-    __slots__ = ("_file", "_files", "_pending", "_preallocated", "_run_bytes", "_stored_bytes", "base_offset", "max_bytes", "path")
+    __slots__ = (
+        "_file",
+        "_files",
+        "_pending",
+        "_preallocated",
+        "_run_bytes",
+        "_stored_bytes",
+        "base_offset",
+        "max_bytes",
+        "path",
+    )
 
     ENTRY: Struct
     ENTRY_SIZE: int

@@ -119,7 +119,8 @@ class ProducerState:
         """Within its transaction a producer writes nothing else: INVALID_TXN_STATE."""
         if self.txn_first_offset is not None and not header.is_transactional:
             raise KafkaError(
-                ErrorCode.INVALID_TXN_STATE, f"producer {self.producer_id} has a transaction open and wrote outside of it"
+                ErrorCode.INVALID_TXN_STATE,
+                f"producer {self.producer_id} has a transaction open and wrote outside of it",
             )
 
     def check_coordinator_epoch(self, marker: Marker) -> None:
@@ -271,7 +272,9 @@ class ProducerStateManager:
         """Start over from a snapshot's entries."""
         self.entries = {entry.producer_id: entry for entry in entries}
         self.map_end_offset = map_end_offset
-        open_txns = [(e.txn_first_offset, e.producer_id) for e in self.entries.values() if e.txn_first_offset is not None]
+        open_txns = [
+            (e.txn_first_offset, e.producer_id) for e in self.entries.values() if e.txn_first_offset is not None
+        ]
         self._ongoing = dict(sorted(open_txns))
         self._unreplicated = {}
 

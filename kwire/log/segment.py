@@ -215,6 +215,10 @@ class LogSegment:
             yield StoredBatch(position, header)
             position += header.size
 
+    def bytes_at(self, position: int, size: int) -> bytes:
+        """`size` bytes from `position`; fewer at the end of the file."""
+        return self._files.read_at(self._file or self.file, size, position)
+
     def locate(self, offset: int) -> int:
         """The position of the batch that holds `offset`, or of the first one behind it; `size` when there is none."""
         position = self._positions.get(offset)

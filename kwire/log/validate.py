@@ -110,7 +110,8 @@ def one_batch_of_magic_2(records: memoryview, produce_version: int) -> memoryvie
     size = first_batch_size(records)
     if not size:
         raise refused_before_the_log(
-            ErrorCode.INVALID_RECORD, f"produce requests of version {produce_version} carry a record batch per partition"
+            ErrorCode.INVALID_RECORD,
+            f"produce requests of version {produce_version} carry a record batch per partition",
         )
     if records[MAGIC_OFFSET] != 2:
         raise refused_before_the_log(
@@ -127,6 +128,18 @@ def one_batch_of_magic_2(records: memoryview, produce_version: int) -> memoryvie
             ErrorCode.INVALID_RECORD, f"produce requests of version {produce_version} carry one batch per partition"
         )
     return records[:size]
+
+
+def one_batch_of_any_magic(records: memoryview, config: LogConfig, now_ms: int) -> memoryview:
+    """Produce v0 to v2: one batch of magic 2 as it is, a message set of magic 0 or 1 converted; empty for no message."""
+    size = first_batch_size(records)
+    if not size:
+        return records[:0]
+    if records[MAGIC_OFFSET] == 2:
+        if first_batch_size(records[size:]):
+            raise AppendRefused(ErrorCode.INVALID_RECORD, "there is more than one batch of magic 2")
+        return records[:size]
+    raise AppendRefused(ErrorCode.UNSUPPORTED_FOR_MESSAGE_FORMAT, "message sets of magic 0 and 1 are not converted yet")
 
 
 def valid_batch(batch: memoryview, config: LogConfig, now_ms: int) -> ValidBatch:
@@ -151,7 +164,9 @@ def _checked_frame(batch: memoryview, config: LogConfig) -> BatchHeader:
         raise AppendRefused(ErrorCode.CORRUPT_MESSAGE, f"{size} bytes are no batch", names_log_start=False)
     header = BatchHeader._make(HEADER.unpack_from(batch))
     if header.base_offset != 0:
-        raise AppendRefused(ErrorCode.INVALID_RECORD, f"the base offset of a produced batch is 0, not {header.base_offset}")
+        raise AppendRefused(
+            ErrorCode.INVALID_RECORD, f"the base offset of a produced batch is 0, not {header.base_offset}"
+        )
     if size > config.max_message_bytes:
         raise AppendRefused(
             ErrorCode.MESSAGE_TOO_LARGE,
@@ -262,7 +277,9 @@ def _recompressed(
     from kwire.wire.records import records_data, seal_batch
 
     attributes = header.attributes & ~(COMPRESSION_MASK | TIMESTAMP_TYPE_MASK) | target | timestamp_type << 3
-    level = {1: config.compression_gzip_level, 3: config.compression_lz4_level, 4: config.compression_zstd_level}.get(target)
+    level = {1: config.compression_gzip_level, 3: config.compression_lz4_level, 4: config.compression_zstd_level}.get(
+        target
+    )
     wanted = header._replace(attributes=attributes, max_timestamp=max_timestamp)
     out = seal_batch(wanted, records_data(batch, 0, header), level=level)
     if len(out) > config.max_message_bytes:

@@ -1,18 +1,17 @@
-"""What a response is made of: runs of bytes, and ranges of files that become bytes only when they are sent.
-
-A Fetch response carries record batches exactly as they lie on disk. Keeping them a `FileRange` until the socket can
-take them means that nobody below the connection copies or even reads them.
-"""
+"""The pieces a message is sent in: byte strings, and ranges of open files that nobody has read yet."""
 
 from __future__ import annotations
 
 import os
 
+Buffer = bytes | bytearray | memoryview
+"""What a message can be decoded from."""
+
 
 class FileRange:
-    """`size` bytes of an open file, starting at byte `position`.
+    """`size` bytes of the open file `fd`, from byte `position`.
 
-    `fd` is a readable file descriptor; `owner` is any object that keeps it open for as long as this range lives.
+    `owner` is whatever keeps `fd` open: as long as the range lives, so does its owner.
     """
 
     __slots__ = ("fd", "owner", "position", "size")
@@ -24,21 +23,19 @@ class FileRange:
         self.owner = owner
 
     def read(self) -> bytes:
-        """All `size` bytes, by positional read (the file's own position stays).
-
-        Raises OSError when the disk fails or the file ends before the range does.
-        """
+        """The bytes of the range, by `pread`; OSError when the file ends before the range does."""
         data = os.pread(self.fd, self.size, self.position)
         if len(data) == self.size:
             return data
         pieces = [data]
         missing = self.size - len(data)
-        while missing:
+        while missing and data:
+            # Linux cuts one read at about 2 GiB and a signal may cut it anywhere: a short read is not yet the end.
             data = os.pread(self.fd, missing, self.position + self.size - missing)
-            if not data:
-                raise OSError(f"{self!r} ends {missing} bytes early")
             pieces.append(data)
             missing -= len(data)
+        if missing:
+            raise OSError(f"file ends {missing} bytes before the range {self.position}+{self.size}")
         return b"".join(pieces)
 
     def __repr__(self) -> str:
@@ -46,10 +43,13 @@ class FileRange:
 
 
 Part = bytes | bytearray | memoryview | FileRange
+"""One piece of an encoded message."""
 
 
 def part_size(part: Part) -> int:
-    """Bytes that `part` will occupy on the wire."""
+    """How many bytes the part will be on the wire."""
     if isinstance(part, FileRange):
         return part.size
-    return part.nbytes if isinstance(part, memoryview) else len(part)
+    if isinstance(part, memoryview):
+        return part.nbytes
+    return len(part)

@@ -26,7 +26,7 @@ from kwire.wire.messages.produce import (
     ProduceResponse,
     TopicProduceResponse,
 )
-from kwire.wire.record_batch import TRANSACTIONAL_FLAG, read_header
+from kwire.wire.record_batch import ATTRIBUTES_OFFSET, MAGIC_OFFSET, RECORD_BATCH_OVERHEAD, TRANSACTIONAL_MASK
 
 FIRST_VERSION_WITH_TOPIC_IDS = 13
 FIRST_VERSION_WITH_NEW_LEADER = 10
@@ -141,7 +141,9 @@ def _refused(
 
 def _refuse_transactions(transactional_id: str | None, records: memoryview) -> None:
     """No transaction coordinator yet: a transactional batch belongs to an id that nobody knows."""
-    if len(records) < 61 or records[16] != 2 or not read_header(records).attributes & TRANSACTIONAL_FLAG:
+    if len(records) < RECORD_BATCH_OVERHEAD or records[MAGIC_OFFSET] != 2:
+        return
+    if not records[ATTRIBUTES_OFFSET + 1] & TRANSACTIONAL_MASK:
         return
     if transactional_id is None:
         raise KafkaError(ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)

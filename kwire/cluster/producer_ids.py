@@ -1,6 +1,6 @@
 """Producer ids, unique in the cluster: each broker takes a block of 1000 through a conditional write.
 
-The znode `/latest_producer_id_block` holds the block that was taken last (`ProducerIdBlock` in `znodes.py`);
+The znode `/latest_producer_id_block` holds the block that was taken last (`ProducerIdBlockZnode`);
 apache/kafka `ZooKeeperProducerIdManager`.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 
 from kwire.cluster.store import BadVersionError, MetadataStore
-from kwire.cluster.znodes import ProducerIdBlock
+from kwire.cluster.znodes import ProducerIdBlock, ProducerIdBlockZnode
 from kwire.errors import ErrorCode, KafkaError
 
 BLOCK_SIZE = 1000
@@ -37,15 +37,16 @@ class ProducerIdManager:
         return producer_id
 
     async def _take_block(self) -> None:
-        path = ProducerIdBlock.path()
+        path = ProducerIdBlockZnode.PATH
         while True:
             data, stat = await self._store.get(path)
-            start = ProducerIdBlock.decode(data).block_end + 1 if data else 0
+            last = ProducerIdBlockZnode.decode(data)
+            start = 0 if last is None else last.last + 1
             if start > MAX_PRODUCER_ID - BLOCK_SIZE:
                 raise KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR, "all producer ids are used up")
-            block = ProducerIdBlock(broker=self._broker_id, block_start=start, block_end=start + BLOCK_SIZE - 1)
+            block = ProducerIdBlock(self._broker_id, start, start + BLOCK_SIZE - 1)
             try:
-                await self._store.set(path, block.encode(), stat.version)
+                await self._store.set(path, ProducerIdBlockZnode.encode(block), stat.version)
             except BadVersionError:
                 continue  # Another broker was faster: the next block is behind its.
             self._next, self._end = start, start + BLOCK_SIZE

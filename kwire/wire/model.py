@@ -123,7 +123,7 @@ class Model:
         said = cls.__dict__
         plain = WireField()
         self.fields = [
-            Field(cls, name, text, said.get(name, plain)) for name, text in said.get("__annotations__", {}).items()
+            Field(cls, name, text, said.get(name, plain)) for name, text in cls.__annotations__.items()
         ]
         self.names = tuple(field.name for field in self.fields)
 

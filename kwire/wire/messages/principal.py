@@ -1,0 +1,14 @@
+"""principal"""
+
+from __future__ import annotations
+
+from kwire.wire.schema import Bool, String, message
+
+
+@message(valid="0", flexible="0+", prefix="version")
+class DefaultPrincipalData:
+    """DefaultPrincipalData"""
+
+    type: String
+    name: String
+    token_authenticated: Bool

@@ -6,7 +6,7 @@ here remembers anything but the deletions under way, so that a decision that cou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from kwire.cluster.controller.changes import (
@@ -31,10 +31,8 @@ from kwire.cluster.controller.validation import (
     replicas_must_be_known_brokers,
 )
 from kwire.cluster.metadata_cache import BrokerImage, MetadataCache, PartitionImage, TopicImage
+from kwire.config.topic_config import validate_topic_overrides
 from kwire.errors import ErrorCode, KafkaError
-
-ValidateOverrides = Callable[[Mapping[str, str | None]], None]
-"""Raises KafkaError(INVALID_CONFIG) for settings that a topic cannot have."""
 
 
 class Entropy(Protocol):
@@ -92,11 +90,10 @@ class Decision(NamedTuple):
 class ControllerCore:
     """Decides over the images in `cluster`; whoever asks must let no change come between question and effect."""
 
-    def __init__(self, cluster: MetadataCache, validate_overrides: ValidateOverrides) -> None:
+    def __init__(self, cluster: MetadataCache) -> None:
         self.cluster = cluster
         self.deleting: dict[str, TopicImage | None] = {}
         """Topics queued for deletion whose replicas may not all be gone yet; set by `driver` alone."""
-        self._validate_overrides = validate_overrides
 
     def create_topics(self, topics: Sequence[NewTopic], defaults: TopicDefaults, entropy: Entropy) -> Decision:
         """Each name is decided by itself; one that occurs twice is refused with INVALID_REQUEST."""
@@ -180,7 +177,7 @@ class ControllerCore:
             raise KafkaError(ErrorCode.TOPIC_ALREADY_EXISTS, f"The topic '{new.name}' is still being deleted.")
         if collision_keys is not None:
             name_must_not_collide(new.name, collision_keys)
-        self._validate_overrides(new.overrides)
+        validate_topic_overrides(new.overrides)
         if new.assignments:
             replicas = self._assigned(new)
         else:

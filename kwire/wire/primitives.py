@@ -74,12 +74,21 @@ def _make_uvarint(value: int) -> bytes:
     return bytes(out)
 
 
-_SMALL_UVARINTS = [_make_uvarint(i) for i in range(256)]
+class _Uvarints(dict[int, bytes]):
+    """Unsigned varints by value: the small ones are kept, the others made when asked for."""
+
+    __slots__ = ()
+
+    def __missing__(self, value: int) -> bytes:
+        return _make_uvarint(value)
+
+
+UVARINTS = _Uvarints((i, _make_uvarint(i)) for i in range(256))
 
 
 def uvarint(value: int) -> bytes:
-    """The bytes of an unsigned varint."""
-    return _SMALL_UVARINTS[value] if 0 <= value < 256 else _make_uvarint(value)
+    """The bytes of an unsigned varint. Raises EncodeError beyond 32 bits."""
+    return UVARINTS[value]
 
 
 # --- lengths
@@ -176,7 +185,7 @@ def compact_string(value: str) -> bytes:
     raw = value.encode()
     length = len(raw)
     if length < 0xFF:
-        return _SMALL_UVARINTS[length + 1] + raw
+        return UVARINTS[length + 1] + raw
     if length > MAX_STRING_BYTES:
         raise EncodeError(f"a string of {length} bytes is longer than {MAX_STRING_BYTES}")
     return _make_uvarint(length + 1) + raw

@@ -1,7 +1,7 @@
 """Checks golden vectors of record batches, message sets and the small encodings (`records/*.jsonl`, `misc/*.jsonl`).
 
-A vector's fields say what it is: a conversion down has `to_magic`, an append `next_offset`, a batch that must be refused
-`error`; what remains is bytes and the batches that Kafka reads in them.
+A vector's fields say what it is: a conversion down has `to_magic`, an append `next_offset`, a batch that must be
+refused `error`; what remains is bytes and the batches that Kafka reads in them.
 """
 
 from __future__ import annotations
@@ -50,11 +50,13 @@ def check(vector: Vector) -> str | None:
 
 
 def check_line(vector: Vector, file_name: str = "") -> None:
-    """Check one vector; AssertionError tells how we differ. NotImplementedError for a kind this module has no code for."""
+    """Check one vector; AssertionError tells how we differ, NotImplementedError that its kind is of another layer."""
     if "to_magic" in vector:
         check_down_conversion(vector)
     elif "next_offset" in vector:
         check_append(vector)
+    elif "badUnsignedVarint" in vector:
+        check_bad_varint(vector)
     elif "error" in vector:
         check_refused(vector)
     elif "batches" in vector:
@@ -159,7 +161,7 @@ def hex_or_none(value: bytes | None) -> str | None:
 
 
 def check_batches(text: str, expected: list[Vector]) -> None:
-    """Kafka's bytes are read as Kafka reads them, and written again: the same bytes, or the same records if compressed."""
+    """Kafka's bytes are read as Kafka reads them, and written again: the same bytes, or records if compressed."""
     buf = bytes.fromhex(text)
     batches = read_all(buf)
     same_batches(batches, expected)
@@ -229,7 +231,8 @@ def check_refused(vector: Vector) -> None:
     try:
         read_all(bytes.fromhex(vector["hex"]))
     except WireError as error:
-        assert isinstance(error, expected), f"{type(error).__name__} ({error}), Kafka throws {vector['error']}"
+        if not isinstance(error, expected):
+            raise AssertionError(f"{type(error).__name__} ({error}), Kafka throws {vector['error']}") from error
     else:
         raise AssertionError(f"was read, Kafka throws {vector['error']}")
 
@@ -264,7 +267,7 @@ def check_append(vector: Vector) -> None:
         )
     same("max timestamp", append_time or max_timestamp, vector["max_timestamp"])
     ours = read_all(bytes(buf))
-    if target == 0 or source is not None and source.compression == target:
+    if target == 0 or (source is not None and source.compression == target):
         same("bytes", buf.hex(), vector["hex"])
     else:
         unstable = {"crc": 0, "sizeInBytes": 0}
@@ -308,3 +311,13 @@ def check_varint(vector: Vector) -> None:
         else:
             same(name, (raw >> 1) ^ -(raw & 1), value)
             same(f"{name} written", varint(value).hex(), text)
+
+
+def check_bad_varint(vector: Vector) -> None:
+    errors = {"BufferUnderflowException": IndexError, "IllegalArgumentException": OverflowError}
+    try:
+        raw, _ = long_varint(bytes.fromhex(vector["badUnsignedVarint"]), 0, 5)
+    except (IndexError, OverflowError) as error:
+        same("error", type(error), errors[vector["error"]])
+    else:
+        raise AssertionError(f"was read as {raw}, Kafka throws {vector['error']}")

@@ -129,7 +129,7 @@ class Controller:
         """One result per distinct name, in order. New partitions are led and shown when this returns."""
         async with self._lock:
             self._must_be_active()
-            decision = self._core.create_partitions(topics, self._entropy)
+            decision = self._core.create_partitions(topics)
             return await self._carry_out(decision, validate_only)
 
     async def delete_topics(self, names: Sequence[str]) -> list[TopicResult]:

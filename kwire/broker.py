@@ -26,7 +26,7 @@ from kwire.cluster.store import MetadataStore
 from kwire.cluster.znodes import BrokerRegistration
 from kwire.config.broker_config import BrokerConfig
 from kwire.config.endpoints import Endpoint
-from kwire.config.topic_config import TopicConfig, validate_topic_overrides
+from kwire.config.topic_config import TopicConfig
 from kwire.ids import uuid_text
 from kwire.log.config import LogConfig
 from kwire.log.manager import LogManager
@@ -123,7 +123,6 @@ class Broker:
             broker_id=self.broker_id,
             options=self.config,
             leadership=services.replicas,
-            validate_overrides=validate_topic_overrides,
             clock=self.clock,
         )
         await self._listen(Dispatcher(services))

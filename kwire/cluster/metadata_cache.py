@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from kwire.cluster.znodes import NO_LEADER, Endpoint
+from kwire.cluster.znodes import NO_LEADER
+from kwire.config.endpoints import Endpoint
 from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import ZERO_UUID
 

@@ -11,11 +11,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from kwire.config.endpoints import Endpoint
 from kwire.ids import ZERO_UUID, uuid_from_text, uuid_text
 
 NO_LEADER = -1
-DEFAULT_ENTITY = "<default>"
-"""The name of the entity that stands for all entities without their own settings."""
 
 
 class ZnodeError(ValueError):
@@ -62,15 +61,6 @@ class BrokerIdsZnode:
     PATH = "/brokers/ids"
 
 
-class Endpoint(NamedTuple):
-    """One advertised listener."""
-
-    listener_name: str
-    host: str
-    port: int
-    security_protocol: str
-
-
 class BrokerRegistration(NamedTuple):
     """What `/brokers/ids/<id>` says of a broker; `timestamp_ms` is the registration's instant."""
 
@@ -96,7 +86,7 @@ class BrokerIdZnode:
         value: dict[str, object] = {
             "features": {},
             "listener_security_protocol_map": {end.listener_name: end.security_protocol for end in broker.endpoints},
-            "endpoints": [f"{end.listener_name}://{_host_text(end.host)}:{end.port}" for end in broker.endpoints],
+            "endpoints": [str(endpoint) for endpoint in broker.endpoints],
         }
         if broker.rack is not None:
             value["rack"] = broker.rack
@@ -120,10 +110,6 @@ class BrokerIdZnode:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ZnodeError(path, f"is not a broker registration: {error!r}") from error
-
-
-def _host_text(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
 
 
 def _endpoint(text: str, protocols: Mapping[str, str]) -> Endpoint:
@@ -364,79 +350,13 @@ class DeleteTopicsZnode:
         return f"{cls.PATH}/{topic}"
 
 
-class ConfigEntityZnode:
-    """`/config/<type>/<name>`: dynamic settings of one entity; all values are strings.
-
-    Types are `topics`, `brokers`, `clients`, `users`, `ips`. Names of users and clients are percent-encoded; the name
-    `<default>` is not.
-    """
-
-    @staticmethod
-    def type_path(entity_type: str) -> str:
-        return f"/config/{entity_type}"
-
-    @staticmethod
-    def path(entity_type: str, name: str) -> str:
-        return f"/config/{entity_type}/{name}"
-
-    @staticmethod
-    def encode(config: Mapping[str, str]) -> bytes:
-        return to_json_bytes({"version": 1, "config": dict(config)})
-
-    @staticmethod
-    def decode(path: str, data: bytes | None) -> dict[str, str]:
-        if not data:
-            return {}
-        config = from_json_bytes(path, data).get("config", {})
-        if not isinstance(config, dict):
-            raise ZnodeError(path, "its config is not an object")
-        return {str(name): str(value) for name, value in config.items()}
-
-    @staticmethod
-    def sanitize(name: str) -> str:
-        """The path form of a user's or client's name."""
-        from urllib.parse import (
-            quote,
-        )  # Costs more to import than everything else here; few brokers have such entities.
-
-        return name if name == DEFAULT_ENTITY else quote(name, safe="*~-_.")
-
-    @staticmethod
-    def desanitize(name: str) -> str:
-        """Back from the path form."""
-        from urllib.parse import unquote
-
-        return unquote(name)
-
-
-class ConfigChangesZnode:
-    """`/config/changes`: persistent sequential children, each naming the entity whose settings have changed."""
-
-    PATH = "/config/changes"
-    PREFIX = "/config/changes/config_change_"
-    PURGE_AFTER_MS = 15 * 60 * 1000
-    """A notice older than this is deleted when the next one is written."""
-
-    @staticmethod
-    def encode(entity_path: str) -> bytes:
-        return to_json_bytes({"version": 2, "entity_path": entity_path})
-
-    @staticmethod
-    def decode(path: str, data: bytes | None) -> str:
-        value = from_json_bytes(path, data)
-        try:
-            return str(value["entity_path"])
-        except KeyError as error:
-            raise ZnodeError(path, "names no entity") from error
-
-
 PERSISTENT_PATHS: tuple[str, ...] = (
     ConsumersZnode.PATH,
     BrokersZnode.PATH,
     BrokerIdsZnode.PATH,
     TopicsZnode.PATH,
     "/config",
-    ConfigChangesZnode.PATH,
+    "/config/changes",
     "/admin",
     DeleteTopicsZnode.PATH,
     BrokerSequenceIdZnode.PATH,

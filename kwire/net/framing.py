@@ -107,6 +107,12 @@ class FrameReader:
         size: int = _unpack_length(self._scratch, self._start)[0]
         return size <= 0 or size > self.max_bytes or self._end - self._start - LENGTH_BYTES >= size
 
+    @property
+    def allocated_bytes(self) -> int:
+        """Memory that this connection's input holds now."""
+        large = len(self._large) if self._large is not None else 0
+        return large + len(self._stash) + (SCRATCH_BYTES if self._scratch is not None else 0)
+
     def buffer(self) -> memoryview:
         """Where the transport should receive next: never empty unless `is_full`."""
         large = self._large

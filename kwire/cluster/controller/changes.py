@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from kwire.cluster.config_znodes import ConfigChangesZnode, ConfigEntityZnode
 from kwire.cluster.metadata_cache import MetadataCache, PartitionImage, TopicImage
 from kwire.cluster.store import Create, Delete, Operation, SetData
 from kwire.cluster.znodes import (
-    ConfigChangesZnode,
-    ConfigEntityZnode,
     DeleteTopicsZnode,
     PartitionState,
     TopicAssignment,

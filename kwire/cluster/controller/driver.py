@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import logging
 from asyncio import Lock, Task, get_running_loop
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from typing import Any
 
 from kwire.clock import Clock
+from kwire.cluster.config_znodes import ConfigEntityZnode
 from kwire.cluster.controller import loading
 from kwire.cluster.controller.changes import (
     Change,
     EntityConfigChanged,
-    PartitionsAdded,
-    PartitionsChanged,
-    TopicCreated,
     apply,
     operations,
 )
@@ -33,7 +31,15 @@ from kwire.cluster.controller.core import (
     TopicResult,
     ValidateOverrides,
 )
-from kwire.cluster.metadata_cache import INTERNAL_TOPICS, MetadataCache, PartitionImage, TopicImage
+from kwire.cluster.controller.entropy import SystemEntropy
+from kwire.cluster.controller.internal_topics import Options, internal_topic
+from kwire.cluster.controller.leadership import (
+    PartitionLeadership,
+    assignments,
+    assignments_of,
+    without_leader,
+)
+from kwire.cluster.metadata_cache import INTERNAL_TOPICS, MetadataCache, TopicImage
 from kwire.cluster.store import (
     BadVersionError,
     Check,
@@ -50,7 +56,6 @@ from kwire.cluster.store import (
 from kwire.cluster.znodes import (
     NO_LEADER,
     BrokerIdsZnode,
-    ConfigEntityZnode,
     ControllerEpochZnode,
     ControllerZnode,
     FeatureZnode,
@@ -59,70 +64,6 @@ from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import TopicPartition
 
 logger = logging.getLogger("kwire.controller")
-
-
-class PartitionAssignment(NamedTuple):
-    """What was decided about one partition; `overrides` are its topic's own settings."""
-
-    topic: str
-    topic_id: bytes
-    partition: int
-    leader: int
-    leader_epoch: int
-    isr: list[int]
-    replicas: list[int]
-    partition_epoch: int
-    is_new: bool
-    overrides: Mapping[str, str]
-
-
-class PartitionLeadership(Protocol):
-    """The part of a broker that leads and follows partitions (`kwire.replica`)."""
-
-    async def apply(self, assignments: Iterable[PartitionAssignment]) -> None:
-        """Take these roles; a partition that is new here gets its log. Returns once they can be used."""
-        ...
-
-    async def stop(self, names: Iterable[TopicPartition], *, delete: bool) -> None:
-        """Give these partitions up; with `delete`, their logs too."""
-        ...
-
-    def reconfigure(self, topic: str, overrides: Mapping[str, str]) -> None:
-        """A topic's settings have changed."""
-        ...
-
-
-class Options(Protocol):
-    """The broker options that the controller reads and updates (`kwire.config`)."""
-
-    def get(self, name: str) -> Any:
-        """The typed value in force."""
-        ...
-
-    def apply_dynamic(self, per_broker: Mapping[str, str], cluster: Mapping[str, str]) -> None:
-        """Replace the dynamic settings."""
-        ...
-
-
-class SystemEntropy:
-    """Randomness of the operating system."""
-
-    def topic_id(self) -> bytes:
-        """A random uuid (version 4) whose text does not begin with '-', as apache/kafka `Uuid.randomUuid`."""
-        from os import urandom
-
-        while True:
-            raw = bytearray(urandom(16))
-            raw[6] = raw[6] & 0x0F | 0x40
-            raw[8] = raw[8] & 0x3F | 0x80
-            if raw[0] >> 2 != 62:
-                return bytes(raw)
-
-    def below(self, bound: int) -> int:
-        """A number from 0 to `bound` - 1."""
-        from random import randrange
-
-        return randrange(bound)
 
 
 class Controller:
@@ -240,7 +181,7 @@ class Controller:
         """Write, then lead, then show."""
         await self._write(changes)
         try:
-            await self._leadership.apply([assignment for change in changes for assignment in _assignments(change)])
+            await self._leadership.apply([assignment for change in changes for assignment in assignments(change)])
         finally:  # What is written is so; a partition whose log failed here is offline, not unknown.
             for change in changes:
                 apply(change, self.cluster)
@@ -343,8 +284,8 @@ class Controller:
         await self._load()
         for name, topic in list(self._core.deleting.items()):
             if topic is not None:  # Without a leader, but with its logs, which go in the next step.
-                gone = [_without_leader(partition) for partition in topic.partitions]
-                await self._leadership.apply(_assignments_of(topic, gone, is_new=False))
+                gone = [without_leader(partition) for partition in topic.partitions]
+                await self._leadership.apply(assignments_of(topic, gone, is_new=False))
             await self._finish_deletion(name)
         changes = self._core.brokers_changed(
             self.cluster.brokers.values(), unclean_by_default=self._unclean_by_default()
@@ -354,7 +295,7 @@ class Controller:
             apply(change, self.cluster)
         every = self.cluster.topics.values()
         await self._leadership.apply(
-            [assignment for topic in every for assignment in _assignments_of(topic, topic.partitions, is_new=False)]
+            [assignment for topic in every for assignment in assignments_of(topic, topic.partitions, is_new=False)]
         )
 
     def _on_controller_change(self, event: WatchEvent) -> None:
@@ -404,72 +345,3 @@ class Controller:
         if name not in INTERNAL_TOPICS:
             return NewTopic(name)
         return internal_topic(name, self._options)
-
-
-def internal_topic(name: str, options: Options) -> NewTopic:
-    """An internal topic as its coordinator needs it (apache/kafka `GroupCoordinatorConfig`, `TransactionLogConfig`)."""
-    if name == "__consumer_offsets":
-        return NewTopic(
-            name,
-            options.get("offsets.topic.num.partitions"),
-            options.get("offsets.topic.replication.factor"),
-            overrides={
-                "compression.type": "producer",
-                "cleanup.policy": "compact",
-                "segment.bytes": str(options.get("offsets.topic.segment.bytes")),
-            },
-        )
-    assert name == "__transaction_state"
-    return NewTopic(
-        name,
-        options.get("transaction.state.log.num.partitions"),
-        options.get("transaction.state.log.replication.factor"),
-        overrides={
-            "compression.type": "uncompressed",
-            "cleanup.policy": "compact",
-            "min.insync.replicas": str(options.get("transaction.state.log.min.isr")),
-            "segment.bytes": str(options.get("transaction.state.log.segment.bytes")),
-            "unclean.leader.election.enable": "false",
-        },
-    )
-
-
-def _without_leader(partition: PartitionImage) -> PartitionImage:
-    return PartitionImage(
-        partition.index,
-        NO_LEADER,
-        partition.leader_epoch + 1,
-        partition.replicas,
-        partition.isr,
-        partition.partition_epoch,
-    )
-
-
-def _assignments(change: Change) -> list[PartitionAssignment]:
-    if isinstance(change, TopicCreated):
-        return _assignments_of(change.topic, change.topic.partitions, is_new=True)
-    if isinstance(change, PartitionsAdded):
-        return _assignments_of(change.topic, change.added, is_new=True)
-    if isinstance(change, PartitionsChanged):
-        return _assignments_of(change.topic, change.changed, is_new=False)
-    return []
-
-
-def _assignments_of(
-    topic: TopicImage, partitions: Iterable[PartitionImage], *, is_new: bool
-) -> list[PartitionAssignment]:
-    return [
-        PartitionAssignment(
-            topic.name,
-            topic.topic_id,
-            partition.index,
-            partition.leader,
-            partition.leader_epoch,
-            partition.isr,
-            partition.replicas,
-            partition.partition_epoch,
-            is_new,
-            topic.overrides,
-        )
-        for partition in partitions
-    ]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 
+from kwire.cluster.config_znodes import DEFAULT_ENTITY, ConfigEntityZnode
 from kwire.cluster.metadata_cache import BrokerImage, PartitionImage, TopicImage
 from kwire.cluster.store import MetadataStore
 from kwire.cluster.znodes import (
-    DEFAULT_ENTITY,
     NO_LEADER,
     BrokerIdsZnode,
     BrokerIdZnode,
-    ConfigEntityZnode,
     DeleteTopicsZnode,
     TopicPartitionStateZnode,
     TopicsZnode,

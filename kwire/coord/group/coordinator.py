@@ -24,7 +24,7 @@ from kwire.wire.messages.describe_groups import DescribedGroup
 from kwire.wire.messages.heartbeat import HeartbeatRequest, HeartbeatResponse
 from kwire.wire.messages.join_group import JoinGroupRequest, JoinGroupResponse
 from kwire.wire.messages.leave_group import LeaveGroupRequest, LeaveGroupResponse
-from kwire.wire.messages.list_groups import ListedGroup, ListGroupsRequest, ListGroupsResponse
+from kwire.wire.messages.list_groups import ListGroupsRequest, ListGroupsResponse
 from kwire.wire.messages.offset_commit import (
     OffsetCommitRequest,
     OffsetCommitResponse,
@@ -212,22 +212,21 @@ class GroupCoordinator:
     def list_groups(self, request: ListGroupsRequest) -> Answer[ListGroupsResponse]:
         """ListGroups of every partition led here; one that is still loading fails the whole."""
 
-        def ask(shard: GroupShard, now_ms: int) -> list[ListedGroup] | ErrorCode:
-            return shard.list_groups(request.states_filter, request.types_filter)
-
-        answers: list[Answer[list[ListedGroup] | ErrorCode]] = [
-            self._runtime.read(partition, ask, _listing_refused) for partition in self._runtime.partitions()
-        ]
-
-        def finish(parts: list[list[ListedGroup] | ErrorCode]) -> ListGroupsResponse:
-            groups: list[ListedGroup] = []
-            for part in parts:
-                if isinstance(part, ErrorCode):
-                    return ListGroupsResponse(error_code=part, groups=[])
-                groups += part
+        def ask(shard: GroupShard, now_ms: int) -> ListGroupsResponse:
+            groups = shard.list_groups(request.states_filter, request.types_filter)
             return ListGroupsResponse(error_code=ErrorCode.NONE, groups=groups)
 
-        return when_all(answers, finish)
+        def finish(parts: list[ListGroupsResponse]) -> ListGroupsResponse:
+            for part in parts:
+                if part.error_code != ErrorCode.NONE:
+                    return part
+            return ListGroupsResponse(
+                error_code=ErrorCode.NONE, groups=[group for part in parts for group in part.groups]
+            )
+
+        return when_all(
+            [self._runtime.read(partition, ask, _listing_refused) for partition in self._runtime.partitions()], finish
+        )
 
     def delete_groups(self, group_ids: list[str]) -> Answer[DeleteGroupsResponse]:
         """DeleteGroups: per group GROUP_ID_NOT_FOUND, NON_EMPTY_GROUP."""
@@ -277,5 +276,8 @@ def _heartbeat_refused(code: ErrorCode) -> HeartbeatResponse:
     return HeartbeatResponse(error_code=code)
 
 
-def _listing_refused(code: ErrorCode) -> list[ListedGroup] | ErrorCode:
-    return [] if code is ErrorCode.NOT_COORDINATOR else code
+def _listing_refused(code: ErrorCode) -> ListGroupsResponse:
+    """A partition that could not be loaded has no groups here; one that is loading may have some."""
+    if code is ErrorCode.NOT_COORDINATOR:
+        code = ErrorCode.NONE
+    return ListGroupsResponse(error_code=code, groups=[])

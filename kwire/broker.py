@@ -220,6 +220,7 @@ class Broker:
             groups.stop()
 
         services.replicas.on_leadership.append(on_leadership)
+        services.replicas.on_deleted.append(groups.on_partitions_deleted)
         self._undo.append(stop)
         return groups
 

@@ -14,9 +14,9 @@ class ConnectionLimits:
     """The options of the socket server, under their own names; read anew at each decision, so they may be changed live.
 
     Sizes in bytes, -1 for the operating system's choice of a socket buffer; `connections_max_idle_ms` < 0 never closes
-    an idle connection. Defaults are Kafka's (`SocketServerConfigs`), with two exceptions. The socket buffers are left to the
-    operating system: 100 KiB, which Kafka asks for, make a 1 MiB request cost 2.4 times as much. And 1024 connections
-    may wait to be accepted: beyond Kafka's 50, each client of a burst waits a second for TCP to try again.
+    an idle connection. Defaults are Kafka's (`SocketServerConfigs`), with two exceptions. The socket buffers are left
+    to the operating system: 100 KiB, which Kafka asks for, make a 1 MiB request cost 2.4 times as much. And 1024
+    connections may wait to be accepted: beyond Kafka's 50, a client in a burst waits a second for TCP to try again.
     """
 
     __slots__ = (

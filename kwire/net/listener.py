@@ -281,7 +281,7 @@ def _keep_freed_memory() -> None:
     """Teach glibc to keep up to 8 MiB of freed memory for the next big request or response.
 
     Its `malloc` gives blocks of 128 KiB and more back to the system when they are freed, at the price of a page fault
-    for each 4 KiB of the next one: sending a file took twice the time. Freeing one larger block raises that threshold to
-    its size (mallopt(3), "dynamic mmap threshold"). `bytes` is zeroed by the system on first touch, which never comes.
+    for each 4 KiB of the next one: sending a file took twice the time. Freeing one larger block raises that threshold
+    to its size (mallopt(3), "dynamic mmap threshold"). `bytes` costs no memory here: its zeros come at first touch.
     """
     bytes(4 * 1024 * 1024)

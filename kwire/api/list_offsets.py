@@ -19,6 +19,8 @@ from kwire.wire.messages.list_offsets import (
     ListOffsetsTopicResponse,
 )
 
+FIRST_VERSION_WITH_EPOCHS = 4
+
 LATEST = -1
 EARLIEST = -2
 MAX_TIMESTAMP = -3
@@ -110,7 +112,7 @@ def _answer(
         error_code=ErrorCode.NONE,
         timestamp=timestamp,
         offset=offset,
-        leader_epoch=epoch,
+        leader_epoch=epoch if version >= FIRST_VERSION_WITH_EPOCHS else -1,
         old_style_offsets=[],
     )
 

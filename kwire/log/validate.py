@@ -213,7 +213,7 @@ def _check_records(batch: memoryview, header: BatchHeader, config: LogConfig, no
             or header.max_timestamp - now_ms > config.message_timestamp_after_max_ms
         )
     if not walk and not header.attributes & COMPRESSION_MASK:
-        if not length_chain.fills(batch, RECORD_BATCH_OVERHEAD, len(batch), header.record_count):
+        if not length_chain.holds_records(batch[RECORD_BATCH_OVERHEAD:], header.record_count):
             raise AppendRefused(
                 ErrorCode.INVALID_RECORD, f"the batch does not hold the {header.record_count} records that it declares"
             )

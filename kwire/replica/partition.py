@@ -30,6 +30,7 @@ class Partition:
         "leader_id",
         "local_id",
         "log",
+        "min_insync_replicas",
         "partition_epoch",
         "replicas",
         "topic_id",
@@ -45,6 +46,7 @@ class Partition:
         self.leader_id = -1
         self.leader_epoch = -1
         self.partition_epoch = -1
+        self.min_insync_replicas = 1
         self.replicas: list[int] = []
         self.in_sync_replicas: list[int] = []
         self.watchers: set[Callable[[], None]] = set()
@@ -84,9 +86,7 @@ class Partition:
         if self.leader_id != self.local_id:
             raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
 
-    def append(
-        self, records: memoryview, *, required_acks: int, min_insync_replicas: int, now_ms: int, produce_version: int
-    ) -> LogAppendInfo:
+    def append(self, records: memoryview, *, required_acks: int, now_ms: int, produce_version: int) -> LogAppendInfo:
         """Append a producer's batch as leader.
 
         With acks=-1 the in-sync replicas must be at least `min.insync.replicas`, capped at the number of replicas
@@ -94,7 +94,7 @@ class Partition:
         """
         self.check_leader()
         if required_acks == -1:
-            effective_minimum = min(min_insync_replicas, len(self.replicas))
+            effective_minimum = min(self.min_insync_replicas, len(self.replicas))
             if len(self.in_sync_replicas) < effective_minimum:
                 raise KafkaError(
                     ErrorCode.NOT_ENOUGH_REPLICAS,

@@ -4,7 +4,7 @@
 - snappy: written in the framing of Java's snappy library ("xerial": a magic of 8 bytes, version and compatible version,
   then blocks of 32 KiB, each after its int32 length); read so or raw, because librdkafka writes one raw block.
 - lz4: one frame of independent 64 KiB blocks without content size (Java refuses linked ones). Under magic 0 the header
-  checksum covers the frame's magic bytes too (KAFKA-3160); with magic 0 and 1 either checksum is accepted.
+  checksum covers the frame's magic bytes too (KAFKA-3160), and is not looked at when reading.
 - zstd: one or several frames, content size not required.
 
 Nothing decompresses beyond `max_size`: snappy says its length in front, which is checked before memory is taken; the
@@ -46,6 +46,9 @@ _LZ4_MAGIC = b"\x04\x22\x4d\x18"
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZLIB_GZIP_WBITS = 31
 _STREAM_CHUNK_BYTES = 16 * 1024
+_MAX_STREAMS = 1000
+"""Concatenated streams in one batch. Clients write one; a megabyte of empty zstd frames would take seconds."""
+
 _MIN_STEP_BYTES = 64 * 1024
 _INT32 = Struct(">i")
 
@@ -109,6 +112,10 @@ def _too_large(max_size: int) -> CompressionError:
     return CompressionError(f"decompresses to more than {max_size} bytes")
 
 
+def _too_many_streams() -> CompressionError:
+    return CompressionError(f"more than {_MAX_STREAMS} streams one after another")
+
+
 def _missing(name: str, error: ImportError) -> KafkaError:
     return KafkaError(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, f"{name} is not available on this broker: {error}")
 
@@ -119,7 +126,7 @@ def _decompress_gzip(data: memoryview, max_size: int) -> bytes:
     # One call takes the first member whole. Others follow seldom, and are fed in chunks, because each hands back what
     # it did not use: a megabyte of empty members would otherwise copy itself fifty thousand times.
     chunk_bytes = len(data)
-    while True:
+    for _ in range(_MAX_STREAMS):
         stream = zlib.decompressobj(_ZLIB_GZIP_WBITS)
         while not stream.eof:
             chunk = data[pos : pos + chunk_bytes]
@@ -138,6 +145,7 @@ def _decompress_gzip(data: memoryview, max_size: int) -> bytes:
         if data[pos : pos + 2] != _GZIP_MAGIC:
             return pieces[0] if len(pieces) == 1 else b"".join(pieces)
         chunk_bytes = _STREAM_CHUNK_BYTES
+    raise _too_many_streams()
 
 
 def _decompress_streams(
@@ -149,7 +157,7 @@ def _decompress_streams(
     chunk_bytes = len(data)
     # lz4 takes the memory for as much as it may return at once, so it is asked for what is likely, not for the bound.
     step = max(4 * len(data), _MIN_STEP_BYTES)
-    while True:
+    for _ in range(_MAX_STREAMS):
         stream = open_stream()
         while not stream.eof:
             chunk = data[pos : pos + chunk_bytes] if stream.needs_input else data[:0]
@@ -165,6 +173,7 @@ def _decompress_streams(
         if not goes_on(data[pos:]):
             return pieces[0] if len(pieces) == 1 else b"".join(pieces)
         chunk_bytes = _STREAM_CHUNK_BYTES
+    raise _too_many_streams()
 
 
 def _snappy() -> Any:
@@ -254,7 +263,7 @@ def _compress_lz4(data: Buffer, level: int | None, magic: int) -> bytes:
 
 def _decompress_lz4(data: Buffer, max_size: int, magic: int) -> bytes:
     frame = _lz4()
-    if magic < 2:
+    if magic == 0:
         data = _with_header_checksum(data, broken=False)
     try:
         return _decompress_streams(
@@ -265,7 +274,7 @@ def _decompress_lz4(data: Buffer, max_size: int, magic: int) -> bytes:
 
 
 def _with_header_checksum(data: Buffer, *, broken: bool) -> bytes:
-    """The frame with its header checksum as it should be, or as old clients wrote it (KAFKA-3160)."""
+    """The frame with its header checksum as it should be, or as magic 0 has it (KAFKA-3160)."""
     if len(data) < 7:
         raise CompressionError("lz4: the frame's header is cut")
     end = 14 if data[4] & 0x08 else 6
@@ -305,12 +314,8 @@ def _zstd() -> Any:
 
 def _decompress_zstd(data: memoryview, max_size: int) -> bytes:
     zstd = _zstd()
-    # A frame names the window it needs, and gets it in memory: no window is larger than what the frame may hold.
-    window_log = min(27, max(10, max_size.bit_length()))
-    options = {zstd.DecompressionParameter.window_log_max: window_log}
     try:
-        return _decompress_streams(
-            lambda: zstd.ZstdDecompressor(options=options), data, max_size, lambda rest: len(rest) > 0
-        )
+        # A frame may ask for a window of up to 128 MiB (zstd's own bound), but touches no more of it than it fills.
+        return _decompress_streams(zstd.ZstdDecompressor, data, max_size, lambda rest: len(rest) > 0)
     except (zstd.ZstdError, MemoryError, EOFError) as error:
         raise CompressionError(f"zstd: {error}") from None

@@ -165,14 +165,16 @@ def read_headers(data: bytes, pos: int, end: int, index: int) -> tuple[list[Head
     return headers, pos
 
 
-def walk(data: bytes, count: int, null_keys: list[int]) -> tuple[int, int, int]:
-    """(largest timestamp delta, index of its first record, smallest delta), offset deltas being 0..count-1.
+def walk_records(
+    data: bytes, pos: int, start: int, stop: int, null_keys: list[int], stamps: list[tuple[int, int]]
+) -> int:
+    """Walk the fields of records `start` to `stop`, offset deltas counting up; the position after the last.
 
-    Appends the indexes of records without a key to `null_keys`. IndexError wherever anything is wrong.
+    Appends the indexes of records without a key to `null_keys`, and (index, timestamp delta) to `stamps` where the
+    delta is another than the record's before. IndexError wherever anything is wrong.
     """
-    pos = max_delta = min_delta = index_of_max = 0
     seen = -1
-    for index in range(count):
+    for index in range(start, stop):
         n = data[pos]
         pos += 1
         if n > 127:
@@ -189,16 +191,8 @@ def walk(data: bytes, count: int, null_keys: list[int]) -> tuple[int, int, int]:
             if n > 16383:
                 n, pos = long_varint(data, pos - 2, 10)
         if n != seen:
-            # Neighbours often share their millisecond, and then there is nothing to compare.
+            stamps.append((index, (n >> 1) ^ -(n & 1)))
             seen = n
-            delta = (n >> 1) ^ -(n & 1)
-            if index == 0:
-                max_delta = min_delta = delta
-            elif delta > max_delta:
-                max_delta = delta
-                index_of_max = index
-            elif delta < min_delta:
-                min_delta = delta
         n = data[pos]
         pos += 1
         if n > 127:
@@ -228,9 +222,7 @@ def walk(data: bytes, count: int, null_keys: list[int]) -> tuple[int, int, int]:
         pos = read_headers(data, pos, end, index)[1] if data[pos] else pos + 1
         if pos != end:
             raise IndexError
-    if pos != len(data):
-        raise IndexError
-    return max_delta, index_of_max, min_delta
+    return pos
 
 
 def follow_lengths(data: bytes, count: int) -> None:

@@ -12,8 +12,8 @@ constructors take keywords; a field without a default is required there, and is 
 the same.
 
 Declaring costs almost nothing (a broker imports dozens of these modules while it starts): the decorators only hang
-three functions and the ranges on the class. Annotations are looked at when an object is first made or the codec first needs
-the class (`model`).
+three functions and the ranges on the class. Annotations are looked at when an object is first made or the codec first
+needs the class (`model`).
 """
 
 from __future__ import annotations
@@ -66,10 +66,10 @@ def wire(
     """Describe one field.
 
     `versions`, `nullable` and `flexible` are ranges: "3", "3-5", "3+" or "none". `tag` makes it a tagged field
-    (KIP-482). `nullable` defaults to all versions where the annotation has `| None`. `factory` makes a fresh default for lists and
-    structs. `ignorable`: a value may be dropped silently where the version lacks the field. `flexible` is for the one
-    field that keeps its old form in a flexible version (RequestHeader's client id). `name` is Kafka's JSON name where
-    it is not the camel case of ours.
+    (KIP-482). `nullable` defaults to all versions where the annotation has `| None`. `factory` makes a fresh default
+    for lists and structs. `ignorable`: a value may be dropped silently where the version lacks the field. `flexible` is
+    for the one field that keeps its old form in a flexible version (RequestHeader's client id). `name` is Kafka's JSON
+    name where it is not the camel case of ours.
     """
     return WireField(versions, tag, nullable, default, factory, ignorable, flexible, name)
 

@@ -27,12 +27,16 @@ from kwire.cluster.znodes import BrokerRegistration
 from kwire.config.broker_config import BrokerConfig
 from kwire.config.endpoints import Endpoint
 from kwire.config.topic_config import TopicConfig
-from kwire.ids import uuid_text
+from kwire.coord.group.config import GroupConfig
+from kwire.coord.group.coordinator import GROUP_METADATA_TOPIC, GroupCoordinator
+from kwire.coord.runtime import random_uuid
+from kwire.ids import TopicPartition, uuid_text
 from kwire.log.config import LogConfig
 from kwire.log.manager import LogManager
 from kwire.net.connection import Connection, Reply
 from kwire.net.limits import ConnectionLimits, ConnectionQuotas
 from kwire.net.listener import Listener
+from kwire.replica.internal_topic import InternalTopic
 from kwire.replica.manager import ReplicaManager, TopicSettings
 
 logger = logging.getLogger("kwire.broker")
@@ -125,6 +129,7 @@ class Broker:
             leadership=services.replicas,
             clock=self.clock,
         )
+        services.groups = self._group_coordinator()
         await self._listen(Dispatcher(services))
         await register_broker(store, self._registration())
         await services.controller.start()
@@ -185,6 +190,39 @@ class Broker:
 
         self._undo.append(close)
         return logs
+
+    def _group_coordinator(self) -> GroupCoordinator:
+        services = self.services
+
+        async def ensure_topic() -> None:
+            await services.controller.ensure_internal_topic(GROUP_METADATA_TOPIC)
+
+        groups = GroupCoordinator(
+            GroupConfig.from_options(self.config.get),
+            InternalTopic(services.replicas),
+            self.clock,
+            partition_count=lambda: services.metadata.partition_count(GROUP_METADATA_TOPIC),
+            ensure_internal_topic=ensure_topic,
+            new_uuid=random_uuid,
+            commit_timeout_ms=self.config.int("offsets.commit.timeout.ms"),
+            compression=self.config.int("offsets.topic.compression.codec"),
+        )
+
+        def on_leadership(name: TopicPartition, leader_epoch: int, is_leader: bool) -> None:
+            if name.topic != GROUP_METADATA_TOPIC:
+                return
+            if is_leader:
+                groups.on_elected(name.partition, leader_epoch)
+            else:
+                groups.on_resigned(name.partition)
+
+        async def stop() -> None:
+            groups.stop()
+
+        services.replicas.on_leadership.append(on_leadership)
+        services.replicas.on_deleted.append(groups.on_partitions_deleted)
+        self._undo.append(stop)
+        return groups
 
     def _topic_settings(self, overrides: Mapping[str, str]) -> TopicSettings:
         config = TopicConfig(self.config, overrides)

@@ -311,8 +311,9 @@ class Connection(asyncio.BufferedProtocol):
         if reply is CLOSE:
             self.close()
             return False
-        future: asyncio.Future[Reply] = asyncio.ensure_future(reply, loop=self.loop)  # type: ignore[arg-type]
-        self._in_work = future  # narrowed to an awaitable; anything else raises TypeError in ensure_future
+        # What is left is an awaitable; ensure_future refuses anything else with TypeError.
+        future: asyncio.Future[Reply] = asyncio.ensure_future(cast(Awaitable[Reply], reply), loop=self.loop)
+        self._in_work = future
         self._lent_scratch = self._reader.detach()
         future.add_done_callback(self._reply_ready)
         return False

@@ -79,7 +79,7 @@ class GroupOffsets:
                 else:
                     self._commit_one(request.group_id, topic.name, partition, expire_ms, now_ms, out)
                 answers.append(OffsetCommitResponsePartition(partition_index=index, error_code=code))
-            topics.append(OffsetCommitResponseTopic(name=topic.name, partitions=answers))
+            topics.append(OffsetCommitResponseTopic(name=topic.name, topic_id=topic.topic_id, partitions=answers))
         out.reply(key, OffsetCommitResponse(topics=topics))
         return out
 

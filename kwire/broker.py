@@ -22,8 +22,14 @@ from kwire.cluster.controller.loading import load_topic_overrides
 from kwire.cluster.embedded_store import METADATA_FILE_NAME, EmbeddedStore
 from kwire.cluster.metadata_cache import MetadataCache
 from kwire.cluster.producer_ids import ProducerIdManager
-from kwire.cluster.registration import choose_broker_id, ensure_cluster_id, ensure_persistent_paths, register_broker
-from kwire.cluster.store import MetadataStore
+from kwire.cluster.registration import (
+    InconsistentBrokerIdError,
+    choose_broker_id,
+    ensure_cluster_id,
+    ensure_persistent_paths,
+    register_broker,
+)
+from kwire.cluster.store import MetadataStore, StoreError
 from kwire.cluster.znodes import BrokerRegistration
 from kwire.config.broker_config import BrokerConfig
 from kwire.config.endpoints import Endpoint
@@ -32,8 +38,9 @@ from kwire.coord.group.config import GroupConfig
 from kwire.coord.group.coordinator import GROUP_METADATA_TOPIC, GroupCoordinator
 from kwire.coord.runtime import random_uuid
 from kwire.ids import TopicPartition, uuid_text
-from kwire.log.checkpoints import META_PROPERTIES, parse_meta_properties
 from kwire.log.config import LogConfig
+from kwire.log.directory import DirectoryLockedError, DirectoryUnusableError, LogDirectory, LogDirectoryError
+from kwire.log.files import FILES
 from kwire.log.manager import LogManager
 from kwire.net.connection import Connection, Reply
 from kwire.net.limits import ConnectionLimits, ConnectionQuotas
@@ -52,6 +59,17 @@ MAX_INTERVAL_MS = 86_400_000
 
 FETCH_SESSION_EVICTION_MS = 120_000
 """A session idle for longer may make room for another (apache/kafka `MIN_INCREMENTAL_FETCH_SESSION_EVICTION_MS`)."""
+
+
+class BrokerStartError(Exception):
+    """The broker cannot start on this data directory; the text says why and what helps.
+
+    `directory_is_held`: another broker has it.
+    """
+
+    def __init__(self, text: str, *, directory_is_held: bool = False) -> None:
+        super().__init__(text)
+        self.directory_is_held = directory_is_held
 
 
 class Broker:
@@ -95,11 +113,19 @@ class Broker:
         return self._listeners[0].port
 
     async def start(self) -> None:
-        """Return once every API can be used. Raises OSError (port, directory); nothing is left behind then."""
+        """Return once every API can be used.
+
+        Raises BrokerStartError (data directory) or OSError (port, a directory that cannot be made); nothing is left
+        behind then.
+        """
         try:
             await self._start()
-        except BaseException:
+        except BaseException as error:
             await self.stop()
+            if isinstance(error, DirectoryLockedError):
+                raise BrokerStartError(str(error), directory_is_held=True) from error
+            if isinstance(error, LogDirectoryError | StoreError | InconsistentBrokerIdError):
+                raise BrokerStartError(str(error)) from error
             raise
 
     async def stop(self) -> None:
@@ -112,7 +138,8 @@ class Broker:
 
     async def _start(self) -> None:
         self._open_directories()
-        stored = self._stored_identity()
+        directories = self._lock_directories()
+        stored = next(filter(None, (directory.identity() for directory in directories)), {})
         store = self._open_store()
         await ensure_persistent_paths(store)
         self.cluster_id = await ensure_cluster_id(store, stored.get("cluster.id") or uuid_text(os.urandom(16)))
@@ -122,7 +149,7 @@ class Broker:
         services.broker_id, services.cluster_id = self.broker_id, self.cluster_id
         services.metadata = MetadataCache()
         services.metadata.cluster_id = self.cluster_id
-        services.logs = self._open_logs(await load_topic_overrides(store))
+        services.logs = self._open_logs(directories, await load_topic_overrides(store))
         services.replicas = ReplicaManager(self.broker_id, services.logs, self._topic_settings, self.clock.now_ms)
         services.producer_ids = ProducerIdManager(store, self.broker_id)
         services.fetch_sessions = FetchSessionCache(
@@ -161,9 +188,7 @@ class Broker:
 
             self._undo.append(remove)
             return
-        self.data_directories = [Path(name).expanduser() for name in self.config.log_dirs()]
-        for directory in self.data_directories:
-            directory.mkdir(parents=True, exist_ok=True)
+        self.data_directories = [Path(name).expanduser().absolute() for name in self.config.log_dirs()]
 
     def _open_store(self) -> MetadataStore:
         store = self._given_store
@@ -175,14 +200,24 @@ class Broker:
         self._undo.append(session.close)
         return session
 
-    def _stored_identity(self) -> dict[str, str]:
-        """What `meta.properties` says of the directory's owner; empty for a new directory."""
-        for directory in self.data_directories:
+    def _lock_directories(self) -> list[LogDirectory]:
+        """Lock every directory that can be had; the log manager finds again, and tells, what is wrong with others."""
+        directories = [LogDirectory(str(path), FILES) for path in self.data_directories]
+
+        async def release() -> None:
+            for directory in directories:
+                directory.release()
+
+        self._undo.append(release)
+        unusable = []
+        for directory in directories:
             try:
-                return parse_meta_properties((directory / META_PROPERTIES).read_bytes())
-            except FileNotFoundError:
-                continue
-        return {}
+                directory.lock()
+            except DirectoryUnusableError as error:
+                unusable.append(error)
+        if len(unusable) == len(directories):
+            raise unusable[0]
+        return directories
 
     async def _choose_broker_id(self, store: MetadataStore, stored: str | None) -> int:
         """The configured id; a profile's gives way to the one that the directory belongs to."""
@@ -197,10 +232,10 @@ class Broker:
             reserved_max=self.config.int("reserved.broker.max.id"),
         )
 
-    def _open_logs(self, overrides: Mapping[str, Mapping[str, str]]) -> LogManager:
+    def _open_logs(self, directories: list[LogDirectory], overrides: Mapping[str, Mapping[str, str]]) -> LogManager:
         """Open the directories. `overrides` are the topics' own options: recovery reads them, before the controller."""
         logs = LogManager(
-            self.data_directories,
+            directories,
             default_config=self._topic_settings({}).log,
             config_for=lambda topic: self._topic_settings(overrides.get(topic, {})).log,
             broker_id=self.broker_id,

@@ -214,7 +214,10 @@ class Connection(asyncio.BufferedProtocol):
             self._regulate_reading()
 
     def eof_received(self) -> bool:
-        """The peer sends no more. The complete requests that it left are answered first, as Kafka does."""
+        """The peer sends no more. The complete requests that it left are handled first, as Kafka does.
+
+        If there are none but the one in work, the peer is taken to be gone, so that a long poll ends with its client.
+        """
         self._eof = True
         if self._in_work is not None and not self._reader.has_frame:
             return False

@@ -1,0 +1,1 @@
+"""Every option declared once, and the values in force for a broker, a topic and a group."""

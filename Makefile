@@ -1,0 +1,47 @@
+# make run    a broker on localhost:9092, its data in ./var/data
+# make test   everything that runs without a real Kafka client matrix: unit tests, style, types
+# make compat the matrix of stock clients (installs them first; about ten minutes)
+# make kill9  50 rounds of kill -9 under load
+# make bench  kwire beside Apache Kafka and kfake (about half an hour)
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+.PHONY: run test lint compat kill9 bench clean
+
+run: $(VENV)/.installed
+	$(BIN)/kwire start --data-dir var/data
+
+test: $(VENV)/.installed-test lint
+	$(BIN)/pytest -n auto tests
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+compat: $(VENV)/.installed-test
+	$(BIN)/python -m compat_tests.matrix
+
+kill9: $(VENV)/.installed-test
+	$(BIN)/python -m compat_tests.durability.kill9 --rounds 50
+
+bench: $(VENV)/.installed
+	bench/compare.sh -n 3 kafka-4.3 kfake kwire
+
+clean:
+	rm -rf $(VENV) var
+
+# A virtual environment of the project's own; made again when what it holds has changed.
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit("kwire needs Python 3.11 or newer, this is " + sys.version) if sys.version_info < (3, 11) else 0'
+	$(PYTHON) -m venv $(VENV) || { echo "No venv module: on Debian, apt-get install python3-venv" >&2; exit 1; }
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+$(VENV)/.installed-test: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test,cluster,metrics]'
+	touch $(VENV)/.installed $@

@@ -1,0 +1,78 @@
+"""What a handler is given besides the request: who asks, and the broker's parts it may call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kwire.api.fetch_sessions import FetchSessionCache
+    from kwire.clock import Clock
+    from kwire.cluster.controller.driver import Controller
+    from kwire.cluster.metadata_cache import MetadataCache
+    from kwire.cluster.producer_ids import ProducerIdManager
+    from kwire.config.broker_config import BrokerConfig
+    from kwire.coord.group.coordinator import GroupCoordinator
+    from kwire.log.manager import LogManager
+    from kwire.net.connection import Connection
+    from kwire.replica.manager import ReplicaManager
+
+
+class CloseConnection(Exception):
+    """The one honest answer to this request is to close its connection; the text goes to the log."""
+
+
+class Services:
+    """The parts of one broker, put together by `kwire.broker`; every handler reaches them through its context."""
+
+    __slots__ = (
+        "broker_id",
+        "clock",
+        "cluster_id",
+        "config",
+        "controller",
+        "fetch_sessions",
+        "groups",
+        "logs",
+        "metadata",
+        "producer_ids",
+        "replicas",
+    )
+
+    broker_id: int
+    cluster_id: str
+    clock: Clock
+    config: BrokerConfig
+    controller: Controller
+    fetch_sessions: FetchSessionCache
+    groups: GroupCoordinator
+    logs: LogManager
+    metadata: MetadataCache
+    producer_ids: ProducerIdManager
+    replicas: ReplicaManager
+
+
+class RequestContext:
+    """One request's circumstances.
+
+    `now_ms` is the instant at which the request was taken in hand; handlers use it and never read a clock.
+    """
+
+    __slots__ = ("api_key", "api_version", "client_id", "connection", "correlation_id", "now_ms", "services")
+
+    def __init__(
+        self,
+        api_key: int,
+        api_version: int,
+        correlation_id: int,
+        client_id: str | None,
+        connection: Connection,
+        services: Services,
+        now_ms: int,
+    ) -> None:
+        self.api_key = api_key
+        self.api_version = api_version
+        self.correlation_id = correlation_id
+        self.client_id = client_id
+        self.connection = connection
+        self.services = services
+        self.now_ms = now_ms

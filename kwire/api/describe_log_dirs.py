@@ -1,0 +1,57 @@
+"""DescribeLogDirs (key 35), versions 0-5: what lies in each log directory (KIP-113).
+
+v3 a top-level error; v4 the size of the volume and what is free on it (KIP-827); v5 cordoned directories (KIP-1066),
+which kwire does not have.
+"""
+
+from __future__ import annotations
+
+import os
+
+from kwire.api.context import RequestContext
+from kwire.errors import ErrorCode
+from kwire.ids import TopicPartition
+from kwire.wire.messages.describe_log_dirs import (
+    DescribeLogDirsPartition,
+    DescribeLogDirsRequest,
+    DescribeLogDirsResponse,
+    DescribeLogDirsResult,
+    DescribeLogDirsTopic,
+)
+
+
+def handle(request: DescribeLogDirsRequest, context: RequestContext) -> DescribeLogDirsResponse:
+    """Every directory with its partitions: all of them, or those that are asked for (a null list asks for all)."""
+    wanted: set[TopicPartition] | None = None
+    if request.topics is not None:
+        wanted = {TopicPartition(topic.topic, index) for topic in request.topics for index in topic.partitions}
+    results = []
+    logs = context.services.logs
+    for directory in logs.directories:
+        if not directory.is_online:
+            results.append(
+                DescribeLogDirsResult(error_code=ErrorCode.KAFKA_STORAGE_ERROR, log_dir=str(directory.path), topics=[])
+            )
+            continue
+        topics: dict[str, DescribeLogDirsTopic] = {}
+        for log in logs.logs_of(directory):
+            name = log.topic_partition
+            if wanted is not None and name not in wanted:
+                continue
+            topic = topics.setdefault(name.topic, DescribeLogDirsTopic(name=name.topic, partitions=[]))
+            topic.partitions.append(
+                DescribeLogDirsPartition(
+                    partition_index=name.partition, partition_size=log.size, offset_lag=0, is_future_key=False
+                )
+            )
+        volume = os.statvfs(directory.path)
+        results.append(
+            DescribeLogDirsResult(
+                error_code=ErrorCode.NONE,
+                log_dir=str(directory.path),
+                topics=list(topics.values()),
+                total_bytes=volume.f_blocks * volume.f_frsize,
+                usable_bytes=volume.f_bavail * volume.f_frsize,
+            )
+        )
+    return DescribeLogDirsResponse(error_code=ErrorCode.NONE, results=results, throttle_time_ms=0)

@@ -1,0 +1,191 @@
+"""Produce (key 0), versions 0-13.
+
+v0-2 message sets of magic 0 and 1, stored as v2; v3 record batches and transactional ids (KIP-98); v5 the log's start
+offset; v7 zstd (KIP-110); v8 record errors (KIP-467); v10 the new leader on NOT_LEADER_OR_FOLLOWER (KIP-951);
+v11/v12 transactions without AddPartitionsToTxn (KIP-890); v13 topic ids (KIP-516).
+
+Left out: transactions. A transactional batch is answered as Apache Kafka answers one whose id no coordinator knows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from kwire.api.context import CloseConnection, RequestContext
+from kwire.errors import ErrorCode, KafkaError
+from kwire.log.validate import AppendRefused, RecordsInvalid
+from kwire.replica.partition import Partition
+from kwire.replica.waiters import Waiter
+from kwire.wire.messages.produce import (
+    BatchIndexAndErrorMessage,
+    LeaderIdAndEpoch,
+    NodeEndpoint,
+    PartitionProduceData,
+    PartitionProduceResponse,
+    ProduceRequest,
+    ProduceResponse,
+    TopicProduceResponse,
+)
+from kwire.wire.record_batch import ATTRIBUTES_OFFSET, MAGIC_OFFSET, RECORD_BATCH_OVERHEAD, TRANSACTIONAL_MASK
+
+FIRST_VERSION_WITH_TOPIC_IDS = 13
+FIRST_VERSION_WITH_NEW_LEADER = 10
+
+Unacknowledged = list[tuple[Partition, int, PartitionProduceResponse]]
+
+
+def handle(
+    request: ProduceRequest, context: RequestContext
+) -> ProduceResponse | asyncio.Future[ProduceResponse] | None:
+    """Append to each partition; answer at once, or when the in-sync replicas have the records (acks=-1)."""
+    unacknowledged: Unacknowledged = []
+    responses = []
+    failed = False
+    for topic in request.topic_data:
+        name: str | None = topic.name
+        if context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS:
+            name = context.services.metadata.topic_names.get(topic.topic_id)
+        results = []
+        for data in topic.partition_data:
+            result = _append_one(request, name, data, context, unacknowledged)
+            failed = failed or result.error_code != ErrorCode.NONE
+            results.append(result)
+        responses.append(TopicProduceResponse(name=topic.name, topic_id=topic.topic_id, partition_responses=results))
+    if request.acks == 0:
+        if failed:
+            raise CloseConnection("a produce request with acks=0 failed; closing is the only way to say so")
+        return None
+    response = ProduceResponse(responses=responses, throttle_time_ms=0)
+    if failed and context.api_version >= FIRST_VERSION_WITH_NEW_LEADER:
+        _name_leaders(response, context)
+    if unacknowledged:
+        return _wait_for_replicas(response, unacknowledged, request.timeout_ms)
+    return response
+
+
+def error_response(request: ProduceRequest, code: ErrorCode, message: str | None) -> ProduceResponse:
+    """Every partition of the request answered with `code`."""
+    return ProduceResponse(
+        responses=[
+            TopicProduceResponse(
+                name=topic.name,
+                topic_id=topic.topic_id,
+                partition_responses=[_refused(data.index, code, message) for data in topic.partition_data],
+            )
+            for topic in request.topic_data
+        ],
+        throttle_time_ms=0,
+    )
+
+
+def _append_one(
+    request: ProduceRequest,
+    topic: str | None,
+    data: PartitionProduceData,
+    context: RequestContext,
+    unacknowledged: Unacknowledged,
+) -> PartitionProduceResponse:
+    index = data.index
+    try:
+        if request.acks not in (-1, 0, 1):
+            raise KafkaError(ErrorCode.INVALID_REQUIRED_ACKS)
+        if topic is None:
+            raise KafkaError(ErrorCode.UNKNOWN_TOPIC_ID)
+        partition = context.services.replicas.partition(topic, index)
+        records = data.records
+        if not isinstance(records, memoryview):
+            raise KafkaError(ErrorCode.INVALID_RECORD, "the records of this partition are null")
+        _refuse_transactions(request.transactional_id, records)
+        info = partition.append(
+            records,
+            required_acks=request.acks,
+            now_ms=context.now_ms,
+            produce_version=context.api_version,
+        )
+    except KafkaError as error:
+        return _refused(index, error.code, error.message, error)
+    result = PartitionProduceResponse(
+        index=index,
+        error_code=ErrorCode.NONE,
+        base_offset=info.first_offset,
+        log_append_time_ms=info.log_append_time_ms,
+        log_start_offset=info.log_start_offset,
+        record_errors=[],
+    )
+    if request.acks == -1 and partition.log.high_watermark <= info.last_offset:
+        unacknowledged.append((partition, info.last_offset, result))
+    return result
+
+
+def _refused(
+    index: int, code: ErrorCode, message: str | None, error: KafkaError | None = None
+) -> PartitionProduceResponse:
+    record_errors: list[BatchIndexAndErrorMessage] = []
+    log_start_offset = -1
+    if isinstance(error, AppendRefused):
+        log_start_offset = error.log_start_offset
+    if isinstance(error, RecordsInvalid):
+        record_errors = [
+            BatchIndexAndErrorMessage(batch_index=batch_index, batch_index_error_message=text)
+            for batch_index, text in error.record_errors
+        ]
+    return PartitionProduceResponse(
+        index=index,
+        error_code=code,
+        base_offset=-1,
+        log_start_offset=log_start_offset,
+        record_errors=record_errors,
+        error_message=message,
+    )
+
+
+def _refuse_transactions(transactional_id: str | None, records: memoryview) -> None:
+    """No transaction coordinator yet: a transactional batch belongs to an id that nobody knows."""
+    if len(records) < RECORD_BATCH_OVERHEAD or records[MAGIC_OFFSET] != 2:
+        return
+    if not records[ATTRIBUTES_OFFSET + 1] & TRANSACTIONAL_MASK:
+        return
+    if transactional_id is None:
+        raise KafkaError(ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
+    raise KafkaError(ErrorCode.INVALID_PRODUCER_ID_MAPPING)
+
+
+def _name_leaders(response: ProduceResponse, context: RequestContext) -> None:
+    """KIP-951: tell a client that came to the wrong broker who leads, and where."""
+    from kwire.api.endpoints import endpoint_for
+
+    metadata = context.services.metadata
+    named: dict[int, NodeEndpoint] = {}
+    for topic in response.responses:
+        name = topic.name or metadata.topic_names.get(topic.topic_id, "")
+        image = metadata.topics.get(name)
+        for result in topic.partition_responses:
+            if result.error_code != ErrorCode.NOT_LEADER_OR_FOLLOWER or image is None:
+                continue
+            partition = image.partitions[result.index]
+            result.current_leader = LeaderIdAndEpoch(leader_id=partition.leader, leader_epoch=partition.leader_epoch)
+            broker = metadata.brokers.get(partition.leader)
+            address = None if broker is None else endpoint_for(broker, context)
+            if broker is not None and address is not None:
+                host, port = address
+                named[broker.id] = NodeEndpoint(node_id=broker.id, host=host, port=port, rack=broker.rack)
+    response.node_endpoints = list(named.values())
+
+
+def _wait_for_replicas(
+    response: ProduceResponse, unacknowledged: Unacknowledged, timeout_ms: int
+) -> asyncio.Future[ProduceResponse]:
+    def check(expired: bool) -> ProduceResponse | None:
+        waiting = False
+        for partition, last_offset, result in unacknowledged:
+            if not partition.is_leader:
+                result.error_code = ErrorCode.NOT_LEADER_OR_FOLLOWER
+                result.base_offset = -1
+            elif partition.log.high_watermark <= last_offset:
+                if expired:
+                    result.error_code = ErrorCode.REQUEST_TIMED_OUT
+                    result.base_offset = -1
+                waiting = True
+        return None if waiting and not expired else response
+
+    return Waiter([partition for partition, _, _ in unacknowledged], check, max(timeout_ms, 0)).future

@@ -1,0 +1,54 @@
+"""Every API that this broker serves, on one screen.
+
+A row is `key, name, first version, last version, module`. The module is imported when the API is first used; it holds
+`handle(request, context)`. What has no row is not advertised and closes the connection, as Apache Kafka does.
+Versions start at 0 wherever Kafka 3.9 still serves them and end at Kafka 4.3's newest.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Api(NamedTuple):
+    """One served API: versions `first` to `last`, handled by `kwire.api.<module>`."""
+
+    key: int
+    name: str
+    first: int
+    last: int
+    module: str
+
+
+APIS: tuple[Api, ...] = (
+    Api(0, "Produce", 0, 13, "produce"),
+    Api(1, "Fetch", 0, 18, "fetch"),
+    Api(2, "ListOffsets", 0, 11, "list_offsets"),
+    Api(3, "Metadata", 0, 13, "metadata"),
+    Api(8, "OffsetCommit", 0, 10, "offset_commit"),
+    Api(9, "OffsetFetch", 0, 10, "offset_fetch"),
+    Api(10, "FindCoordinator", 0, 6, "find_coordinator"),
+    Api(11, "JoinGroup", 0, 9, "join_group"),
+    Api(12, "Heartbeat", 0, 4, "heartbeat"),
+    Api(13, "LeaveGroup", 0, 5, "leave_group"),
+    Api(14, "SyncGroup", 0, 5, "sync_group"),
+    Api(15, "DescribeGroups", 0, 6, "describe_groups"),
+    Api(16, "ListGroups", 0, 5, "list_groups"),
+    Api(18, "ApiVersions", 0, 4, "api_versions"),
+    Api(19, "CreateTopics", 0, 7, "create_topics"),
+    Api(20, "DeleteTopics", 0, 6, "delete_topics"),
+    Api(21, "DeleteRecords", 0, 2, "delete_records"),
+    Api(22, "InitProducerId", 0, 5, "init_producer_id"),
+    Api(23, "OffsetForLeaderEpoch", 0, 4, "offset_for_leader_epoch"),
+    Api(32, "DescribeConfigs", 0, 4, "describe_configs"),
+    Api(33, "AlterConfigs", 0, 2, "alter_configs"),
+    Api(35, "DescribeLogDirs", 0, 5, "describe_log_dirs"),
+    Api(37, "CreatePartitions", 0, 3, "create_partitions"),
+    Api(42, "DeleteGroups", 0, 2, "delete_groups"),
+    Api(44, "IncrementalAlterConfigs", 0, 1, "incremental_alter_configs"),
+    Api(47, "OffsetDelete", 0, 0, "offset_delete"),
+    Api(60, "DescribeCluster", 0, 2, "describe_cluster"),
+    Api(75, "DescribeTopicPartitions", 0, 0, "describe_topic_partitions"),
+)
+
+API_BY_KEY: dict[int, Api] = {api.key: api for api in APIS}

@@ -1,0 +1,53 @@
+"""Producer ids, unique in the cluster: each broker takes a block of 1000 through a conditional write.
+
+The znode `/latest_producer_id_block` holds the block that was taken last (`ProducerIdBlockZnode`);
+apache/kafka `ZooKeeperProducerIdManager`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from kwire.cluster.store import BadVersionError, MetadataStore
+from kwire.cluster.znodes import ProducerIdBlock, ProducerIdBlockZnode
+from kwire.errors import ErrorCode, KafkaError
+
+BLOCK_SIZE = 1000
+MAX_PRODUCER_ID = 2**63 - 1
+
+
+class ProducerIdManager:
+    """Hands out ids from this broker's current block, and takes the next block when it is used up."""
+
+    def __init__(self, store: MetadataStore, broker_id: int) -> None:
+        self._store = store
+        self._broker_id = broker_id
+        self._next = 0
+        self._end = 0  # Exclusive.
+        self._lock = asyncio.Lock()
+
+    async def next_id(self) -> int:
+        """An id that no producer of the cluster had before; UNKNOWN_SERVER_ERROR once 2**63 are used up."""
+        if self._next >= self._end:
+            async with self._lock:
+                if self._next >= self._end:
+                    await self._take_block()
+        producer_id = self._next
+        self._next += 1
+        return producer_id
+
+    async def _take_block(self) -> None:
+        path = ProducerIdBlockZnode.PATH
+        while True:
+            data, stat = await self._store.get(path)
+            last = ProducerIdBlockZnode.decode(data)
+            start = 0 if last is None else last.last + 1
+            if start > MAX_PRODUCER_ID - BLOCK_SIZE:
+                raise KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR, "all producer ids are used up")
+            block = ProducerIdBlock(self._broker_id, start, start + BLOCK_SIZE - 1)
+            try:
+                await self._store.set(path, ProducerIdBlockZnode.encode(block), stat.version)
+            except BadVersionError:
+                continue  # Another broker was faster: the next block is behind its.
+            self._next, self._end = start, start + BLOCK_SIZE
+            return

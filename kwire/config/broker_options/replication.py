@@ -1,0 +1,56 @@
+"""Replication: followers, the in-sync set, the controller and orderly stops."""
+
+from __future__ import annotations
+
+from kwire.config.option import (
+    BOOLEAN,
+    CLUSTER_WIDE,
+    HIGH,
+    INT,
+    LONG,
+    MEDIUM,
+    READ_ONLY,
+    SHORT,
+    STRING,
+    Option,
+    Range,
+)
+
+# fmt: off
+OPTIONS: tuple[Option, ...] = (
+    Option("controlled.shutdown.enable", BOOLEAN, "true", None, MEDIUM, READ_ONLY,
+           "Hands over leadership before a stop."),
+    Option("controlled.shutdown.max.retries", INT, "3", None, MEDIUM, READ_ONLY,
+           "How often the hand-over is tried.", only="3.9"),
+    Option("controlled.shutdown.retry.backoff.ms", LONG, "5000", None, MEDIUM, READ_ONLY,
+           "How long to rest between two tries of the hand-over, in milliseconds.", only="3.9"),
+    Option("controller.socket.timeout.ms", INT, "30000", None, MEDIUM, READ_ONLY,
+           "How long the controller waits for the answer of a broker, in milliseconds."),
+    Option("num.replica.fetchers", INT, "1", Range(1), HIGH, CLUSTER_WIDE,
+           "How many fetchers copy from each leader."),
+    Option("offsets.commit.required.acks", SHORT, "-1", None, HIGH, READ_ONLY,
+           "The acks with which committed offsets are written.", only="3.9"),
+    Option("replica.alter.log.dirs.io.max.bytes.per.second", LONG, "9223372036854775807",
+           Range(0), MEDIUM, CLUSTER_WIDE,
+           "How many bytes a second are copied between the data directories of one broker."),
+    Option("replica.fetch.backoff.ms", INT, "1000", Range(0), MEDIUM, READ_ONLY,
+           "How long a follower rests after a failed fetch, in milliseconds."),
+    Option("replica.fetch.max.bytes", INT, "1048576", Range(0), MEDIUM, READ_ONLY,
+           "How many bytes of one partition a follower asks for at a time."),
+    Option("replica.fetch.min.bytes", INT, "1", None, HIGH, READ_ONLY,
+           "How many bytes must be there before a follower's fetch is answered early."),
+    Option("replica.fetch.response.max.bytes", INT, "10485760", Range(0), MEDIUM, READ_ONLY,
+           "How many bytes a follower asks for in one request."),
+    Option("replica.fetch.wait.max.ms", INT, "500", None, HIGH, READ_ONLY,
+           "How long a follower's fetch waits for records, in milliseconds."),
+    Option("replica.high.watermark.checkpoint.interval.ms", LONG, "5000", None, HIGH, READ_ONLY,
+           "How often high watermarks are written down, in milliseconds."),
+    Option("replica.lag.time.max.ms", LONG, "30000", None, HIGH, READ_ONLY,
+           "After how many milliseconds without catching up a follower leaves the in-sync set."),
+    Option("replica.selector.class", STRING, None, None, MEDIUM, READ_ONLY,
+           "A class that chooses the replica from which a consumer reads."),
+    Option("replica.socket.receive.buffer.bytes", INT, "65536", None, HIGH, READ_ONLY,
+           "The receive buffer of a follower's socket in bytes."),
+    Option("replica.socket.timeout.ms", INT, "30000", None, HIGH, READ_ONLY,
+           "How long a follower waits for an answer of the leader, in milliseconds."),
+)

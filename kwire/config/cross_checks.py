@@ -1,0 +1,56 @@
+"""Options that must fit each other, from apache/kafka `KafkaConfig.validateValues`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from kwire.config.option import ConfigError
+
+if TYPE_CHECKING:
+    from kwire.config.broker_config import BrokerConfig
+
+AT_MOST: Final = (
+    ("replica.fetch.wait.max.ms", "replica.lag.time.max.ms", "or followers leave the in-sync set while they wait"),
+    ("replica.fetch.wait.max.ms", "replica.socket.timeout.ms", "or each long poll of a follower times out"),
+    ("group.min.session.timeout.ms", "group.max.session.timeout.ms", "or no session timeout is valid"),
+    ("group.consumer.min.heartbeat.interval.ms", "group.consumer.heartbeat.interval.ms", "its lower bound"),
+    ("group.consumer.heartbeat.interval.ms", "group.consumer.max.heartbeat.interval.ms", "its upper bound"),
+    ("group.consumer.min.session.timeout.ms", "group.consumer.session.timeout.ms", "its lower bound"),
+    ("group.consumer.session.timeout.ms", "group.consumer.max.session.timeout.ms", "its upper bound"),
+    ("group.share.min.heartbeat.interval.ms", "group.share.heartbeat.interval.ms", "its lower bound"),
+    ("group.share.heartbeat.interval.ms", "group.share.max.heartbeat.interval.ms", "its upper bound"),
+    ("group.share.min.session.timeout.ms", "group.share.session.timeout.ms", "its lower bound"),
+    ("group.share.session.timeout.ms", "group.share.max.session.timeout.ms", "its upper bound"),
+    ("group.share.min.record.lock.duration.ms", "group.share.record.lock.duration.ms", "its lower bound"),
+    ("group.share.record.lock.duration.ms", "group.share.max.record.lock.duration.ms", "its upper bound"),
+    ("group.streams.min.heartbeat.interval.ms", "group.streams.heartbeat.interval.ms", "its lower bound"),
+    ("group.streams.heartbeat.interval.ms", "group.streams.max.heartbeat.interval.ms", "its upper bound"),
+    ("group.streams.min.session.timeout.ms", "group.streams.session.timeout.ms", "its lower bound"),
+    ("group.streams.session.timeout.ms", "group.streams.max.session.timeout.ms", "its upper bound"),
+    ("log.cleaner.min.compaction.lag.ms", "log.cleaner.max.compaction.lag.ms", "or nothing may ever be compacted"),
+)
+"""(option, option that must not be smaller, why)."""
+
+SERVED_PROTOCOLS: Final = ("PLAINTEXT",)
+"""What the listeners speak so far."""
+
+
+def check_together(config: BrokerConfig) -> None:
+    """Raises ConfigError when two options, each valid alone, do not go together. Defaults do by construction."""
+    for smaller, larger, why in AT_MOST:
+        if (config.is_set(smaller) or config.is_set(larger)) and config.int(smaller) > config.int(larger):
+            values = f"({config.int(smaller)}) must not exceed {larger} ({config.int(larger)})"
+            raise ConfigError(smaller, f"{smaller} {values}, {why}")
+    for endpoint in config.listeners():
+        if endpoint.security_protocol not in SERVED_PROTOCOLS:
+            raise ConfigError(
+                "listeners",
+                f"listeners: {endpoint} asks for {endpoint.security_protocol}; kwire serves PLAINTEXT so far",
+            )
+    if config.get("inter.broker.listener.name") is not None:
+        config.inter_broker_listener_name()
+    if config.is_set("log.dirs") and not config.list("log.dirs"):
+        raise ConfigError("log.dirs", "log.dirs: at least one directory is needed")
+    for name in ("log.retention.ms", "log.retention.minutes", "log.retention.hours"):
+        if config.get(name) == 0:
+            raise ConfigError(name, f"{name}: 0 would delete records at once; it takes -1 for no limit, or at least 1")

@@ -1,0 +1,39 @@
+"""Profiles: the few defaults of Kafka that are a nuisance on one developer's machine, changed in one table.
+
+`dev` is what `kwire start` uses; `kafka` is Kafka's own defaults to the letter. A value set anywhere (file, command
+line, environment, dynamic) wins over the profile, and DescribeConfigs shows a profile's value as a static one.
+
+What the dev profile leaves alone on purpose: `offsets.topic.num.partitions` and `transaction.state.log.num.partitions`
+stay 50. Clients and tools can see the count, a group's partition is its hash modulo the count, and a directory written
+with another count could not be served by Apache Kafka or by `--profile kafka` afterwards. Fifty empty partitions cost
+some ten milliseconds once.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+
+class ProfileRow(NamedTuple):
+    """One changed default: the option, its value in this profile, and why."""
+
+    option: str
+    value: str
+    reason: str
+
+
+# fmt: off
+DEV: Final = (
+    ProfileRow("broker.id", "1", "A single broker needs a number, not a generated one that differs by directory."),
+    ProfileRow("log.dir", "~/.local/share/kwire", "/tmp is emptied at a reboot, and topics with it."),
+    ProfileRow("group.initial.rebalance.delay.ms", "0", "Nobody waits three seconds for the first record of a test."),
+    ProfileRow("group.streams.initial.rebalance.delay.ms", "0", "The same for Streams groups."),
+    ProfileRow("offsets.topic.replication.factor", "1", "One broker cannot hold three replicas."),
+    ProfileRow("transaction.state.log.replication.factor", "1", "One broker cannot hold three replicas."),
+    ProfileRow("transaction.state.log.min.isr", "1", "With one replica there is one in sync."),
+    ProfileRow("share.coordinator.state.topic.replication.factor", "1", "One broker cannot hold three replicas."),
+    ProfileRow("share.coordinator.state.topic.min.isr", "1", "With one replica there is one in sync."),
+)
+# fmt: on
+
+PROFILES: Final[dict[str, tuple[ProfileRow, ...]]] = {"dev": DEV, "kafka": ()}

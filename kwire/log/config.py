@@ -1,0 +1,112 @@
+"""The options that a log reads, typed, once per topic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+PRODUCER_COMPRESSION = "producer"
+CREATE_TIME = "CreateTime"
+LOG_APPEND_TIME = "LogAppendTime"
+COMPACT = "compact"
+DELETE = "delete"
+
+# Attribute -> option, both under Kafka's topic-level names.
+_OPTIONS = {
+    "segment_bytes": "segment.bytes",
+    "segment_ms": "segment.ms",
+    "segment_jitter_ms": "segment.jitter.ms",
+    "segment_index_bytes": "segment.index.bytes",
+    "index_interval_bytes": "index.interval.bytes",
+    "retention_ms": "retention.ms",
+    "retention_bytes": "retention.bytes",
+    "max_message_bytes": "max.message.bytes",
+    "message_timestamp_type": "message.timestamp.type",
+    "message_timestamp_before_max_ms": "message.timestamp.before.max.ms",
+    "message_timestamp_after_max_ms": "message.timestamp.after.max.ms",
+    "compression_type": "compression.type",
+    "compression_gzip_level": "compression.gzip.level",
+    "compression_lz4_level": "compression.lz4.level",
+    "compression_zstd_level": "compression.zstd.level",
+    "file_delete_delay_ms": "file.delete.delay.ms",
+    "flush_messages": "flush.messages",
+    "flush_ms": "flush.ms",
+    "delete_retention_ms": "delete.retention.ms",
+    "min_compaction_lag_ms": "min.compaction.lag.ms",
+    "max_compaction_lag_ms": "max.compaction.lag.ms",
+    "min_cleanable_dirty_ratio": "min.cleanable.dirty.ratio",
+    "preallocate": "preallocate",
+}
+
+
+class LogConfig:
+    """A topic's values; sizes in bytes, times in ms. A changed option is a new object: `log.config = ...`."""
+
+    __slots__ = (
+        "cleanup_policy",
+        "compression_gzip_level",
+        "compression_lz4_level",
+        "compression_type",
+        "compression_zstd_level",
+        "delete_retention_ms",
+        "file_delete_delay_ms",
+        "flush_messages",
+        "flush_ms",
+        "index_interval_bytes",
+        "is_compacted",
+        "max_compaction_lag_ms",
+        "max_message_bytes",
+        "message_timestamp_after_max_ms",
+        "message_timestamp_before_max_ms",
+        "message_timestamp_type",
+        "min_cleanable_dirty_ratio",
+        "min_compaction_lag_ms",
+        "preallocate",
+        "retention_bytes",
+        "retention_ms",
+        "segment_bytes",
+        "segment_index_bytes",
+        "segment_jitter_ms",
+        "segment_ms",
+    )
+
+    cleanup_policy: frozenset[str]
+    is_compacted: bool
+    segment_bytes: int
+    segment_ms: int
+    segment_jitter_ms: int
+    segment_index_bytes: int
+    index_interval_bytes: int
+    retention_ms: int
+    retention_bytes: int
+    max_message_bytes: int
+    message_timestamp_type: str
+    message_timestamp_before_max_ms: int
+    message_timestamp_after_max_ms: int
+    compression_type: str
+    compression_gzip_level: int
+    compression_lz4_level: int
+    compression_zstd_level: int
+    file_delete_delay_ms: int
+    flush_messages: int
+    flush_ms: int
+    delete_retention_ms: int
+    min_compaction_lag_ms: int
+    max_compaction_lag_ms: int
+    min_cleanable_dirty_ratio: float
+    preallocate: bool
+
+    @classmethod
+    def from_options(cls, get: Callable[[str], Any]) -> LogConfig:
+        """`get` returns a topic option's typed, effective value by its Kafka name."""
+        config = cls()
+        for attribute, option in _OPTIONS.items():
+            setattr(config, attribute, get(option))
+        config.cleanup_policy = frozenset(get("cleanup.policy"))
+        config.is_compacted = COMPACT in config.cleanup_policy
+        return config
+
+    @property
+    def append_time(self) -> bool:
+        """Whether records get the broker's time (`message.timestamp.type=LogAppendTime`)."""
+        return self.message_timestamp_type == LOG_APPEND_TIME

@@ -1,0 +1,152 @@
+"""A file of fixed-size, ascending entries that grows at its end: what the offset index and the time index share.
+
+While its segment is active Kafka keeps such a file at `segment.index.bytes` (rounded down to whole entries), sparse and
+zero behind the last entry; a roll or a clean stop trims it to its entries. Here the newest entries are held in memory and
+written in runs, and the file comes into being with the first run, so that creating a partition creates no index. A crash
+therefore leaves a prefix of the entries, then zeros, or no file: recovery rebuilds it from the log in any case, as Kafka does.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from kwire.log.files import Files, OpenFile
+
+_ENTRIES_IN_A_RUN = 64
+
+
+class EntryFile:
+    """Entries of two integers: those on disk, read when asked for, and the newest in memory."""
+
+    __slots__ = (
+        "_file",
+        "_files",
+        "_pending",
+        "_preallocated",
+        "_run_bytes",
+        "_stored_bytes",
+        "base_offset",
+        "max_bytes",
+        "path",
+    )
+
+    ENTRY: Struct
+    ENTRY_SIZE: int
+
+    def __init__(self, path: str, base_offset: int, max_bytes: int, files: Files, *, file_size: int) -> None:
+        """`file_size` is the file's size in bytes, 0 when it is missing; `max_bytes` is `segment.index.bytes`."""
+        self.path = path
+        self.base_offset = base_offset
+        self.max_bytes = max_bytes - max_bytes % self.ENTRY_SIZE
+        self._files = files
+        self._file: OpenFile | None = None
+        self._pending = bytearray()
+        self._run_bytes = _ENTRIES_IN_A_RUN * self.ENTRY_SIZE
+        self._stored_bytes = file_size - file_size % self.ENTRY_SIZE
+        self._preallocated = False
+        if self._stored_bytes:
+            self._stored_bytes = self._real_entries() * self.ENTRY_SIZE
+
+    def is_real(self, entry: tuple[int, int]) -> bool:
+        """Whether an entry read from the file was written, rather than left zero by preallocation."""
+        raise NotImplementedError
+
+    def _real_entries(self) -> int:
+        """Entries before the zeros that a crash leaves behind them, found by halving."""
+        low, high = 0, self._stored_bytes // self.ENTRY_SIZE
+        if self.is_real(self._stored(high - 1)):
+            return high
+        while low < high:
+            middle = (low + high) // 2
+            if self.is_real(self._stored(middle)):
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+    def _open(self) -> OpenFile:
+        file = self._file
+        if file is None:
+            file = self._file = self._files.open(self.path, create=True)
+        return file
+
+    def _stored(self, slot: int) -> tuple[int, int]:
+        size = self.ENTRY_SIZE
+        entry: tuple[int, int] = self.ENTRY.unpack(self._files.read_at(self._open(), size, slot * size))
+        return entry
+
+    def entry(self, slot: int) -> tuple[int, int]:
+        """The entry's two integers as stored, for a slot below `entry_count`."""
+        at = slot * self.ENTRY_SIZE - self._stored_bytes
+        if at >= 0:
+            held: tuple[int, int] = self.ENTRY.unpack_from(self._pending, at)
+            return held
+        return self._stored(slot)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all entries."""
+        return self._stored_bytes + len(self._pending)
+
+    @property
+    def entry_count(self) -> int:
+        return self.size // self.ENTRY_SIZE
+
+    def last_slot_up_to(self, field: int, limit: int) -> int:
+        """The last slot whose integer number `field` is at or below `limit`; -1 when none is. Both ascend."""
+        low, high = 0, self.entry_count
+        # The newest entry is tried first: readers near the end are the common ones.
+        if high and self.entry(high - 1)[field] <= limit:
+            return high - 1
+        while low < high:
+            middle = (low + high) // 2
+            if self.entry(middle)[field] <= limit:
+                low = middle + 1
+            else:
+                high = middle
+        return low - 1
+
+    def add(self, first: int, second: int) -> None:
+        """Append an entry as it is stored. Raises OSError when a run of entries cannot be written."""
+        self._pending += self.ENTRY.pack(first, second)
+        if len(self._pending) >= self._run_bytes:
+            self.write_out()
+
+    def write_out(self) -> None:
+        """Write the entries held in memory; the first time the file takes its preallocated, sparse size."""
+        if not self._pending:
+            return
+        file = self._open()
+        if not self._preallocated:
+            self._files.truncate(file, self.max_bytes)
+            self._preallocated = True
+        self._files.write_at(file, self._pending, self._stored_bytes)
+        self._stored_bytes += len(self._pending)
+        self._pending.clear()
+
+    def keep(self, entry_count: int) -> None:
+        """Drop every entry from slot `entry_count` on."""
+        end = entry_count * self.ENTRY_SIZE
+        if end >= self._stored_bytes:
+            del self._pending[end - self._stored_bytes :]
+            return
+        self._pending.clear()
+        self._stored_bytes = end
+        # Cut, so that no dropped entry stays behind the end; the next write gives the file its full size again.
+        self._files.truncate(self._open(), end)
+        self._preallocated = False
+
+    def trim(self) -> None:
+        """Make the file exactly its entries (a roll or a clean stop), creating an empty one if there is none yet."""
+        self.write_out()
+        self._files.truncate(self._open(), self._stored_bytes)
+        self._preallocated = False
+
+    def sync(self) -> None:
+        """Put the entries on the device."""
+        self.write_out()
+        self._files.sync(self._open())
+
+    def close(self) -> None:
+        """Let go of the file; the next use opens it again."""
+        self._file = None

@@ -1,0 +1,67 @@
+"""ListOffsets: from a timestamp to the record that has it (KIP-79, KIP-734)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from kwire.log.segment import LogSegment, StoredBatch
+from kwire.log.time_index import NO_TIMESTAMP
+
+if TYPE_CHECKING:
+    from kwire.log.log import Log
+
+
+class TimestampOffset(NamedTuple):
+    """A record found by its time: timestamp in ms, offset, and the leader epoch of its batch (-1 unknown)."""
+
+    timestamp: int
+    offset: int
+    leader_epoch: int
+
+
+def offset_for_timestamp(log: Log, timestamp: int) -> TimestampOffset | None:
+    """The first record at or behind the log's start whose timestamp is at or above `timestamp` (ms); None without one.
+
+    The first segment whose largest timestamp reaches it is searched: time index, batch headers, then the records of one batch.
+    """
+    for segment in log.segments:
+        if segment.size and segment.largest_timestamp_and_offset()[0] >= timestamp:
+            found = _in_segment(segment, timestamp, log.log_start_offset)
+            if found is not None:
+                return found
+    return None
+
+
+def _in_segment(segment: LogSegment, timestamp: int, start_offset: int) -> TimestampOffset | None:
+    indexed = segment.time_index.lookup(timestamp - 1)[1]
+    position = segment.locate(max(indexed, start_offset))
+    for batch in segment.batches(position):
+        if batch.header.max_timestamp >= timestamp and batch.header.last_offset >= start_offset:
+            found = _in_batch(segment, batch, timestamp, start_offset)
+            if found is not None:
+                return found
+    return None
+
+
+def _in_batch(segment: LogSegment, batch: StoredBatch, timestamp: int, start_offset: int) -> TimestampOffset | None:
+    from kwire.wire.records import read_records
+
+    header = batch.header
+    for record in read_records(segment.bytes_at(batch.position, header.size)):
+        if record.timestamp >= timestamp and record.offset >= start_offset:
+            return TimestampOffset(record.timestamp, record.offset, header.partition_leader_epoch)
+    return None
+
+
+def max_timestamp_offset(log: Log) -> TimestampOffset | None:
+    """The first record with the log's largest timestamp; None for a log without timestamps."""
+    best: LogSegment | None = None
+    largest = NO_TIMESTAMP
+    for segment in log.segments:
+        if segment.size:
+            found = segment.largest_timestamp_and_offset()[0]
+            if found > largest:
+                best, largest = segment, found
+    if best is None:
+        return None
+    return _in_segment(best, largest, log.log_start_offset)

@@ -1,0 +1,22 @@
+"""Ending a delegation token."""
+
+from __future__ import annotations
+
+from kwire.wire.schema import Bytes, Int16, Int32, Int64, message
+
+
+@message(key=40, valid="0-2", flexible="2+")
+class ExpireDelegationTokenRequest:
+    """The token's HMAC and the time that it may still live (KIP-48)."""
+
+    hmac: Bytes
+    expiry_time_period_ms: Int64
+
+
+@message(key=40, valid="0-2", flexible="2+")
+class ExpireDelegationTokenResponse:
+    """The new expiry time."""
+
+    error_code: Int16
+    expiry_timestamp_ms: Int64
+    throttle_time_ms: Int32

@@ -1,0 +1,43 @@
+"""Changing single options of topics and brokers."""
+
+from __future__ import annotations
+
+from kwire.wire.schema import Bool, Int8, Int16, Int32, String, message, struct
+
+
+@struct
+class AlterableConfig:
+    name: String
+    config_operation: Int8
+    value: String | None
+
+
+@struct
+class AlterConfigsResource:
+    resource_type: Int8
+    resource_name: String
+    configs: list[AlterableConfig]
+
+
+@message(key=44, valid="0-1", flexible="1+")
+class IncrementalAlterConfigsRequest:
+    """Set, delete, append or subtract, per option (KIP-339)."""
+
+    resources: list[AlterConfigsResource]
+    validate_only: Bool
+
+
+@struct
+class AlterConfigsResourceResponse:
+    error_code: Int16
+    error_message: String | None
+    resource_type: Int8
+    resource_name: String
+
+
+@message(key=44, valid="0-1", flexible="1+")
+class IncrementalAlterConfigsResponse:
+    """An error per resource."""
+
+    throttle_time_ms: Int32
+    responses: list[AlterConfigsResourceResponse]

@@ -1,0 +1,57 @@
+"""Describing share groups."""
+
+from __future__ import annotations
+
+from kwire.wire.schema import Bool, Int16, Int32, String, Uuid, message, struct, wire
+
+
+@message(key=77, valid="0-1", flexible="0+")
+class ShareGroupDescribeRequest:
+    """The groups to describe (KIP-932)."""
+
+    group_ids: list[String]
+    include_authorized_operations: Bool
+
+
+@struct
+class TopicPartitions:
+    topic_id: Uuid
+    topic_name: String
+    partitions: list[Int32]
+
+
+@struct
+class Assignment:
+    topic_partitions: list[TopicPartitions]
+
+
+@struct
+class Member:
+    member_id: String
+    rack_id: String | None = wire(default=None)
+    member_epoch: Int32
+    client_id: String
+    client_host: String
+    subscribed_topic_names: list[String]
+    assignment: Assignment
+
+
+@struct
+class DescribedGroup:
+    error_code: Int16
+    error_message: String | None = wire(default=None)
+    group_id: String
+    group_state: String
+    group_epoch: Int32
+    assignment_epoch: Int32
+    assignor_name: String
+    members: list[Member]
+    authorized_operations: Int32 = wire(default=-2147483648)
+
+
+@message(key=77, valid="0-1", flexible="0+")
+class ShareGroupDescribeResponse:
+    """State, epochs and members of each group."""
+
+    throttle_time_ms: Int32
+    groups: list[DescribedGroup]

@@ -31,7 +31,9 @@ def killed(root: Path, batch_count: int) -> Path:
     manager = open_manager(root, settings=SETTINGS)
     log = manager.get_or_create(TP, TOPIC_ID, SETTINGS, NOW)
     for n in range(batch_count):
-        append(log, batch(b"a%d" % n, b"b%d" % n, timestamp=NOW + n, producer_id=5, producer_epoch=0, base_sequence=2 * n))
+        append(
+            log, batch(b"a%d" % n, b"b%d" % n, timestamp=NOW + n, producer_id=5, producer_epoch=0, base_sequence=2 * n)
+        )
     crash(manager)
     return root / DIRECTORY
 
@@ -148,7 +150,13 @@ def test_only_the_part_behind_the_recovery_point_is_read_again(tmp_path: Path) -
 
 def test_left_overs_are_removed_and_aliens_left_alone(tmp_path: Path) -> None:
     partition = killed(tmp_path, 3)
-    gone = [f"{7:020d}.log.deleted", f"{7:020d}.index.deleted", f"{0:020d}.log.cleaned", f"{9:020d}.timeindex", f"{9:020d}.index"]
+    gone = [
+        f"{7:020d}.log.deleted",
+        f"{7:020d}.index.deleted",
+        f"{0:020d}.log.cleaned",
+        f"{9:020d}.timeindex",
+        f"{9:020d}.index",
+    ]
     alien = ["notes.txt", "0.log", f"{3:020d}.bak", "core.deleted"]
     for name in gone + alien:
         (partition / name).write_bytes(b"x")

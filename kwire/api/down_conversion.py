@@ -7,7 +7,7 @@ time, since that is what one answer holds.
 from __future__ import annotations
 
 from kwire.errors import ErrorCode, KafkaError
-from kwire.wire.legacy import from_v2
+from kwire.wire.conversion import from_v2
 from kwire.wire.parts import FileRange, Part
 from kwire.wire.primitives import WireError
 

@@ -118,7 +118,7 @@ class _Fetch:
             found = partition.read(
                 wanted.fetch_offset, limit, read_committed=read_committed, min_one_message=min_one_message
             )
-            records: list[Part] = [found.records] if found.size else []
+            records: list[Part] = [found.records] if part_size(found.records) else []
             if records and self._context.api_version < FIRST_VERSION_WITH_BATCHES:
                 from kwire.api.down_conversion import convert
 
@@ -126,8 +126,10 @@ class _Fetch:
             aborted = None
             if read_committed:
                 aborted = [
-                    AbortedTransaction(producer_id=producer_id, first_offset=first_offset)
-                    for producer_id, first_offset in found.aborted_transactions
+                    AbortedTransaction(producer_id=entry.producer_id, first_offset=entry.first_offset)
+                    for entry in partition.log.aborted_transactions(
+                        wanted.fetch_offset, partition.log.last_stable_offset
+                    )
                 ]
         except KafkaError as error:
             failed = PartitionData(

@@ -3,7 +3,7 @@
 Rules: apache/kafka `FetchManager`, `FetchSessionCache`. A session is one client's list of partitions, in the order in
 which they are served; partitions that gave records move to its end, so that all get their turn. The cache holds
 `max.incremental.fetch.session.cache.slots` sessions; a full cache gives up the least recently used one if it has been
-idle for `min.incremental.fetch.session.eviction.ms`, else the newcomer fetches without a session.
+idle for long enough, else the newcomer fetches without a session.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import asyncio
 
 from kwire.api.context import CloseConnection, RequestContext
 from kwire.errors import ErrorCode, KafkaError
-from kwire.log.log import RecordsInvalid
+from kwire.log.validate import AppendRefused, RecordsInvalid
 from kwire.replica.partition import Partition
 from kwire.replica.waiters import Waiter
 from kwire.wire.messages.produce import (
@@ -93,13 +93,12 @@ def _append_one(
             raise KafkaError(ErrorCode.UNKNOWN_TOPIC_ID)
         partition = context.services.replicas.partition(topic, index)
         records = data.records
-        if records is None:
+        if not isinstance(records, memoryview):
             raise KafkaError(ErrorCode.INVALID_RECORD, "the records of this partition are null")
         _refuse_transactions(request.transactional_id, records)
         info = partition.append(
             records,
             required_acks=request.acks,
-            min_insync_replicas=partition.log.config.min_insync_replicas,
             now_ms=context.now_ms,
             produce_version=context.api_version,
         )
@@ -123,8 +122,9 @@ def _refused(
 ) -> PartitionProduceResponse:
     record_errors: list[BatchIndexAndErrorMessage] = []
     log_start_offset = -1
-    if isinstance(error, RecordsInvalid):
+    if isinstance(error, AppendRefused):
         log_start_offset = error.log_start_offset
+    if isinstance(error, RecordsInvalid):
         record_errors = [
             BatchIndexAndErrorMessage(batch_index=batch_index, batch_index_error_message=text)
             for batch_index, text in error.record_errors
@@ -165,8 +165,9 @@ def _name_leaders(response: ProduceResponse, context: RequestContext) -> None:
             partition = image.partitions[result.index]
             result.current_leader = LeaderIdAndEpoch(leader_id=partition.leader, leader_epoch=partition.leader_epoch)
             broker = metadata.brokers.get(partition.leader)
-            if broker is not None:
-                host, port = endpoint_for(broker, context)
+            address = None if broker is None else endpoint_for(broker, context)
+            if broker is not None and address is not None:
+                host, port = address
                 named[broker.id] = NodeEndpoint(node_id=broker.id, host=host, port=port, rack=broker.rack)
     response.node_endpoints = list(named.values())
 

@@ -11,6 +11,7 @@ The tables are imported by every start, so a row is a NamedTuple and a type is a
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from typing import Any, Final, NamedTuple
 
 # The numbers are those of DescribeConfigs' `configType` (KIP-569).
@@ -53,19 +54,19 @@ class ConfigError(ValueError):
         self.message = message
 
 
-class Valid:
-    """The values that an option takes, beyond its type: data with two questions. Subclasses answer both."""
+class Valid(ABC):
+    """The values that an option takes, beyond its type: data with two questions."""
 
     __slots__ = ()
 
+    @abstractmethod
     def accepts(self, value: Any) -> bool:
         """Whether a value of the option's type, never None, is one of them."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def text(self) -> str:
         """The same for a person: `at least 1`, `one of none, requested, required`."""
-        raise NotImplementedError
 
 
 class Range(Valid):

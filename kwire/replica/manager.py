@@ -6,7 +6,7 @@ The controller tells it what to lead and what to drop (`apply`, `stop`); request
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import TopicPartition
@@ -38,26 +38,35 @@ class Assignment(Protocol):
     def overrides(self) -> Mapping[str, str]: ...
 
 
+class TopicSettings(NamedTuple):
+    """What of a topic's options its partitions need."""
+
+    log: LogConfig
+    min_insync_replicas: int
+
+
 class ReplicaManager:
     """Partitions by name; leadership as the controller decided it.
 
-    `log_config` makes a topic's LogConfig from its overrides. `on_leadership` callbacks are told of every partition
-    whose leadership this broker gained or lost: `(topic_partition, leader_epoch, is_leader)`.
+    `settings_for` makes a topic's settings from its overrides. `on_leadership` callbacks are told of every partition
+    whose leadership this broker gained or lost: `(topic_partition, leader_epoch, is_leader)`; `on_deleted` callbacks of
+    partitions that are gone for good.
     """
 
     def __init__(
         self,
         broker_id: int,
         logs: LogManager,
-        log_config: Callable[[Mapping[str, str]], LogConfig],
+        settings_for: Callable[[Mapping[str, str]], TopicSettings],
         now_ms: Callable[[], int],
     ) -> None:
         self._broker_id = broker_id
         self._logs = logs
-        self._log_config = log_config
+        self._settings_for = settings_for
         self._now_ms = now_ms
         self._partitions: dict[TopicPartition, Partition] = {}
         self.on_leadership: list[Callable[[TopicPartition, int, bool], None]] = []
+        self.on_deleted: list[Callable[[list[TopicPartition]], None]] = []
 
     def __iter__(self) -> Iterator[Partition]:
         return iter(self._partitions.values())
@@ -79,18 +88,19 @@ class ReplicaManager:
         A partition whose log cannot be opened stays without a replica here; its requests meet KAFKA_STORAGE_ERROR.
         """
         now_ms = self._now_ms()
-        configs: dict[str, LogConfig] = {}
+        settings: dict[str, TopicSettings] = {}
         for assignment in assignments:
             if self._broker_id not in assignment.replicas:
                 continue
             name = TopicPartition(assignment.topic, assignment.partition)
             partition = self._partitions.get(name)
             if partition is None:
-                config = configs.get(assignment.topic)
-                if config is None:
-                    config = configs[assignment.topic] = self._log_config(assignment.overrides)
-                log = self._logs.get_or_create(name, assignment.topic_id, config, now_ms)
+                topic = settings.get(assignment.topic)
+                if topic is None:
+                    topic = settings[assignment.topic] = self._settings_for(assignment.overrides)
+                log = self._logs.get_or_create(name, assignment.topic_id, topic.log, now_ms)
                 partition = self._partitions[name] = Partition(name, assignment.topic_id, log, self._broker_id)
+                partition.min_insync_replicas = topic.min_insync_replicas
             was_leader, old_epoch = partition.is_leader, partition.leader_epoch
             partition.become(
                 assignment.leader,
@@ -104,6 +114,7 @@ class ReplicaManager:
 
     async def stop(self, names: Iterable[TopicPartition], *, delete: bool) -> None:
         """Give these partitions up; with `delete`, their logs too."""
+        names = list(names)
         for name in names:
             partition = self._partitions.pop(name, None)
             if partition is None:
@@ -115,13 +126,17 @@ class ReplicaManager:
                 self._tell(partition)
             if delete:
                 self._logs.delete(name, self._now_ms())
+        if delete:
+            for callback in self.on_deleted:
+                callback(names)
 
     def reconfigure(self, topic: str, overrides: Mapping[str, str]) -> None:
         """Apply a topic's changed options to its logs at once."""
-        config = self._log_config(overrides)
+        settings = self._settings_for(overrides)
         for name, partition in self._partitions.items():
             if name.topic == topic:
-                partition.log.config = config
+                partition.log.config = settings.log
+                partition.min_insync_replicas = settings.min_insync_replicas
 
     def log_of(self, name: TopicPartition) -> Log:
         """The log of a led partition; KafkaError as `partition` and `Partition.check_leader`."""

@@ -30,6 +30,7 @@ class Partition:
         "leader_id",
         "local_id",
         "log",
+        "min_insync_replicas",
         "partition_epoch",
         "replicas",
         "topic_id",
@@ -45,6 +46,7 @@ class Partition:
         self.leader_id = -1
         self.leader_epoch = -1
         self.partition_epoch = -1
+        self.min_insync_replicas = 1
         self.replicas: list[int] = []
         self.in_sync_replicas: list[int] = []
         self.watchers: set[Callable[[], None]] = set()
@@ -84,9 +86,7 @@ class Partition:
         if self.leader_id != self.local_id:
             raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
 
-    def append(
-        self, records: memoryview, *, required_acks: int, min_insync_replicas: int, now_ms: int, produce_version: int
-    ) -> LogAppendInfo:
+    def append(self, records: memoryview, *, required_acks: int, now_ms: int, produce_version: int) -> LogAppendInfo:
         """Append a producer's batch as leader.
 
         With acks=-1 the in-sync replicas must be at least `min.insync.replicas`, capped at the number of replicas
@@ -94,15 +94,18 @@ class Partition:
         """
         self.check_leader()
         if required_acks == -1:
-            effective_minimum = min(min_insync_replicas, len(self.replicas))
-            if len(self.in_sync_replicas) < effective_minimum:
-                raise KafkaError(
-                    ErrorCode.NOT_ENOUGH_REPLICAS,
-                    f"{len(self.in_sync_replicas)} of {effective_minimum} required replicas are in sync",
-                )
+            self._check_in_sync_replicas()
         info = self.log.append_as_leader(
             records, leader_epoch=self.leader_epoch, now_ms=now_ms, produce_version=produce_version
         )
+        self._advance_high_watermark()
+        return info
+
+    def append_own(self, records: memoryview, *, now_ms: int) -> LogAppendInfo:
+        """Append a batch that this broker made (a coordinator's records), with the checks of acks=all."""
+        self.check_leader()
+        self._check_in_sync_replicas()
+        info = self.log.append_as_leader(records, leader_epoch=self.leader_epoch, now_ms=now_ms, from_client=False)
         self._advance_high_watermark()
         return info
 
@@ -126,6 +129,14 @@ class Partition:
         start = self.log.delete_records(target)
         self.wake()
         return start
+
+    def _check_in_sync_replicas(self) -> None:
+        effective_minimum = min(self.min_insync_replicas, len(self.replicas))
+        if len(self.in_sync_replicas) < effective_minimum:
+            raise KafkaError(
+                ErrorCode.NOT_ENOUGH_REPLICAS,
+                f"{len(self.in_sync_replicas)} of {effective_minimum} required replicas are in sync",
+            )
 
     def _advance_high_watermark(self) -> None:
         if self.in_sync_replicas == [self.local_id] and self.is_leader:

@@ -8,12 +8,13 @@ tagged fields ends, its zero tag count is a padding byte of the last run.
 from __future__ import annotations
 
 from collections.abc import Callable
-from struct import Struct
+from struct import Struct, pack
 from typing import Any
 
 from kwire.wire import primitives
 from kwire.wire.model import FIXED, Field, model_of
 
+_MAX_SHAPES = 256
 Encoder = Callable[[Any, Callable[[bytes], None], Callable[[Any], None]], None]
 
 
@@ -39,7 +40,7 @@ class _EncodeWriter:
         self.lines: list[str] = []
         self.pad = " "
         self.values: list[str] = []
-        self.codes: list[str] = []
+        self.codes: list[str | tuple[str, bool]] = []
         self.depth = 0
 
     def put(self, line: str) -> None:
@@ -55,16 +56,28 @@ class _EncodeWriter:
     def primitive(self, name: str) -> str:
         return self.use(getattr(primitives, name), name)
 
+    def use_struct(self, codes: str) -> str:
+        """The name of the `pack` of a struct."""
+        name = "pack_" + codes.replace("?", "t")
+        if name not in self.names:
+            self.names[name] = Struct(">" + codes).pack
+        return name
+
     def flush(self) -> None:
         """Write the run."""
         if not self.codes:
             return
-        codes = "".join(self.codes)
-        if not self.values:
-            self.put(f"w({bytes(len(codes))!r})")
+        arrays = [f"len({value[1:]})" for value in self.values if value[0] == "*"]
+        values = ", ".join(self.values)
+        if arrays:
+            shapes = self.use(_Shapes(tuple(self.codes)), f"shapes_{len(self.names)}")
+            self.put(f"w({shapes}[{', '.join(arrays)},]({values}))")
+        elif values:
+            codes = "".join(map(str, self.codes))
+            pack = self.use_struct(codes)
+            self.put(f"w({pack}({values}))")
         else:
-            pack = self.use(Struct(">" + codes).pack, "pack_" + codes.replace("?", "t"))
-            self.put(f"w({pack}({', '.join(self.values)}))")
+            self.put(f"w({bytes(len(self.codes))!r})")
         self.values.clear()
         self.codes.clear()
 
@@ -104,7 +117,7 @@ class _EncodeWriter:
         absent = [field for field in fields if not field.present(self.version) and not field.ignorable]
         if not absent:
             return
-        check = " or ".join(self.differs(field, var) for field in absent)
+        check = " or ".join(f"({self.differs(field, var)})" for field in absent)
         names = self.use(tuple(absent), f"absent_{cls.__name__}")
         self.put(f"if {check}: {self.use(_lacks, 'lacks')}({var}, {names}, {self.version})")
 
@@ -116,7 +129,7 @@ class _EncodeWriter:
         if field.factory:
             # Reading a structure that was never set would make one; only what was set can differ.
             default = self.use(field.make_default(), f"default_{field.name}")
-            return f"{var}.__dict__.get({field.name!r}, {default}) != {default}"
+            return f"(x := {var}.__dict__.get({field.name!r}, {default})) is not {default} and x != {default}"
         if field.default is None:
             return f"{target} is not None"
         if field.default is False:
@@ -178,6 +191,9 @@ class _EncodeWriter:
             self.pad = self.pad[:-1]
 
     def array(self, field: Field, target: str, compact: bool, nullable: bool) -> None:
+        if field.type in FIXED and field.type != "Uuid" and not nullable:
+            self.numbers(target, FIXED[field.type][0], compact)
+            return
         self.depth += 1
         array = f"a{self.depth}"
         null = b"\0" if compact else b"\xff\xff\xff\xff"
@@ -191,7 +207,7 @@ class _EncodeWriter:
             self.put(f"{array} = {target}")
         if compact:
             self.flush()
-            self.put(f"w({self.primitive('uvarint')}(len({array}) + 1))")
+            self.put(f"w({self.primitive('UVARINTS')}[len({array}) + 1])")
         else:
             self.values.append(f"len({array})")
             self.codes.append("i")
@@ -200,6 +216,16 @@ class _EncodeWriter:
         if nullable:
             self.pad = self.pad[:-1]
         self.depth -= 1
+
+    def numbers(self, target: str, code: str, compact: bool) -> None:
+        """An array of numbers joins the run: its count, then the elements, in the same `pack`."""
+        array = f"v{len(self.values)}"
+        self.put(f"{array} = {target}")
+        if compact:
+            self.values += (f"len({array}) + 1", f"*{array}")
+        else:
+            self.values += (f"len({array})", f"*{array}")
+        self.codes.append((code, compact))
 
     def elements(self, field: Field, array: str, compact: bool) -> None:
         if field.type in FIXED and field.type != "Uuid":
@@ -223,6 +249,52 @@ class _EncodeWriter:
         if len(self.lines) == before:
             self.put("pass")
         self.pad = self.pad[:-1]
+
+
+class _Shapes(dict[tuple[int, ...], Callable[..., bytes]]):
+    """The `pack` of a run with arrays of numbers in it, by the arrays' lengths: real data has few combinations."""
+
+    __slots__ = ("codes",)
+
+    def __init__(self, codes: tuple[str | tuple[str, bool], ...]) -> None:
+        self.codes = codes
+
+    def __missing__(self, lengths: tuple[int, ...]) -> Callable[..., bytes]:
+        if len(self) >= _MAX_SHAPES:
+            self.clear()
+        rest = iter(lengths)
+        text = ">"
+        for item in self.codes:
+            if isinstance(item, str):
+                text += item
+            else:
+                length = next(rest)
+                if item[1] and length > 126:
+                    # A count of two bytes or more is no struct code; such arrays are rare and slow anyway.
+                    return self.pack_apart
+                text += f"{'B' if item[1] else 'i'}{length}{item[0]}"
+        shape = self[lengths] = Struct(text).pack
+        return shape
+
+    def pack_apart(self, *values: Any) -> bytes:
+        """What `pack` does, one field after another."""
+        pieces = []
+        position = 0
+        for item in self.codes:
+            if item == "x":
+                pieces.append(b"\0")
+                continue
+            value = values[position]
+            position += 1
+            if isinstance(item, str):
+                pieces.append(pack(">" + item, value))
+                continue
+            code, compact = item
+            length = value - 1 if compact else value
+            pieces.append(primitives.uvarint(value) if compact else pack(">i", value))
+            pieces.append(pack(f">{length}{code}", *values[position : position + length]))
+            position += length
+        return b"".join(pieces)
 
 
 def _kind(field: Field, compact: bool, nullable: bool) -> str:

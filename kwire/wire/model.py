@@ -121,9 +121,9 @@ class Model:
         self.key = ranges.key if ranges else None
         self.prefix = ranges.prefix if ranges else None
         said = cls.__dict__
-        plain = WireField("0+", None, None, ..., None, False, None, None)
+        plain = WireField()
         self.fields = [
-            Field(cls, name, text, said.get(name, plain)) for name, text in said.get("__annotations__", {}).items()
+            Field(cls, name, text, said.get(name, plain)) for name, text in cls.__annotations__.items()
         ]
         self.names = tuple(field.name for field in self.fields)
 
@@ -160,18 +160,29 @@ def model_of(cls: type) -> Model:
         model = _MODELS[cls] = Model(cls)
         for field in model.fields:
             setattr(cls, field.name, _Fresh(field.name, field.factory) if field.factory else field.default)
-        cls.__init__ = _constructor(cls, frozenset(model.names))  # type: ignore[misc]
+        cls.__init__ = _constructor(model.fields)  # type: ignore[misc]  # the first real constructor of the class
     return model
 
 
-def _constructor(cls: type, names: frozenset[str]) -> Any:
-    def init(self: Any, **values: object) -> None:
-        if not values.keys() <= names:
-            unknown = ", ".join(sorted(values.keys() - names))
-            raise TypeError(f"{cls.__name__} has no field {unknown}")
-        self.__dict__ = values
-
-    return init
+def _constructor(fields: list[Field]) -> Any:
+    """An `__init__` that sets every field but the structures left out, which `_Fresh` makes when they are read."""
+    names: dict[str, object] = {"UNSET": _Fresh}
+    parameters = []
+    body = []
+    for field in fields:
+        name = field.name
+        if field.factory is None:
+            names[f"D_{name}"] = field.default
+            parameters.append(f"{name}=D_{name}")
+            body.append(f" self.{name} = {name}")
+        else:
+            parameters.append(f"{name}=UNSET")
+            absent = f"self.{name} = []" if field.factory is list else "pass"
+            body.append(f" if {name} is not UNSET: self.{name} = {name}\n else: {absent}")
+    star = ", *, " if parameters else ""
+    source = f"def __init__(self{star}{', '.join(parameters)}):\n" + ("\n".join(body) or " pass")
+    exec(compile(source, "<message constructor>", "exec"), names)
+    return names["__init__"]
 
 
 def _camel(name: str) -> str:

@@ -1,8 +1,8 @@
 """The field types of Kafka's protocol, one read and one write function each.
 
 Readers take `(data, position, end)` and return `(value, position after it)`; `end` is how far this field may reach.
-They check every length against the bytes left before they take anything, and raise DecodeError. An index or a `struct` call
-beyond the buffer raises IndexError or struct.error, which `codec` turns into DecodeError for all of them at once.
+They check every length against the bytes left before they take anything, and raise DecodeError. An index or a
+`struct` call beyond the buffer raises IndexError or struct.error, which `codec` turns into DecodeError for all of them.
 
 "Compact" forms (KIP-482, flexible versions) have an unsigned varint of length + 1 with 0 for null; the older forms have
 an int16 (strings) or int32 (everything else) with a negative length for null.
@@ -12,9 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from struct import Struct, unpack_from
-from typing import cast
 
-from kwire.wire.parts import Buffer, Part, part_size
+from kwire.wire.parts import Buffer, FileRange, Part, part_size
 
 Records = Part | Sequence[Part]
 """Record batches. Decoding gives a memoryview of the frame; what is sent may also be a file range, or several parts."""
@@ -74,12 +73,21 @@ def _make_uvarint(value: int) -> bytes:
     return bytes(out)
 
 
-_SMALL_UVARINTS = [_make_uvarint(i) for i in range(256)]
+class _Uvarints(dict[int, bytes]):
+    """Unsigned varints by value: the small ones are kept, the others made when asked for."""
+
+    __slots__ = ()
+
+    def __missing__(self, value: int) -> bytes:
+        return _make_uvarint(value)
+
+
+UVARINTS = _Uvarints((i, _make_uvarint(i)) for i in range(256))
 
 
 def uvarint(value: int) -> bytes:
-    """The bytes of an unsigned varint."""
-    return _SMALL_UVARINTS[value] if 0 <= value < 256 else _make_uvarint(value)
+    """The bytes of an unsigned varint. Raises EncodeError beyond 32 bits."""
+    return UVARINTS[value]
 
 
 # --- lengths
@@ -176,7 +184,7 @@ def compact_string(value: str) -> bytes:
     raw = value.encode()
     length = len(raw)
     if length < 0xFF:
-        return _SMALL_UVARINTS[length + 1] + raw
+        return UVARINTS[length + 1] + raw
     if length > MAX_STRING_BYTES:
         raise EncodeError(f"a string of {length} bytes is longer than {MAX_STRING_BYTES}")
     return _make_uvarint(length + 1) + raw
@@ -319,10 +327,12 @@ def tags(fields: Sequence[tuple[int, bytes]]) -> bytes:
 
 
 def records_size(value: Records) -> int:
-    """How many bytes the record batches are."""
+    """How many bytes the record batches are. Raises EncodeError for anything else."""
+    if isinstance(value, (bytes, bytearray, memoryview, FileRange)):
+        return part_size(value)
     if isinstance(value, (list, tuple)):
-        return sum(map(part_size, value))
-    return part_size(cast("Part", value))
+        return sum(map(records_size, value))
+    raise EncodeError(f"records cannot be {type(value).__name__}")
 
 
 def records_prefix(value: Records | None) -> bytes:

@@ -1,4 +1,4 @@
-"""add_offsets_to_txn"""
+"""Enrolling a group's offsets in a transaction."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from kwire.wire.schema import Int16, Int32, Int64, String, message
 
 @message(key=25, valid="0-4", flexible="3+")
 class AddOffsetsToTxnRequest:
-    """AddOffsetsToTxnRequest v4 KIP-890."""
+    """The group whose offsets a transaction will commit (KIP-98)."""
 
     transactional_id: String
     producer_id: Int64
@@ -17,7 +17,7 @@ class AddOffsetsToTxnRequest:
 
 @message(key=25, valid="0-4", flexible="3+")
 class AddOffsetsToTxnResponse:
-    """AddOffsetsToTxnResponse v4 KIP-890."""
+    """Whether the group's offsets partition is part of the transaction now."""
 
     throttle_time_ms: Int32
     error_code: Int16

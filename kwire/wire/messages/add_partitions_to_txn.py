@@ -1,4 +1,4 @@
-"""add_partitions_to_txn"""
+"""Enrolling partitions in a transaction."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ class AddPartitionsToTxnTransaction:
 
 @message(key=24, valid="0-5", flexible="3+")
 class AddPartitionsToTxnRequest:
-    """AddPartitionsToTxnRequest v5 KIP-890."""
+    """Partitions that a transaction will write to. Several transactions, for brokers that verify them, from v4
+    (KIP-890).
+    """
 
     transactions: list[AddPartitionsToTxnTransaction] = wire("4+", factory=list)
     v3_and_below_transactional_id: String = wire("0-3", default="")
@@ -51,7 +53,7 @@ class AddPartitionsToTxnResult:
 
 @message(key=24, valid="0-5", flexible="3+")
 class AddPartitionsToTxnResponse:
-    """AddPartitionsToTxnResponse v5 KIP-890."""
+    """An error per partition; by transaction from v4 (KIP-890)."""
 
     throttle_time_ms: Int32
     error_code: Int16 = wire("4+", default=0, ignorable=True)

@@ -1,4 +1,4 @@
-"""add_raft_voter"""
+"""KRaft: adding a voter."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Listener:
 
 @message(key=80, valid="0-1", flexible="0+")
 class AddRaftVoterRequest:
-    """AddRaftVoterRequest"""
+    """The voter and its endpoints (KIP-853). Whether to wait for the commit from v1."""
 
     cluster_id: String | None
     timeout_ms: Int32
@@ -26,7 +26,7 @@ class AddRaftVoterRequest:
 
 @message(key=80, valid="0-1", flexible="0+")
 class AddRaftVoterResponse:
-    """AddRaftVoterResponse"""
+    """Whether it was added."""
 
     throttle_time_ms: Int32
     error_code: Int16

@@ -1,4 +1,4 @@
-"""allocate_producer_ids"""
+"""A broker getting a block of producer ids."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from kwire.wire.schema import Int16, Int32, Int64, message, wire
 
 @message(key=67, valid="0", flexible="0+")
 class AllocateProducerIdsRequest:
-    """AllocateProducerIdsRequest"""
+    """The broker that asks (KIP-730)."""
 
     broker_id: Int32
     broker_epoch: Int64 = wire(default=-1)
@@ -15,7 +15,7 @@ class AllocateProducerIdsRequest:
 
 @message(key=67, valid="0", flexible="0+")
 class AllocateProducerIdsResponse:
-    """AllocateProducerIdsResponse"""
+    """The first id and the length of the block."""
 
     throttle_time_ms: Int32
     error_code: Int16

@@ -1,4 +1,4 @@
-"""alter_client_quotas"""
+"""Changing client quotas."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class EntryData:
 
 @message(key=49, valid="0-1", flexible="1+")
 class AlterClientQuotasRequest:
-    """AlterClientQuotasRequest"""
+    """Quota values to set or remove, by entity (KIP-546)."""
 
     entries: list[EntryData]
     validate_only: Bool
@@ -47,7 +47,7 @@ class AlterClientQuotasResponseEntryData:
 
 @message(key=49, valid="0-1", flexible="1+")
 class AlterClientQuotasResponse:
-    """AlterClientQuotasResponse"""
+    """An error per entity."""
 
     throttle_time_ms: Int32
     entries: list[AlterClientQuotasResponseEntryData]

@@ -1,4 +1,4 @@
-"""alter_configs"""
+"""Replacing the options of topics and brokers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class AlterConfigsResource:
 
 @message(key=33, valid="0-2", flexible="2+")
 class AlterConfigsRequest:
-    """AlterConfigsRequest"""
+    """The complete set of overrides of each resource."""
 
     resources: list[AlterConfigsResource]
     validate_only: Bool
@@ -36,7 +36,7 @@ class AlterConfigsResourceResponse:
 
 @message(key=33, valid="0-2", flexible="2+")
 class AlterConfigsResponse:
-    """AlterConfigsResponse"""
+    """An error per resource."""
 
     throttle_time_ms: Int32
     responses: list[AlterConfigsResourceResponse]

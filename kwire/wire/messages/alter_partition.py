@@ -1,4 +1,4 @@
-"""alter_partition"""
+"""A leader changing the in-sync replicas."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ class TopicData:
 
 @message(key=56, valid="0-3", flexible="0+")
 class AlterPartitionRequest:
-    """AlterPartitionRequest v1 KIP-704; v2 KIP-841; v3 KIP-903."""
+    """The in-sync sets that a leader proposes (KIP-497). Recovery state from v1 (KIP-704), topic ids from v2
+    (KIP-841), broker epochs from v3 (KIP-903).
+    """
 
     broker_id: Int32
     broker_epoch: Int64 = wire(default=-1)
@@ -58,7 +60,7 @@ class AlterPartitionResponseTopicData:
 
 @message(key=56, valid="0-3", flexible="0+")
 class AlterPartitionResponse:
-    """AlterPartitionResponse v1 KIP-704; v2 KIP-841, KIP-903."""
+    """The partition states that resulted."""
 
     throttle_time_ms: Int32
     error_code: Int16

@@ -1,4 +1,4 @@
-"""alter_partition_reassignments"""
+"""Moving replicas between brokers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ class ReassignableTopic:
 
 @message(key=45, valid="0-1", flexible="0+")
 class AlterPartitionReassignmentsRequest:
-    """AlterPartitionReassignmentsRequest"""
+    """The target replicas of each partition; null cancels (KIP-455). Whether the replication factor may change from
+    v1 (KIP-860).
+    """
 
     timeout_ms: Int32 = wire(default=60000)
     allow_replication_factor_change: Bool = wire("1+", default=True)
@@ -41,7 +43,7 @@ class ReassignableTopicResponse:
 
 @message(key=45, valid="0-1", flexible="0+")
 class AlterPartitionReassignmentsResponse:
-    """AlterPartitionReassignmentsResponse"""
+    """An error per partition."""
 
     throttle_time_ms: Int32
     allow_replication_factor_change: Bool = wire("1+", default=True, ignorable=True)

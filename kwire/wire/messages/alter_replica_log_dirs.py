@@ -1,4 +1,4 @@
-"""alter_replica_log_dirs"""
+"""Moving replicas between log directories."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class AlterReplicaLogDir:
 
 @message(key=34, valid="0-2", flexible="2+")
 class AlterReplicaLogDirsRequest:
-    """AlterReplicaLogDirsRequest"""
+    """The directory that each replica should move to (KIP-113)."""
 
     dirs: list[AlterReplicaLogDir]
 
@@ -38,7 +38,7 @@ class AlterReplicaLogDirTopicResult:
 
 @message(key=34, valid="0-2", flexible="2+")
 class AlterReplicaLogDirsResponse:
-    """AlterReplicaLogDirsResponse"""
+    """An error per partition."""
 
     throttle_time_ms: Int32
     results: list[AlterReplicaLogDirTopicResult]

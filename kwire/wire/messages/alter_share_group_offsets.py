@@ -1,4 +1,4 @@
-"""alter_share_group_offsets"""
+"""Changing the offsets of share groups."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class AlterShareGroupOffsetsRequestTopic:
 
 @message(key=91, valid="0", flexible="0+")
 class AlterShareGroupOffsetsRequest:
-    """AlterShareGroupOffsetsRequest"""
+    """New start offsets of a group (KIP-932)."""
 
     group_id: String
     topics: list[AlterShareGroupOffsetsRequestTopic]
@@ -41,7 +41,7 @@ class AlterShareGroupOffsetsResponseTopic:
 
 @message(key=91, valid="0", flexible="0+")
 class AlterShareGroupOffsetsResponse:
-    """AlterShareGroupOffsetsResponse"""
+    """An error per partition."""
 
     throttle_time_ms: Int32
     error_code: Int16

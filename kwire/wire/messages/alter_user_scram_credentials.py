@@ -1,4 +1,4 @@
-"""alter_user_scram_credentials"""
+"""Changing SCRAM credentials."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ScramCredentialUpsertion:
 
 @message(key=51, valid="0", flexible="0+")
 class AlterUserScramCredentialsRequest:
-    """AlterUserScramCredentialsRequest"""
+    """Credentials to delete and to store (KIP-554)."""
 
     deletions: list[ScramCredentialDeletion]
     upsertions: list[ScramCredentialUpsertion]
@@ -37,7 +37,7 @@ class AlterUserScramCredentialsResult:
 
 @message(key=51, valid="0", flexible="0+")
 class AlterUserScramCredentialsResponse:
-    """AlterUserScramCredentialsResponse"""
+    """An error per user."""
 
     throttle_time_ms: Int32
     results: list[AlterUserScramCredentialsResult]

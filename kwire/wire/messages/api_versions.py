@@ -1,4 +1,4 @@
-"""api_versions"""
+"""What a broker can do."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from kwire.wire.schema import Bool, Int16, Int32, Int64, String, message, struct
 
 @message(key=18, valid="0-4", flexible="3+")
 class ApiVersionsRequest:
-    """ApiVersionsRequest"""
+    """The first request of a connection; the client's name and version from v3 (KIP-511)."""
 
     client_software_name: String = wire("3+", default="", ignorable=True)
     client_software_version: String = wire("3+", default="", ignorable=True)
@@ -36,7 +36,9 @@ class FinalizedFeatureKey:
 
 @message(key=18, valid="0-4", flexible="3+")
 class ApiVersionsResponse:
-    """ApiVersionsResponse v3 KIP-511."""
+    """The version range of every API. From v3 also features as tagged fields (KIP-584); the header is v0 in all
+    versions (KIP-511).
+    """
 
     error_code: Int16
     api_keys: list[ApiVersion]

@@ -1,4 +1,4 @@
-"""assign_replicas_to_dirs"""
+"""KRaft: a broker telling where its replicas lie."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class DirectoryData:
 
 @message(key=73, valid="0", flexible="0+")
 class AssignReplicasToDirsRequest:
-    """AssignReplicasToDirsRequest"""
+    """Directories with their partitions (KIP-858)."""
 
     broker_id: Int32
     broker_epoch: Int64 = wire(default=-1)
@@ -51,7 +51,7 @@ class AssignReplicasToDirsResponseDirectoryData:
 
 @message(key=73, valid="0", flexible="0+")
 class AssignReplicasToDirsResponse:
-    """AssignReplicasToDirsResponse"""
+    """An error per partition."""
 
     throttle_time_ms: Int32
     error_code: Int16

@@ -1,4 +1,4 @@
-"""begin_quorum_epoch"""
+"""KRaft: a new leader announcing itself."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class LeaderEndpoint:
 
 @message(key=53, valid="0-1", flexible="1+")
 class BeginQuorumEpochRequest:
-    """BeginQuorumEpochRequest v1 KIP-853."""
+    """The leader and its epoch (KIP-595). Its endpoints from v1 (KIP-853)."""
 
     cluster_id: String | None = wire(default=None)
     voter_id: Int32 = wire("1+", default=-1, ignorable=True)
@@ -60,7 +60,7 @@ class NodeEndpoint:
 
 @message(key=53, valid="0-1", flexible="1+")
 class BeginQuorumEpochResponse:
-    """BeginQuorumEpochResponse v1 KIP-853."""
+    """An error per partition."""
 
     error_code: Int16
     topics: list[BeginQuorumEpochResponseTopicData]

@@ -1,4 +1,4 @@
-"""broker_heartbeat"""
+"""KRaft: a broker's sign of life."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from kwire.wire.schema import Bool, Int16, Int32, Int64, Uuid, message, wire
 
 @message(key=63, valid="0-2", flexible="0+")
 class BrokerHeartbeatRequest:
-    """BrokerHeartbeatRequest"""
+    """How far the broker has read the metadata log, and what it wants (KIP-631). Offline directories from v1
+    (KIP-858), cordoned ones from v2.
+    """
 
     broker_id: Int32
     broker_epoch: Int64 = wire(default=-1)
@@ -20,7 +22,7 @@ class BrokerHeartbeatRequest:
 
 @message(key=63, valid="0-2", flexible="0+")
 class BrokerHeartbeatResponse:
-    """BrokerHeartbeatResponse"""
+    """Whether the broker is fenced, caught up, and may stop."""
 
     throttle_time_ms: Int32
     error_code: Int16

@@ -1,4 +1,4 @@
-"""broker_registration"""
+"""KRaft: a broker registering."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ class Feature:
 
 @message(key=62, valid="0-4", flexible="0+")
 class BrokerRegistrationRequest:
-    """BrokerRegistrationRequest v2 KIP-858; v3 KIP-966."""
+    """Listeners, features and directories of a broker that starts (KIP-631). Directory ids from v2 (KIP-858), the
+    previous epoch from v3 (KIP-966).
+    """
 
     broker_id: Int32
     cluster_id: String
@@ -37,7 +39,7 @@ class BrokerRegistrationRequest:
 
 @message(key=62, valid="0-4", flexible="0+")
 class BrokerRegistrationResponse:
-    """BrokerRegistrationResponse v2 KIP-966."""
+    """The broker's epoch."""
 
     throttle_time_ms: Int32
     error_code: Int16

@@ -1,4 +1,4 @@
-"""consumer_group_describe"""
+"""Describing consumer groups of the new protocol."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from kwire.wire.schema import Bool, Int8, Int16, Int32, String, Uuid, message, s
 
 @message(key=69, valid="0-1", flexible="0+")
 class ConsumerGroupDescribeRequest:
-    """ConsumerGroupDescribeRequest v1 KIP-1099."""
+    """The groups to describe (KIP-848)."""
 
     group_ids: list[String]
     include_authorized_operations: Bool
@@ -55,7 +55,7 @@ class DescribedGroup:
 
 @message(key=69, valid="0-1", flexible="0+")
 class ConsumerGroupDescribeResponse:
-    """ConsumerGroupDescribeResponse v1 KIP-1099."""
+    """State, epochs and members of each group. Member types from v1 (KIP-1099)."""
 
     throttle_time_ms: Int32
     groups: list[DescribedGroup]

@@ -1,4 +1,4 @@
-"""consumer_group_heartbeat"""
+"""Belonging to a consumer group of the new protocol."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ class TopicPartitions:
 
 @message(key=68, valid="0-1", flexible="0+")
 class ConsumerGroupHeartbeatRequest:
-    """ConsumerGroupHeartbeatRequest v1 KIP-1082, KIP-848."""
+    """A member's subscription and current assignment (KIP-848). Regular expressions and client-made member ids from
+    v1 (KIP-1082).
+    """
 
     group_id: String
     member_id: String
@@ -40,7 +42,7 @@ class Assignment:
 
 @message(key=68, valid="0-1", flexible="0+")
 class ConsumerGroupHeartbeatResponse:
-    """ConsumerGroupHeartbeatResponse"""
+    """The member's epoch and its assignment where it changed."""
 
     throttle_time_ms: Int32
     error_code: Int16

@@ -1,4 +1,4 @@
-"""consumer_group_records"""
+"""Records of `__consumer_offsets` for groups of the new consumer protocol (KIP-848)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from kwire.wire.schema import Bytes, Int8, Int32, Int64, String, Uuid, message, 
 
 @message(key=8, valid="0", prefix="record_type")
 class ConsumerGroupCurrentMemberAssignmentKey:
-    """ConsumerGroupCurrentMemberAssignmentKey"""
+    """Names one member's current assignment."""
 
     group_id: String
     member_id: String
@@ -22,7 +22,7 @@ class TopicPartitions:
 
 @message(valid="0", flexible="0+", prefix="version")
 class ConsumerGroupCurrentMemberAssignmentValue:
-    """ConsumerGroupCurrentMemberAssignmentValue"""
+    """The partitions that a member has, and those that it still has to give back."""
 
     member_epoch: Int32
     previous_member_epoch: Int32
@@ -33,7 +33,7 @@ class ConsumerGroupCurrentMemberAssignmentValue:
 
 @message(key=5, valid="0", prefix="record_type")
 class ConsumerGroupMemberMetadataKey:
-    """ConsumerGroupMemberMetadataKey"""
+    """Names a member."""
 
     group_id: String
     member_id: String
@@ -53,7 +53,7 @@ class ClassicMemberMetadata:
 
 @message(valid="0", flexible="0+", prefix="version")
 class ConsumerGroupMemberMetadataValue:
-    """ConsumerGroupMemberMetadataValue"""
+    """What a member said about itself (KIP-848)."""
 
     instance_id: String | None
     rack_id: String | None
@@ -68,14 +68,14 @@ class ConsumerGroupMemberMetadataValue:
 
 @message(key=3, valid="0", prefix="record_type")
 class ConsumerGroupMetadataKey:
-    """ConsumerGroupMetadataKey"""
+    """Names a group of the new protocol (KIP-848)."""
 
     group_id: String
 
 
 @message(valid="0", flexible="0+", prefix="version")
 class ConsumerGroupMetadataValue:
-    """ConsumerGroupMetadataValue"""
+    """The group's epoch and the hash of the metadata that it was computed from (KIP-848)."""
 
     epoch: Int32
     metadata_hash: Int64 = wire(tag=0, default=0)
@@ -83,7 +83,7 @@ class ConsumerGroupMetadataValue:
 
 @message(key=4, valid="0", prefix="record_type")
 class ConsumerGroupPartitionMetadataKey:
-    """ConsumerGroupPartitionMetadataKey"""
+    """Names the topic metadata of a group; written by Kafka before 4.1 only."""
 
     group_id: String
 
@@ -104,14 +104,14 @@ class TopicMetadata:
 
 @message(valid="0", flexible="0+", prefix="version")
 class ConsumerGroupPartitionMetadataValue:
-    """ConsumerGroupPartitionMetadataValue"""
+    """The topics that a group is subscribed to, as it saw them."""
 
     topics: list[TopicMetadata]
 
 
 @message(key=16, valid="0", prefix="record_type")
 class ConsumerGroupRegularExpressionKey:
-    """ConsumerGroupRegularExpressionKey"""
+    """Names a regular expression that a group subscribes with."""
 
     group_id: String
     regular_expression: String
@@ -119,7 +119,7 @@ class ConsumerGroupRegularExpressionKey:
 
 @message(valid="0", flexible="0+", prefix="version")
 class ConsumerGroupRegularExpressionValue:
-    """ConsumerGroupRegularExpressionValue"""
+    """The topics that the expression matched."""
 
     topics: list[String]
     version: Int64
@@ -128,7 +128,7 @@ class ConsumerGroupRegularExpressionValue:
 
 @message(key=7, valid="0", prefix="record_type")
 class ConsumerGroupTargetAssignmentMemberKey:
-    """ConsumerGroupTargetAssignmentMemberKey"""
+    """Names one member's target assignment."""
 
     group_id: String
     member_id: String
@@ -142,21 +142,21 @@ class TopicPartition:
 
 @message(valid="0", flexible="0+", prefix="version")
 class ConsumerGroupTargetAssignmentMemberValue:
-    """ConsumerGroupTargetAssignmentMemberValue"""
+    """The partitions that a member should have."""
 
     topic_partitions: list[TopicPartition]
 
 
 @message(key=6, valid="0", prefix="record_type")
 class ConsumerGroupTargetAssignmentMetadataKey:
-    """ConsumerGroupTargetAssignmentMetadataKey"""
+    """Names the target assignment of a group."""
 
     group_id: String
 
 
 @message(valid="0", flexible="0+", prefix="version")
 class ConsumerGroupTargetAssignmentMetadataValue:
-    """ConsumerGroupTargetAssignmentMetadataValue"""
+    """The epoch of the target assignment."""
 
     assignment_epoch: Int32
     assignment_timestamp: Int64 = wire(tag=0, default=0)

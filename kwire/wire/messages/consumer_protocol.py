@@ -1,4 +1,4 @@
-"""consumer_protocol"""
+"""What classic consumers tell each other through the group coordinator, which does not look inside."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class TopicPartition:
 
 @message(valid="0-3", prefix="version")
 class ConsumerProtocolAssignment:
-    """ConsumerProtocolAssignment"""
+    """What a classic consumer gets, as SyncGroup carries it."""
 
     assigned_partitions: list[TopicPartition]
     user_data: Bytes | None = wire(default=None)
@@ -27,7 +27,9 @@ class ConsumerProtocolSubscriptionTopicPartition:
 
 @message(valid="0-3", prefix="version")
 class ConsumerProtocolSubscription:
-    """ConsumerProtocolSubscription"""
+    """What a classic consumer wants, as JoinGroup carries it. Owned partitions from v1 (KIP-429), generation from v2
+    (KIP-792), rack from v3 (KIP-881).
+    """
 
     topics: list[String]
     user_data: Bytes | None = wire(default=None)

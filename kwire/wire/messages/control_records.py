@@ -1,4 +1,4 @@
-"""control_records"""
+"""Keys and values of control batches: transaction markers and KRaft's own records."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from kwire.wire.schema import Int16, Int32, Int64, String, UInt16, Uuid, message
 
 @message(valid="0", prefix="version")
 class ControlRecordTypeSchema:
-    """ControlRecordTypeSchema"""
+    """The key of a control record: its type."""
 
     type: Int16
 
 
 @message(valid="0", prefix="version")
 class EndTxnMarker:
-    """EndTxnMarker"""
+    """The body of a commit or abort marker (KIP-98); which one it is stands in the record's key."""
 
     coordinator_epoch: Int32
 
 
 @message(valid="0", flexible="0+")
 class KRaftVersionRecord:
-    """KRaftVersionRecord"""
+    """KRaft: the level of the feature kraft.version (KIP-853)."""
 
     version: Int16
     kraft_version: Int16 = wire(name="kRaftVersion")
@@ -36,7 +36,7 @@ class Voter:
 
 @message(valid="0-1", flexible="0+")
 class LeaderChangeMessage:
-    """LeaderChangeMessage"""
+    """KRaft: the first record of a leader's epoch (KIP-595)."""
 
     version: Int16
     leader_id: Int32
@@ -46,14 +46,14 @@ class LeaderChangeMessage:
 
 @message(valid="0", flexible="0+")
 class SnapshotFooterRecord:
-    """SnapshotFooterRecord"""
+    """KRaft: the last record of a snapshot (KIP-630)."""
 
     version: Int16
 
 
 @message(valid="0", flexible="0+")
 class SnapshotHeaderRecord:
-    """SnapshotHeaderRecord"""
+    """KRaft: the first record of a snapshot (KIP-630)."""
 
     version: Int16
     last_contained_log_timestamp: Int64
@@ -82,7 +82,7 @@ class VotersRecordVoter:
 
 @message(valid="0", flexible="0+")
 class VotersRecord:
-    """VotersRecord"""
+    """KRaft: the set of voters (KIP-853)."""
 
     version: Int16
     voters: list[VotersRecordVoter]

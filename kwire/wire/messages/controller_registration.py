@@ -1,4 +1,4 @@
-"""controller_registration"""
+"""KRaft: a controller registering."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Feature:
 
 @message(key=70, valid="0", flexible="0+")
 class ControllerRegistrationRequest:
-    """ControllerRegistrationRequest"""
+    """Listeners and features of a controller that starts (KIP-919)."""
 
     controller_id: Int32
     incarnation_id: Uuid
@@ -33,7 +33,7 @@ class ControllerRegistrationRequest:
 
 @message(key=70, valid="0", flexible="0+")
 class ControllerRegistrationResponse:
-    """ControllerRegistrationResponse"""
+    """Whether it was registered."""
 
     throttle_time_ms: Int32
     error_code: Int16

@@ -1,4 +1,4 @@
-"""create_acls"""
+"""Creating access rules."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class AclCreation:
 
 @message(key=30, valid="0-3", flexible="2+")
 class CreateAclsRequest:
-    """CreateAclsRequest"""
+    """Access rules to add. Pattern type from v1 (KIP-290)."""
 
     creations: list[AclCreation]
 
@@ -31,7 +31,7 @@ class AclCreationResult:
 
 @message(key=30, valid="0-3", flexible="2+")
 class CreateAclsResponse:
-    """CreateAclsResponse"""
+    """An error per rule."""
 
     throttle_time_ms: Int32
     results: list[AclCreationResult]

@@ -1,4 +1,4 @@
-"""create_delegation_token"""
+"""Creating a delegation token."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class CreatableRenewers:
 
 @message(key=38, valid="0-3", flexible="2+")
 class CreateDelegationTokenRequest:
-    """CreateDelegationTokenRequest"""
+    """Who may renew the token, and its maximum life (KIP-48). Owners other than the caller from v3 (KIP-373)."""
 
     owner_principal_type: String | None = wire("3+", default="")
     owner_principal_name: String | None = wire("3+", default="")
@@ -23,7 +23,7 @@ class CreateDelegationTokenRequest:
 
 @message(key=38, valid="0-3", flexible="2+")
 class CreateDelegationTokenResponse:
-    """CreateDelegationTokenResponse"""
+    """The token and its HMAC."""
 
     error_code: Int16
     principal_type: String

@@ -1,4 +1,4 @@
-"""create_partitions"""
+"""Adding partitions to topics."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class CreatePartitionsTopic:
 
 @message(key=37, valid="0-3", flexible="2+")
 class CreatePartitionsRequest:
-    """CreatePartitionsRequest v2 KIP-599."""
+    """The new partition count of each topic, with assignments if wanted. Throttled from v2 (KIP-599)."""
 
     topics: list[CreatePartitionsTopic]
     timeout_ms: Int32
@@ -35,7 +35,7 @@ class CreatePartitionsTopicResult:
 
 @message(key=37, valid="0-3", flexible="2+")
 class CreatePartitionsResponse:
-    """CreatePartitionsResponse v2 KIP-599."""
+    """An error per topic."""
 
     throttle_time_ms: Int32
     results: list[CreatePartitionsTopicResult]

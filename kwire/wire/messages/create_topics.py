@@ -1,4 +1,4 @@
-"""create_topics"""
+"""Creating topics."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class CreatableTopic:
 
 @message(key=19, valid="0-7", flexible="5+")
 class CreateTopicsRequest:
-    """CreateTopicsRequest v4 KIP-464; v5 KIP-525, KIP-599."""
+    """Topics with partitions or explicit assignments, and configs. Defaults by -1 from v4 (KIP-464)."""
 
     topics: list[CreatableTopic]
     timeout_ms: Int32 = wire(default=60000)
@@ -59,7 +59,9 @@ class CreatableTopicResult:
 
 @message(key=19, valid="0-7", flexible="5+")
 class CreateTopicsResponse:
-    """CreateTopicsResponse v4 KIP-464; v5 KIP-525, KIP-599."""
+    """An error per topic; the resulting configs from v5 (KIP-525), topic ids from v7 (KIP-516). Throttled from v6
+    (KIP-599).
+    """
 
     throttle_time_ms: Int32 = wire("2+", default=0, ignorable=True)
     topics: list[CreatableTopicResult]

@@ -1,4 +1,4 @@
-"""delete_acls"""
+"""Deleting access rules."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class DeleteAclsFilter:
 
 @message(key=31, valid="0-3", flexible="2+")
 class DeleteAclsRequest:
-    """DeleteAclsRequest"""
+    """Filters for the rules to remove. Pattern type from v1 (KIP-290)."""
 
     filters: list[DeleteAclsFilter]
 
@@ -45,7 +45,7 @@ class DeleteAclsFilterResult:
 
 @message(key=31, valid="0-3", flexible="2+")
 class DeleteAclsResponse:
-    """DeleteAclsResponse"""
+    """The rules that each filter removed."""
 
     throttle_time_ms: Int32
     filter_results: list[DeleteAclsFilterResult]

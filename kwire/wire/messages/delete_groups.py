@@ -1,4 +1,4 @@
-"""delete_groups"""
+"""Deleting groups."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from kwire.wire.schema import Int16, Int32, String, message, struct
 
 @message(key=42, valid="0-2", flexible="2+")
 class DeleteGroupsRequest:
-    """DeleteGroupsRequest"""
+    """Names of groups to delete (KIP-229)."""
 
     groups_names: list[String]
 
@@ -20,7 +20,7 @@ class DeletableGroupResult:
 
 @message(key=42, valid="0-2", flexible="2+")
 class DeleteGroupsResponse:
-    """DeleteGroupsResponse"""
+    """An error per group."""
 
     throttle_time_ms: Int32
     results: list[DeletableGroupResult]

@@ -1,4 +1,4 @@
-"""delete_records"""
+"""Deleting the oldest records."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class DeleteRecordsTopic:
 
 @message(key=21, valid="0-2", flexible="2+")
 class DeleteRecordsRequest:
-    """DeleteRecordsRequest"""
+    """The offset before which records of each partition may go (KIP-107)."""
 
     topics: list[DeleteRecordsTopic]
     timeout_ms: Int32
@@ -40,7 +40,7 @@ class DeleteRecordsTopicResult:
 
 @message(key=21, valid="0-2", flexible="2+")
 class DeleteRecordsResponse:
-    """DeleteRecordsResponse"""
+    """The new log start offset of each partition."""
 
     throttle_time_ms: Int32
     topics: list[DeleteRecordsTopicResult]

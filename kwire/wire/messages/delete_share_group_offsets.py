@@ -1,4 +1,4 @@
-"""delete_share_group_offsets"""
+"""Deleting the offsets of share groups."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class DeleteShareGroupOffsetsRequestTopic:
 
 @message(key=92, valid="0", flexible="0+")
 class DeleteShareGroupOffsetsRequest:
-    """DeleteShareGroupOffsetsRequest"""
+    """Topics that a group should forget (KIP-932)."""
 
     group_id: String
     topics: list[DeleteShareGroupOffsetsRequestTopic]
@@ -28,7 +28,7 @@ class DeleteShareGroupOffsetsResponseTopic:
 
 @message(key=92, valid="0", flexible="0+")
 class DeleteShareGroupOffsetsResponse:
-    """DeleteShareGroupOffsetsResponse"""
+    """An error per topic."""
 
     throttle_time_ms: Int32
     error_code: Int16

@@ -1,4 +1,4 @@
-"""delete_share_group_state"""
+"""Deleting the persistent state of share partitions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class DeleteStateData:
 
 @message(key=86, valid="0", flexible="0+")
 class DeleteShareGroupStateRequest:
-    """DeleteShareGroupStateRequest"""
+    """The share partitions to forget (KIP-932)."""
 
     group_id: String
     topics: list[DeleteStateData]
@@ -39,6 +39,6 @@ class DeleteStateResult:
 
 @message(key=86, valid="0", flexible="0+")
 class DeleteShareGroupStateResponse:
-    """DeleteShareGroupStateResponse"""
+    """An error per partition."""
 
     results: list[DeleteStateResult]

@@ -1,4 +1,4 @@
-"""delete_topics"""
+"""Deleting topics."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class DeleteTopicState:
 
 @message(key=20, valid="0-6", flexible="4+")
 class DeleteTopicsRequest:
-    """DeleteTopicsRequest v5 KIP-599."""
+    """Topics to delete; by id from v6 (KIP-516)."""
 
     topics: list[DeleteTopicState] = wire("6+", factory=list)
     topic_names: list[String] = wire("0-5", factory=list, ignorable=True)
@@ -31,7 +31,7 @@ class DeletableTopicResult:
 
 @message(key=20, valid="0-6", flexible="4+")
 class DeleteTopicsResponse:
-    """DeleteTopicsResponse v5 KIP-599."""
+    """An error per topic, with a message from v5. Throttled from v5 (KIP-599)."""
 
     throttle_time_ms: Int32 = wire("1+", default=0, ignorable=True)
     responses: list[DeletableTopicResult]

@@ -1,4 +1,4 @@
-"""describe_acls"""
+"""Listing access rules."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from kwire.wire.schema import Int8, Int16, Int32, String, message, struct, wire
 
 @message(key=29, valid="0-3", flexible="2+")
 class DescribeAclsRequest:
-    """DescribeAclsRequest"""
+    """A filter for access rules. Pattern type from v1 (KIP-290)."""
 
     resource_type_filter: Int8
     resource_name_filter: String | None
@@ -36,7 +36,7 @@ class DescribeAclsResource:
 
 @message(key=29, valid="0-3", flexible="2+")
 class DescribeAclsResponse:
-    """DescribeAclsResponse"""
+    """The rules that match, by resource."""
 
     throttle_time_ms: Int32
     error_code: Int16

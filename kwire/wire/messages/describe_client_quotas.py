@@ -1,4 +1,4 @@
-"""describe_client_quotas"""
+"""Reading client quotas."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class ComponentData:
 
 @message(key=48, valid="0-1", flexible="1+")
 class DescribeClientQuotasRequest:
-    """DescribeClientQuotasRequest"""
+    """A filter over user, client id and ip (KIP-546)."""
 
     components: list[ComponentData]
     strict: Bool
@@ -40,7 +40,7 @@ class EntryData:
 
 @message(key=48, valid="0-1", flexible="1+")
 class DescribeClientQuotasResponse:
-    """DescribeClientQuotasResponse"""
+    """The quota values of each entity that matches."""
 
     throttle_time_ms: Int32
     error_code: Int16

@@ -1,4 +1,4 @@
-"""describe_cluster"""
+"""Describing the brokers of the cluster."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from kwire.wire.schema import Bool, Int8, Int16, Int32, String, message, struct,
 
 @message(key=60, valid="0-2", flexible="0+")
 class DescribeClusterRequest:
-    """DescribeClusterRequest v1 KIP-919; v2 KIP-1073."""
+    """What to describe (KIP-700): brokers, or controllers from v1 (KIP-919); fenced brokers from v2 (KIP-1073)."""
 
     include_cluster_authorized_operations: Bool
     endpoint_type: Int8 = wire("1+", default=1)
@@ -25,7 +25,7 @@ class DescribeClusterBroker:
 
 @message(key=60, valid="0-2", flexible="0+")
 class DescribeClusterResponse:
-    """DescribeClusterResponse v2 KIP-1073."""
+    """Cluster id, controller and brokers."""
 
     throttle_time_ms: Int32
     error_code: Int16

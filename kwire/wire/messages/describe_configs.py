@@ -1,4 +1,4 @@
-"""describe_configs"""
+"""Reading the options of topics and brokers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class DescribeConfigsResource:
 
 @message(key=32, valid="0-4", flexible="4+")
 class DescribeConfigsRequest:
-    """DescribeConfigsRequest"""
+    """Resources, and the options wanted; all for null. Synonyms from v1 (KIP-226), documentation from v3 (KIP-569)."""
 
     resources: list[DescribeConfigsResource]
     include_synonyms: Bool = wire("1+", default=False)
@@ -52,7 +52,9 @@ class DescribeConfigsResult:
 
 @message(key=32, valid="0-4", flexible="4+")
 class DescribeConfigsResponse:
-    """DescribeConfigsResponse"""
+    """The options with their values and where they come from. Source and synonyms from v1 (KIP-226), type and
+    documentation from v3 (KIP-569).
+    """
 
     throttle_time_ms: Int32
     results: list[DescribeConfigsResult]

@@ -1,4 +1,4 @@
-"""describe_delegation_token"""
+"""Listing delegation tokens."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class DescribeDelegationTokenOwner:
 
 @message(key=41, valid="0-3", flexible="2+")
 class DescribeDelegationTokenRequest:
-    """DescribeDelegationTokenRequest"""
+    """The owners whose tokens are wanted; all for null (KIP-48)."""
 
     owners: list[DescribeDelegationTokenOwner] | None
 
@@ -40,7 +40,7 @@ class DescribedDelegationToken:
 
 @message(key=41, valid="0-3", flexible="2+")
 class DescribeDelegationTokenResponse:
-    """DescribeDelegationTokenResponse"""
+    """The tokens that the caller may see. The requester from v3 (KIP-373)."""
 
     error_code: Int16
     tokens: list[DescribedDelegationToken]

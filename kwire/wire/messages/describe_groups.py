@@ -1,4 +1,4 @@
-"""describe_groups"""
+"""Describing classic consumer groups."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from kwire.wire.schema import Bool, Bytes, Int16, Int32, String, message, struct
 
 @message(key=15, valid="0-6", flexible="5+")
 class DescribeGroupsRequest:
-    """DescribeGroupsRequest v6 KIP-1043."""
+    """The groups to describe. Authorized operations from v3 (KIP-430)."""
 
     groups: list[String]
     include_authorized_operations: Bool = wire("3+", default=False)
@@ -37,7 +37,7 @@ class DescribedGroup:
 
 @message(key=15, valid="0-6", flexible="5+")
 class DescribeGroupsResponse:
-    """DescribeGroupsResponse v6 KIP-1043."""
+    """State, protocol and members of each group. Static members from v4 (KIP-345), error message from v6 (KIP-1043)."""
 
     throttle_time_ms: Int32 = wire("1+", default=0, ignorable=True)
     groups: list[DescribedGroup]

@@ -1,4 +1,4 @@
-"""describe_log_dirs"""
+"""Describing log directories."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class DescribableLogDirTopic:
 
 @message(key=35, valid="0-5", flexible="2+")
 class DescribeLogDirsRequest:
-    """DescribeLogDirsRequest"""
+    """The partitions wanted; all for null (KIP-113)."""
 
     topics: list[DescribableLogDirTopic] | None
 
@@ -44,7 +44,9 @@ class DescribeLogDirsResult:
 
 @message(key=35, valid="0-5", flexible="2+")
 class DescribeLogDirsResponse:
-    """DescribeLogDirsResponse"""
+    """Directories with the size and lag of each replica. Total and usable bytes from v4 (KIP-827), cordoned
+    directories v5.
+    """
 
     throttle_time_ms: Int32
     error_code: Int16 = wire("3+", default=0, ignorable=True)

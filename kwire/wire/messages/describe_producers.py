@@ -1,4 +1,4 @@
-"""describe_producers"""
+"""Listing active producers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class TopicRequest:
 
 @message(key=61, valid="0", flexible="0+")
 class DescribeProducersRequest:
-    """DescribeProducersRequest"""
+    """The partitions wanted (KIP-664)."""
 
     topics: list[TopicRequest]
 
@@ -44,7 +44,7 @@ class TopicResponse:
 
 @message(key=61, valid="0", flexible="0+")
 class DescribeProducersResponse:
-    """DescribeProducersResponse"""
+    """The producer state of each partition."""
 
     throttle_time_ms: Int32
     topics: list[TopicResponse]

@@ -1,4 +1,4 @@
-"""describe_quorum"""
+"""KRaft: describing the quorum."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class TopicData:
 
 @message(key=55, valid="0-2", flexible="0+")
 class DescribeQuorumRequest:
-    """DescribeQuorumRequest v1 KIP-836; v2 KIP-853."""
+    """The partitions of the metadata log (KIP-595)."""
 
     topics: list[TopicData]
 
@@ -66,7 +66,9 @@ class Node:
 
 @message(key=55, valid="0-2", flexible="0+")
 class DescribeQuorumResponse:
-    """DescribeQuorumResponse v1 KIP-836; v2 KIP-853."""
+    """Leader, voters and observers with their log ends. Fetch times from v1 (KIP-836), directory ids and endpoints
+    from v2 (KIP-853).
+    """
 
     error_code: Int16
     error_message: String | None = wire("2+", default="", ignorable=True)

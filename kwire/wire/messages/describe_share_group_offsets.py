@@ -1,4 +1,4 @@
-"""describe_share_group_offsets"""
+"""Reading the offsets of share groups."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class DescribeShareGroupOffsetsRequestGroup:
 
 @message(key=90, valid="0-1", flexible="0+")
 class DescribeShareGroupOffsetsRequest:
-    """DescribeShareGroupOffsetsRequest v0 KIP-932; v1 KIP-1226."""
+    """Groups and the partitions wanted; all for null (KIP-932)."""
 
     groups: list[DescribeShareGroupOffsetsRequestGroup]
 
@@ -51,7 +51,7 @@ class DescribeShareGroupOffsetsResponseGroup:
 
 @message(key=90, valid="0-1", flexible="0+")
 class DescribeShareGroupOffsetsResponse:
-    """DescribeShareGroupOffsetsResponse v0 KIP-932; v1 KIP-1226."""
+    """Start offsets; lag from v1 (KIP-1226)."""
 
     throttle_time_ms: Int32
     groups: list[DescribeShareGroupOffsetsResponseGroup]

@@ -1,4 +1,4 @@
-"""describe_topic_partitions"""
+"""Describing topics page by page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Cursor:
 
 @message(key=75, valid="0", flexible="0+")
 class DescribeTopicPartitionsRequest:
-    """DescribeTopicPartitionsRequest"""
+    """Topics, a limit of partitions, and where to go on (KIP-966)."""
 
     topics: list[TopicRequest]
     response_partition_limit: Int32 = wire(default=2000)
@@ -56,7 +56,7 @@ class DescribeTopicPartitionsResponseCursor:
 
 @message(key=75, valid="0", flexible="0+")
 class DescribeTopicPartitionsResponse:
-    """DescribeTopicPartitionsResponse"""
+    """Partitions with their eligible leader replicas, and the next page's cursor."""
 
     throttle_time_ms: Int32
     topics: list[DescribeTopicPartitionsResponseTopic]

@@ -1,4 +1,4 @@
-"""describe_transactions"""
+"""Describing transactions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from kwire.wire.schema import Int16, Int32, Int64, String, message, struct
 
 @message(key=65, valid="0", flexible="0+")
 class DescribeTransactionsRequest:
-    """DescribeTransactionsRequest"""
+    """Transactional ids (KIP-664)."""
 
     transactional_ids: list[String]
 
@@ -32,7 +32,7 @@ class TransactionState:
 
 @message(key=65, valid="0", flexible="0+")
 class DescribeTransactionsResponse:
-    """DescribeTransactionsResponse"""
+    """State, producer and partitions of each transaction."""
 
     throttle_time_ms: Int32
     transaction_states: list[TransactionState]

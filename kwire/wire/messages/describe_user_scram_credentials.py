@@ -1,4 +1,4 @@
-"""describe_user_scram_credentials"""
+"""Listing SCRAM credentials."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class UserName:
 
 @message(key=50, valid="0", flexible="0+")
 class DescribeUserScramCredentialsRequest:
-    """DescribeUserScramCredentialsRequest"""
+    """The users wanted; all for null (KIP-554)."""
 
     users: list[UserName] | None
 
@@ -33,7 +33,7 @@ class DescribeUserScramCredentialsResult:
 
 @message(key=50, valid="0", flexible="0+")
 class DescribeUserScramCredentialsResponse:
-    """DescribeUserScramCredentialsResponse"""
+    """Mechanisms and iteration counts of each user; never a secret."""
 
     throttle_time_ms: Int32
     error_code: Int16

@@ -1,4 +1,4 @@
-"""elect_leaders"""
+"""Electing partition leaders."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class TopicPartitions:
 
 @message(key=43, valid="0-2", flexible="2+")
 class ElectLeadersRequest:
-    """ElectLeadersRequest v1 KIP-460."""
+    """Partitions to elect for; all for null. Unclean elections from v1 (KIP-460)."""
 
     election_type: Int8 = wire("1+", default=0)
     topic_partitions: list[TopicPartitions] | None
@@ -35,7 +35,7 @@ class ReplicaElectionResult:
 
 @message(key=43, valid="0-2", flexible="2+")
 class ElectLeadersResponse:
-    """ElectLeadersResponse"""
+    """An error per partition."""
 
     throttle_time_ms: Int32
     error_code: Int16 = wire("1+", default=0)

@@ -1,4 +1,4 @@
-"""end_quorum_epoch"""
+"""KRaft: a leader resigning."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class LeaderEndpoint:
 
 @message(key=54, valid="0-1", flexible="1+")
 class EndQuorumEpochRequest:
-    """EndQuorumEpochRequest v1 KIP-853."""
+    """The epoch that ends and the preferred successors (KIP-595). Directory ids from v1 (KIP-853)."""
 
     cluster_id: String | None = wire(default=None)
     topics: list[TopicData]
@@ -65,7 +65,7 @@ class NodeEndpoint:
 
 @message(key=54, valid="0-1", flexible="1+")
 class EndQuorumEpochResponse:
-    """EndQuorumEpochResponse v1 KIP-853."""
+    """An error per partition."""
 
     error_code: Int16
     topics: list[EndQuorumEpochResponseTopicData]

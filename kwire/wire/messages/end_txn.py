@@ -1,4 +1,4 @@
-"""end_txn"""
+"""Ending a transaction."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from kwire.wire.schema import Bool, Int16, Int32, Int64, String, message, wire
 
 @message(key=26, valid="0-5", flexible="3+")
 class EndTxnRequest:
-    """EndTxnRequest v4 KIP-890; v5 KIP-890."""
+    """Commit or abort. From v5 the epoch is raised each time (KIP-890)."""
 
     transactional_id: String
     producer_id: Int64
@@ -17,7 +17,7 @@ class EndTxnRequest:
 
 @message(key=26, valid="0-5", flexible="3+")
 class EndTxnResponse:
-    """EndTxnResponse v4 KIP-890; v5 KIP-890."""
+    """Whether it ended; the next producer id and epoch from v5 (KIP-890)."""
 
     throttle_time_ms: Int32
     error_code: Int16

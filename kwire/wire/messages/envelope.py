@@ -1,4 +1,4 @@
-"""envelope"""
+"""A broker passing a client's request on to the controller."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from kwire.wire.schema import Bytes, Int16, message, wire
 
 @message(key=58, valid="0", flexible="0+")
 class EnvelopeRequest:
-    """EnvelopeRequest"""
+    """The request with its header, and the principal who sent it (KIP-590)."""
 
     request_data: Bytes
     request_principal: Bytes | None
@@ -16,7 +16,7 @@ class EnvelopeRequest:
 
 @message(key=58, valid="0", flexible="0+")
 class EnvelopeResponse:
-    """EnvelopeResponse"""
+    """The response with its header."""
 
     response_data: Bytes | None = wire(default=None)
     error_code: Int16

@@ -1,4 +1,4 @@
-"""expire_delegation_token"""
+"""Ending a delegation token."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from kwire.wire.schema import Bytes, Int16, Int32, Int64, message
 
 @message(key=40, valid="0-2", flexible="2+")
 class ExpireDelegationTokenRequest:
-    """ExpireDelegationTokenRequest"""
+    """The token's HMAC and the time that it may still live (KIP-48)."""
 
     hmac: Bytes
     expiry_time_period_ms: Int64
@@ -15,7 +15,7 @@ class ExpireDelegationTokenRequest:
 
 @message(key=40, valid="0-2", flexible="2+")
 class ExpireDelegationTokenResponse:
-    """ExpireDelegationTokenResponse"""
+    """The new expiry time."""
 
     error_code: Int16
     expiry_timestamp_ms: Int64

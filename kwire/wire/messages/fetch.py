@@ -1,4 +1,4 @@
-"""fetch"""
+"""Reading record batches, by consumers and followers."""
 
 from __future__ import annotations
 
@@ -40,7 +40,10 @@ class ForgottenTopic:
 
 @message(key=1, valid="0-18", flexible="12+")
 class FetchRequest:
-    """FetchRequest v9 KIP-320; v10 KIP-110; v13 KIP-405, KIP-516; v15 KIP-903, KIP-951; v17 KIP-853; v18 KIP-1166."""
+    """Long-poll read. Sessions from v7 (KIP-227), leader epochs from v9 (KIP-320), zstd from v10 (KIP-110), rack from
+    v11 (KIP-392), topic ids from v13 (KIP-516), follower epochs from v15 (KIP-903), directory ids v17 (KIP-853),
+    the follower's high watermark v18 (KIP-1166).
+    """
 
     cluster_id: String | None = wire("12+", tag=0, default=None, ignorable=True)
     replica_id: Int32 = wire("0-14", default=-1)
@@ -112,7 +115,10 @@ class NodeEndpoint:
 
 @message(key=1, valid="0-18", flexible="12+")
 class FetchResponse:
-    """FetchResponse v10 KIP-110; v13 KIP-405, KIP-516; v14 KIP-903; v16 KIP-951; v17 KIP-853; v18 KIP-1166."""
+    """Record batches by partition, as they lie in the log. Aborted transactions from v4 (KIP-98), session id from v7
+    (KIP-227), preferred replica from v11 (KIP-392), diverging epoch from v12 (KIP-595), the current leader's
+    address from v16 (KIP-951).
+    """
 
     throttle_time_ms: Int32 = wire("1+", default=0, ignorable=True)
     error_code: Int16 = wire("7+", default=0, ignorable=True)

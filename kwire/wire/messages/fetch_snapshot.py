@@ -1,4 +1,4 @@
-"""fetch_snapshot"""
+"""KRaft: reading a snapshot of the metadata log."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class TopicSnapshot:
 
 @message(key=59, valid="0-1", flexible="0+")
 class FetchSnapshotRequest:
-    """FetchSnapshotRequest v1 KIP-853."""
+    """The snapshot and position wanted (KIP-630). Directory ids from v1 (KIP-853)."""
 
     cluster_id: String | None = wire(tag=0, default=None)
     replica_id: Int32 = wire(default=-1)
@@ -75,7 +75,7 @@ class NodeEndpoint:
 
 @message(key=59, valid="0-1", flexible="0+")
 class FetchSnapshotResponse:
-    """FetchSnapshotResponse v1 KIP-853."""
+    """A piece of the snapshot."""
 
     throttle_time_ms: Int32
     error_code: Int16

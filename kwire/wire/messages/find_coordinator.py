@@ -1,4 +1,4 @@
-"""find_coordinator"""
+"""Finding the broker that coordinates a group or a transaction."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from kwire.wire.schema import Int8, Int16, Int32, String, message, struct, wire
 
 @message(key=10, valid="0-6", flexible="3+")
 class FindCoordinatorRequest:
-    """FindCoordinatorRequest v4 KIP-699; v5 KIP-890; v6 KIP-932."""
+    """A group, transactional id (from v1) or share partition (v6, KIP-932) to find the coordinator of; many keys at
+    once from v4 (KIP-699).
+    """
 
     key: String = wire("0-3", default="")
     key_type: Int8 = wire("1+", default=0)
@@ -26,7 +28,7 @@ class Coordinator:
 
 @message(key=10, valid="0-6", flexible="3+")
 class FindCoordinatorResponse:
-    """FindCoordinatorResponse v4 KIP-699; v5 KIP-890; v6 KIP-932."""
+    """The coordinator's address; one per key from v4 (KIP-699)."""
 
     throttle_time_ms: Int32 = wire("1+", default=0, ignorable=True)
     error_code: Int16 = wire("0-3", default=0)

@@ -1,4 +1,4 @@
-"""get_telemetry_subscriptions"""
+"""A client asking which metrics are wanted."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from kwire.wire.schema import Bool, Int8, Int16, Int32, String, Uuid, message
 
 @message(key=71, valid="0", flexible="0+")
 class GetTelemetrySubscriptionsRequest:
-    """GetTelemetrySubscriptionsRequest"""
+    """The client's instance id, zero at first (KIP-714)."""
 
     client_instance_id: Uuid
 
 
 @message(key=71, valid="0", flexible="0+")
 class GetTelemetrySubscriptionsResponse:
-    """GetTelemetrySubscriptionsResponse"""
+    """The metrics to push, how often and in which form."""
 
     throttle_time_ms: Int32
     error_code: Int16

@@ -1,4 +1,4 @@
-"""group_records"""
+"""Records of `__consumer_offsets` for classic groups and committed offsets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from kwire.wire.schema import Bytes, Int32, Int64, String, Uuid, message, struct
 
 @message(key=2, valid="0", prefix="record_type")
 class GroupMetadataKey:
-    """GroupMetadataKey"""
+    """Names a classic group."""
 
     group: String
 
@@ -27,7 +27,9 @@ class MemberMetadata:
 
 @message(valid="0-4", flexible="4+", prefix="version")
 class GroupMetadataValue:
-    """GroupMetadataValue"""
+    """A classic group with its members. Rebalance timeout from v1, state timestamp from v2, static members from v3
+    (KIP-345).
+    """
 
     protocol_type: String
     generation: Int32
@@ -39,7 +41,7 @@ class GroupMetadataValue:
 
 @message(key=0, valid="0", prefix="record_type")
 class LegacyOffsetCommitKey:
-    """LegacyOffsetCommitKey"""
+    """Names a group's offset as Kafka 0.8 wrote it; read, never written."""
 
     group: String
     topic: String
@@ -48,7 +50,7 @@ class LegacyOffsetCommitKey:
 
 @message(valid="0", prefix="version")
 class LegacyOffsetCommitValue:
-    """LegacyOffsetCommitValue"""
+    """A committed offset as Kafka 0.8 wrote it; read, never written."""
 
     offset: Int64
     metadata: String
@@ -57,7 +59,7 @@ class LegacyOffsetCommitValue:
 
 @message(key=1, valid="0", prefix="record_type")
 class OffsetCommitKey:
-    """OffsetCommitKey"""
+    """Names a group's offset of one partition."""
 
     group: String
     topic: String
@@ -66,7 +68,9 @@ class OffsetCommitKey:
 
 @message(valid="0-4", flexible="4+", prefix="version")
 class OffsetCommitValue:
-    """OffsetCommitValue"""
+    """A committed offset. Expiry only in v1, leader epoch from v3 (KIP-320), topic id as a tagged field in v4
+    (KIP-848).
+    """
 
     offset: Int64
     leader_epoch: Int32 = wire("3+", default=-1, ignorable=True)

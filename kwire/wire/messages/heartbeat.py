@@ -1,4 +1,4 @@
-"""heartbeat"""
+"""Staying in a classic consumer group."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from kwire.wire.schema import Int16, Int32, String, message, wire
 
 @message(key=12, valid="0-4", flexible="4+")
 class HeartbeatRequest:
-    """HeartbeatRequest"""
+    """A sign of life from a member. Static members from v3 (KIP-345)."""
 
     group_id: String
     generation_id: Int32
@@ -17,7 +17,7 @@ class HeartbeatRequest:
 
 @message(key=12, valid="0-4", flexible="4+")
 class HeartbeatResponse:
-    """HeartbeatResponse"""
+    """Whether the member may stay, or must rejoin."""
 
     throttle_time_ms: Int32 = wire("1+", default=0, ignorable=True)
     error_code: Int16

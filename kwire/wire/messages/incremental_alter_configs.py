@@ -1,4 +1,4 @@
-"""incremental_alter_configs"""
+"""Changing single options of topics and brokers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class AlterConfigsResource:
 
 @message(key=44, valid="0-1", flexible="1+")
 class IncrementalAlterConfigsRequest:
-    """IncrementalAlterConfigsRequest"""
+    """Set, delete, append or subtract, per option (KIP-339)."""
 
     resources: list[AlterConfigsResource]
     validate_only: Bool
@@ -37,7 +37,7 @@ class AlterConfigsResourceResponse:
 
 @message(key=44, valid="0-1", flexible="1+")
 class IncrementalAlterConfigsResponse:
-    """IncrementalAlterConfigsResponse"""
+    """An error per resource."""
 
     throttle_time_ms: Int32
     responses: list[AlterConfigsResourceResponse]

@@ -1,4 +1,4 @@
-"""init_producer_id"""
+"""Getting a producer id."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from kwire.wire.schema import Bool, Int16, Int32, Int64, String, message, wire
 
 @message(key=22, valid="0-6", flexible="2+")
 class InitProducerIdRequest:
-    """InitProducerIdRequest v4 KIP-890; v5 KIP-890; v6 KIP-939."""
+    """A transactional id, or none for idempotence alone (KIP-98). The current id and epoch from v3 (KIP-360), two-
+    phase commit v6 (KIP-939).
+    """
 
     transactional_id: String | None
     transaction_timeout_ms: Int32
@@ -19,7 +21,7 @@ class InitProducerIdRequest:
 
 @message(key=22, valid="0-6", flexible="2+")
 class InitProducerIdResponse:
-    """InitProducerIdResponse v5 KIP-890; v6 KIP-939."""
+    """A producer id and its epoch."""
 
     throttle_time_ms: Int32
     error_code: Int16

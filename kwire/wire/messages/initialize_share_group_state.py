@@ -1,4 +1,4 @@
-"""initialize_share_group_state"""
+"""Starting the persistent state of share partitions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class InitializeStateData:
 
 @message(key=83, valid="0", flexible="0+")
 class InitializeShareGroupStateRequest:
-    """InitializeShareGroupStateRequest"""
+    """Share partitions with their start offsets (KIP-932)."""
 
     group_id: String
     topics: list[InitializeStateData]
@@ -41,6 +41,6 @@ class InitializeStateResult:
 
 @message(key=83, valid="0", flexible="0+")
 class InitializeShareGroupStateResponse:
-    """InitializeShareGroupStateResponse"""
+    """An error per partition."""
 
     results: list[InitializeStateResult]

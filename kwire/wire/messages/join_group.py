@@ -1,4 +1,4 @@
-"""join_group"""
+"""Entering a classic consumer group."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ class JoinGroupRequestProtocol:
 
 @message(key=11, valid="0-9", flexible="6+")
 class JoinGroupRequest:
-    """JoinGroupRequest v8 KIP-800."""
+    """A member and the protocols that it speaks. Rebalance timeout from v1 (KIP-62), static members from v5
+    (KIP-345), the reason from v8 (KIP-800).
+    """
 
     group_id: String
     session_timeout_ms: Int32
@@ -34,7 +36,9 @@ class JoinGroupResponseMember:
 
 @message(key=11, valid="0-9", flexible="6+")
 class JoinGroupResponse:
-    """JoinGroupResponse v7 KIP-559."""
+    """The generation, the chosen protocol and, for the leader, all members. Protocol type from v7 (KIP-559), whether
+    the leader skips assigning from v9 (KIP-814).
+    """
 
     throttle_time_ms: Int32 = wire("2+", default=0, ignorable=True)
     error_code: Int16

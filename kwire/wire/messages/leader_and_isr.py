@@ -1,4 +1,4 @@
-"""leader_and_isr"""
+"""The controller appointing leaders and followers (ZooKeeper mode)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ class LeaderAndIsrLiveLeader:
 
 @message(key=4, valid="0-7", flexible="4+")
 class LeaderAndIsrRequest:
-    """LeaderAndIsrRequest v5 KIP-516; v6 KIP-704; v7 KIP-866."""
+    """Partition states that a broker must take on. Grouped by topic from v2, topic ids from v5 (KIP-516), recovery
+    state from v6 (KIP-704), KRaft migration v7 (KIP-866).
+    """
 
     controller_id: Int32
     is_kraft_controller: Bool = wire("7+", default=False, name="isKRaftController")
@@ -65,7 +67,7 @@ class LeaderAndIsrTopicError:
 
 @message(key=4, valid="0-7", flexible="4+")
 class LeaderAndIsrResponse:
-    """LeaderAndIsrResponse v5 KIP-516."""
+    """An error per partition; by topic id from v5 (KIP-516)."""
 
     error_code: Int16
     partition_errors: list[LeaderAndIsrPartitionError] = wire("0-4", factory=list)

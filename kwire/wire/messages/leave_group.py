@@ -1,4 +1,4 @@
-"""leave_group"""
+"""Leaving a classic consumer group."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class MemberIdentity:
 
 @message(key=13, valid="0-5", flexible="4+")
 class LeaveGroupRequest:
-    """LeaveGroupRequest v5 KIP-800."""
+    """Members that leave: one before v3, several after (KIP-345), with a reason from v5 (KIP-800)."""
 
     group_id: String
     member_id: String = wire("0-2", default="")
@@ -30,7 +30,7 @@ class MemberResponse:
 
 @message(key=13, valid="0-5", flexible="4+")
 class LeaveGroupResponse:
-    """LeaveGroupResponse"""
+    """An error for the request and, from v3, for each member."""
 
     throttle_time_ms: Int32 = wire("1+", default=0, ignorable=True)
     error_code: Int16

@@ -1,4 +1,4 @@
-"""list_groups"""
+"""Listing groups."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from kwire.wire.schema import Int16, Int32, String, message, struct, wire
 
 @message(key=16, valid="0-5", flexible="3+")
 class ListGroupsRequest:
-    """ListGroupsRequest v4 KIP-518; v5 KIP-848."""
+    """Filters for the list: states from v4 (KIP-518), types from v5 (KIP-848)."""
 
     states_filter: list[String] = wire("4+", factory=list)
     types_filter: list[String] = wire("5+", factory=list)
@@ -23,7 +23,7 @@ class ListedGroup:
 
 @message(key=16, valid="0-5", flexible="3+")
 class ListGroupsResponse:
-    """ListGroupsResponse v4 KIP-518; v5 KIP-848."""
+    """The groups that this broker coordinates."""
 
     throttle_time_ms: Int32 = wire("1+", default=0, ignorable=True)
     error_code: Int16

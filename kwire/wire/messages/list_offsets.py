@@ -1,4 +1,4 @@
-"""list_offsets"""
+"""Finding offsets by timestamp."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ class ListOffsetsTopic:
 
 @message(key=2, valid="0-11", flexible="6+")
 class ListOffsetsRequest:
-    """ListOffsetsRequest v7 KIP-734; v8 KIP-405; v9 KIP-1005; v10 KIP-1075; v11 KIP-1023."""
+    """Timestamps, or one of the special negative ones, to look up by partition. Isolation level from v2 (KIP-98),
+    leader epochs from v4 (KIP-320), max timestamp v7 (KIP-734), tiered storage v8, v9 and v11 (KIP-405, KIP-1005,
+    KIP-1023), timeout v10 (KIP-1075).
+    """
 
     replica_id: Int32
     isolation_level: Int8 = wire("2+", default=0)
@@ -47,7 +50,7 @@ class ListOffsetsTopicResponse:
 
 @message(key=2, valid="0-11", flexible="6+")
 class ListOffsetsResponse:
-    """ListOffsetsResponse v6 KIP-734; v8 KIP-405; v9 KIP-1005; v10 KIP-1075; v11 KIP-1023."""
+    """The offset found for each partition; v0 answered with a list of segment offsets instead."""
 
     throttle_time_ms: Int32 = wire("2+", default=0, ignorable=True)
     topics: list[ListOffsetsTopicResponse]

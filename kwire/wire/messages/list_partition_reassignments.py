@@ -1,4 +1,4 @@
-"""list_partition_reassignments"""
+"""Listing moves in progress."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class ListPartitionReassignmentsTopics:
 
 @message(key=46, valid="0", flexible="0+")
 class ListPartitionReassignmentsRequest:
-    """ListPartitionReassignmentsRequest"""
+    """The partitions wanted; all for null (KIP-455)."""
 
     timeout_ms: Int32 = wire(default=60000)
     topics: list[ListPartitionReassignmentsTopics] | None = wire(default=None)
@@ -35,7 +35,7 @@ class OngoingTopicReassignment:
 
 @message(key=46, valid="0", flexible="0+")
 class ListPartitionReassignmentsResponse:
-    """ListPartitionReassignmentsResponse"""
+    """Current, added and removed replicas of each partition that is moving."""
 
     throttle_time_ms: Int32
     error_code: Int16

@@ -1,4 +1,4 @@
-"""list_transactions"""
+"""Listing transactions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from kwire.wire.schema import Int16, Int32, Int64, String, message, struct, wire
 
 @message(key=66, valid="0-2", flexible="0+")
 class ListTransactionsRequest:
-    """ListTransactionsRequest v2 KIP-1152."""
+    """Filters: states and producer ids (KIP-664), duration from v1 (KIP-994), a pattern of ids from v2 (KIP-1152)."""
 
     state_filters: list[String]
     producer_id_filters: list[Int64]
@@ -24,7 +24,7 @@ class TransactionState:
 
 @message(key=66, valid="0-2", flexible="0+")
 class ListTransactionsResponse:
-    """ListTransactionsResponse v0 KIP-1152, KIP-994."""
+    """The transactions that this broker coordinates."""
 
     throttle_time_ms: Int32
     error_code: Int16

@@ -1,4 +1,4 @@
-"""metadata"""
+"""What topics, partitions and brokers there are."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ class MetadataRequestTopic:
 
 @message(key=3, valid="0-13", flexible="9+")
 class MetadataRequest:
-    """MetadataRequest v11 KIP-700."""
+    """Topics to describe: all for null (from v1), or those named; by topic id from v10 (KIP-516). Whether to create
+    them from v4, authorized operations v8 to v10 (KIP-430, KIP-700).
+    """
 
     topics: list[MetadataRequestTopic] | None = wire(nullable="1+")
     allow_auto_topic_creation: Bool = wire("4+", default=True)
@@ -53,7 +55,9 @@ class MetadataResponseTopic:
 
 @message(key=3, valid="0-13", flexible="9+")
 class MetadataResponse:
-    """MetadataResponse v11 KIP-700."""
+    """Brokers, controller, and for every topic its partitions with leaders and replicas. Cluster id from v2, offline
+    replicas from v5 (KIP-112), leader epochs from v7 (KIP-320), topic ids from v10 (KIP-516).
+    """
 
     throttle_time_ms: Int32 = wire("3+", default=0, ignorable=True)
     brokers: list[MetadataResponseBroker]

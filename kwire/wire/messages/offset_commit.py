@@ -1,4 +1,4 @@
-"""offset_commit"""
+"""Committing consumer offsets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ class OffsetCommitRequestTopic:
 
 @message(key=8, valid="0-10", flexible="8+")
 class OffsetCommitRequest:
-    """OffsetCommitRequest v9 KIP-848; v10 KIP-848."""
+    """Offsets to store for a group. Generation and member from v1, retention time v2 to v4 (KIP-211), leader epochs
+    from v6 (KIP-320), static members from v7 (KIP-345), member epochs v9 (KIP-848), topic ids v10 (KIP-848).
+    """
 
     group_id: String
     generation_id_or_member_epoch: Int32 = wire("1+", default=-1, ignorable=True)
@@ -49,7 +51,7 @@ class OffsetCommitResponseTopic:
 
 @message(key=8, valid="0-10", flexible="8+")
 class OffsetCommitResponse:
-    """OffsetCommitResponse v9 KIP-848; v10 KIP-848."""
+    """An error per partition."""
 
     throttle_time_ms: Int32 = wire("3+", default=0, ignorable=True)
     topics: list[OffsetCommitResponseTopic]

@@ -1,4 +1,4 @@
-"""offset_delete"""
+"""Deleting committed offsets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class OffsetDeleteRequestTopic:
 
 @message(key=47, valid="0")
 class OffsetDeleteRequest:
-    """OffsetDeleteRequest"""
+    """Partitions whose offsets a group should forget (KIP-496)."""
 
     group_id: String
     topics: list[OffsetDeleteRequestTopic]
@@ -38,7 +38,7 @@ class OffsetDeleteResponseTopic:
 
 @message(key=47, valid="0")
 class OffsetDeleteResponse:
-    """OffsetDeleteResponse"""
+    """An error per partition."""
 
     error_code: Int16
     throttle_time_ms: Int32

@@ -1,4 +1,4 @@
-"""offset_fetch"""
+"""Reading committed offsets."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ class OffsetFetchRequestGroup:
 
 @message(key=9, valid="0-10", flexible="6+")
 class OffsetFetchRequest:
-    """OffsetFetchRequest v9 KIP-848; v10 KIP-848."""
+    """The group and partitions to look up; all partitions for null from v2. Stable offsets only from v7 (KIP-447),
+    many groups at once from v8 (KIP-709), member epochs v9 and topic ids v10 (KIP-848).
+    """
 
     group_id: String = wire("0-7", default="")
     topics: list[OffsetFetchRequestTopic] | None = wire("0-7", nullable="2-7", factory=list)
@@ -77,7 +79,7 @@ class OffsetFetchResponseGroup:
 
 @message(key=9, valid="0-10", flexible="6+")
 class OffsetFetchResponse:
-    """OffsetFetchResponse v9 KIP-848; v10 KIP-848."""
+    """The committed offset of every partition asked for; by group from v8 (KIP-709)."""
 
     throttle_time_ms: Int32 = wire("3+", default=0, ignorable=True)
     topics: list[OffsetFetchResponseTopic] = wire("0-7", factory=list)

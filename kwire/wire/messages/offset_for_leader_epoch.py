@@ -1,4 +1,4 @@
-"""offset_for_leader_epoch"""
+"""Where a leader epoch ended."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class OffsetForLeaderTopic:
 
 @message(key=23, valid="0-4", flexible="4+")
 class OffsetForLeaderEpochRequest:
-    """OffsetForLeaderEpochRequest"""
+    """Epochs to look up, by partition (KIP-101). The caller's current epoch from v2 (KIP-320), replica id from v3."""
 
     replica_id: Int32 = wire("3+", default=-2, ignorable=True)
     topics: list[OffsetForLeaderTopic]
@@ -42,7 +42,7 @@ class OffsetForLeaderTopicResult:
 
 @message(key=23, valid="0-4", flexible="4+")
 class OffsetForLeaderEpochResponse:
-    """OffsetForLeaderEpochResponse"""
+    """The end offset of the largest epoch up to the one asked for."""
 
     throttle_time_ms: Int32 = wire("2+", default=0, ignorable=True)
     topics: list[OffsetForLeaderTopicResult]

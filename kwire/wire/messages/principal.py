@@ -1,4 +1,4 @@
-"""principal"""
+"""Principals in serialized form."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from kwire.wire.schema import Bool, String, message
 
 @message(valid="0", flexible="0+", prefix="version")
 class DefaultPrincipalData:
-    """DefaultPrincipalData"""
+    """A principal inside an Envelope (KIP-590)."""
 
     type: String
     name: String

@@ -1,4 +1,4 @@
-"""produce"""
+"""Writing record batches to partitions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ class TopicProduceData:
 
 @message(key=0, valid="0-13", flexible="9+")
 class ProduceRequest:
-    """ProduceRequest v7 KIP-110; v8 KIP-467; v9 KIP-951; v11 KIP-890; v13 KIP-516."""
+    """Record batches to append, by topic and partition. Transactional id from v3 (KIP-98), topic ids instead of names
+    from v13 (KIP-516); zstd needs v7 (KIP-110), implicit partition enrolment in transactions v12 (KIP-890).
+    """
 
     transactional_id: String | None = wire("3+", default=None)
     acks: Int16
@@ -70,7 +72,9 @@ class NodeEndpoint:
 
 @message(key=0, valid="0-13", flexible="9+")
 class ProduceResponse:
-    """ProduceResponse v8 KIP-467; v10 KIP-890, KIP-951; v11 KIP-890; v13 KIP-516."""
+    """Where each batch landed, or why not. Log start offset from v5, errors per record from v8 (KIP-467), the current
+    leader from v10 (KIP-951).
+    """
 
     responses: list[TopicProduceResponse]
     throttle_time_ms: Int32 = wire("1+", default=0, ignorable=True)

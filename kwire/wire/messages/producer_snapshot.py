@@ -1,4 +1,4 @@
-"""producer_snapshot"""
+"""The producer state file beside a partition's segments."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ProducerEntry:
 
 @message(valid="1", prefix="version")
 class ProducerSnapshot:
-    """ProducerSnapshot"""
+    """The file `<offset>.snapshot`: every producer that a partition knows. The CRC-32C covers what follows it."""
 
     crc: UInt32
     producer_entries: list[ProducerEntry]

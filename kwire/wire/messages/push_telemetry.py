@@ -1,4 +1,4 @@
-"""push_telemetry"""
+"""A client pushing metrics."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from kwire.wire.schema import Bool, Bytes, Int8, Int16, Int32, Uuid, message
 
 @message(key=72, valid="0", flexible="0+")
 class PushTelemetryRequest:
-    """PushTelemetryRequest"""
+    """Metrics in OTLP form, perhaps compressed (KIP-714)."""
 
     client_instance_id: Uuid
     subscription_id: Int32
@@ -18,7 +18,7 @@ class PushTelemetryRequest:
 
 @message(key=72, valid="0", flexible="0+")
 class PushTelemetryResponse:
-    """PushTelemetryResponse"""
+    """Whether they were taken."""
 
     throttle_time_ms: Int32
     error_code: Int16

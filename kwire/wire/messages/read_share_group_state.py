@@ -1,4 +1,4 @@
-"""read_share_group_state"""
+"""Reading the persistent state of share partitions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ReadStateData:
 
 @message(key=84, valid="0", flexible="0+")
 class ReadShareGroupStateRequest:
-    """ReadShareGroupStateRequest"""
+    """The share partitions wanted (KIP-932)."""
 
     group_id: String
     topics: list[ReadStateData]
@@ -51,6 +51,6 @@ class ReadStateResult:
 
 @message(key=84, valid="0", flexible="0+")
 class ReadShareGroupStateResponse:
-    """ReadShareGroupStateResponse"""
+    """Start offset and delivery states of each partition."""
 
     results: list[ReadStateResult]

@@ -1,4 +1,4 @@
-"""read_share_group_state_summary"""
+"""Reading the start offsets of share partitions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ReadStateSummaryData:
 
 @message(key=87, valid="0-1", flexible="0+")
 class ReadShareGroupStateSummaryRequest:
-    """ReadShareGroupStateSummaryRequest v0 KIP-932; v1 KIP-1226."""
+    """The share partitions wanted (KIP-932)."""
 
     group_id: String
     topics: list[ReadStateSummaryData]
@@ -44,6 +44,6 @@ class ReadStateSummaryResult:
 
 @message(key=87, valid="0-1", flexible="0+")
 class ReadShareGroupStateSummaryResponse:
-    """ReadShareGroupStateSummaryResponse v0 KIP-932; v1 KIP-1226."""
+    """Start offsets without delivery states; counts of complete deliveries from v1 (KIP-1226)."""
 
     results: list[ReadStateSummaryResult]

@@ -1,4 +1,4 @@
-"""remove_raft_voter"""
+"""KRaft: removing a voter."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from kwire.wire.schema import Int16, Int32, String, Uuid, message
 
 @message(key=81, valid="0", flexible="0+")
 class RemoveRaftVoterRequest:
-    """RemoveRaftVoterRequest"""
+    """The voter to remove (KIP-853)."""
 
     cluster_id: String | None
     voter_id: Int32
@@ -16,7 +16,7 @@ class RemoveRaftVoterRequest:
 
 @message(key=81, valid="0", flexible="0+")
 class RemoveRaftVoterResponse:
-    """RemoveRaftVoterResponse"""
+    """Whether it was removed."""
 
     throttle_time_ms: Int32
     error_code: Int16

@@ -1,4 +1,4 @@
-"""renew_delegation_token"""
+"""Renewing a delegation token."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from kwire.wire.schema import Bytes, Int16, Int32, Int64, message
 
 @message(key=39, valid="0-2", flexible="2+")
 class RenewDelegationTokenRequest:
-    """RenewDelegationTokenRequest"""
+    """The token's HMAC and the time to add (KIP-48)."""
 
     hmac: Bytes
     renew_period_ms: Int64
@@ -15,7 +15,7 @@ class RenewDelegationTokenRequest:
 
 @message(key=39, valid="0-2", flexible="2+")
 class RenewDelegationTokenResponse:
-    """RenewDelegationTokenResponse"""
+    """The new expiry time."""
 
     error_code: Int16
     expiry_timestamp_ms: Int64

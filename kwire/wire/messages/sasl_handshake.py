@@ -1,4 +1,4 @@
-"""sasl_handshake"""
+"""Choosing a SASL mechanism."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from kwire.wire.schema import Int16, String, message
 
 @message(key=17, valid="0-1")
 class SaslHandshakeRequest:
-    """SaslHandshakeRequest"""
+    """The mechanism that the client wants. After v0 the tokens follow as bare frames, after v1 in SaslAuthenticate
+    (KIP-152).
+    """
 
     mechanism: String
 
 
 @message(key=17, valid="0-1")
 class SaslHandshakeResponse:
-    """SaslHandshakeResponse"""
+    """The mechanisms that the broker offers."""
 
     error_code: Int16
     mechanisms: list[String]

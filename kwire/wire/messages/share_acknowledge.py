@@ -1,4 +1,4 @@
-"""share_acknowledge"""
+"""Acknowledging records of share partitions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class AcknowledgeTopic:
 
 @message(key=79, valid="0-2", flexible="0+")
 class ShareAcknowledgeRequest:
-    """ShareAcknowledgeRequest v0 KIP-932; v1 KIP-932; v2 KIP-1222, KIP-932."""
+    """What became of acquired records (KIP-932); lock renewal from v2 (KIP-1222)."""
 
     group_id: String | None = wire(default=None)
     member_id: String | None
@@ -65,7 +65,7 @@ class NodeEndpoint:
 
 @message(key=79, valid="0-2", flexible="0+")
 class ShareAcknowledgeResponse:
-    """ShareAcknowledgeResponse v0 KIP-932; v1 KIP-932; v2 KIP-1222."""
+    """An error per partition."""
 
     throttle_time_ms: Int32
     error_code: Int16

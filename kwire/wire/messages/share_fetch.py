@@ -1,4 +1,4 @@
-"""share_fetch"""
+"""Reading from share partitions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ class ForgottenTopic:
 
 @message(key=78, valid="0-2", flexible="0+")
 class ShareFetchRequest:
-    """ShareFetchRequest v0 KIP-932; v1 KIP-932; v2 KIP-1206, KIP-1222, KIP-932."""
+    """A fetch with acknowledgements riding along (KIP-932). Acquire mode from v2 (KIP-1206), lock renewal from v2
+    (KIP-1222).
+    """
 
     group_id: String | None = wire(default=None)
     member_id: String | None
@@ -90,7 +92,7 @@ class NodeEndpoint:
 
 @message(key=78, valid="0-2", flexible="0+")
 class ShareFetchResponse:
-    """ShareFetchResponse v0 KIP-932; v1 KIP-932; v2 KIP-1206, KIP-1222."""
+    """Records, and which of them the member has acquired."""
 
     throttle_time_ms: Int32
     error_code: Int16

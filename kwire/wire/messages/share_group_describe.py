@@ -1,4 +1,4 @@
-"""share_group_describe"""
+"""Describing share groups."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from kwire.wire.schema import Bool, Int16, Int32, String, Uuid, message, struct,
 
 @message(key=77, valid="0-1", flexible="0+")
 class ShareGroupDescribeRequest:
-    """ShareGroupDescribeRequest v0 KIP-932; v1 KIP-932; v2 KIP-932."""
+    """The groups to describe (KIP-932)."""
 
     group_ids: list[String]
     include_authorized_operations: Bool
@@ -51,7 +51,7 @@ class DescribedGroup:
 
 @message(key=77, valid="0-1", flexible="0+")
 class ShareGroupDescribeResponse:
-    """ShareGroupDescribeResponse v0 KIP-932; v1 KIP-932."""
+    """State, epochs and members of each group."""
 
     throttle_time_ms: Int32
     groups: list[DescribedGroup]

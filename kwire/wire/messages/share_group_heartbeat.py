@@ -1,4 +1,4 @@
-"""share_group_heartbeat"""
+"""Belonging to a share group."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from kwire.wire.schema import Int16, Int32, String, Uuid, message, struct, wire
 
 @message(key=76, valid="0-1", flexible="0+")
 class ShareGroupHeartbeatRequest:
-    """ShareGroupHeartbeatRequest v0 KIP-932; v1 KIP-932; v2 KIP-932."""
+    """A member's subscription (KIP-932)."""
 
     group_id: String
     member_id: String
@@ -29,7 +29,7 @@ class Assignment:
 
 @message(key=76, valid="0-1", flexible="0+")
 class ShareGroupHeartbeatResponse:
-    """ShareGroupHeartbeatResponse v0 KIP-932; v1 KIP-932."""
+    """The member's epoch and its assignment where it changed."""
 
     throttle_time_ms: Int32
     error_code: Int16

@@ -1,4 +1,4 @@
-"""share_records"""
+"""Records of `__consumer_offsets` for share groups, and of `__share_group_state` (KIP-932)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from kwire.wire.schema import Int8, Int16, Int32, Int64, String, Uuid, message, 
 
 @message(key=14, valid="0", prefix="record_type")
 class ShareGroupCurrentMemberAssignmentKey:
-    """ShareGroupCurrentMemberAssignmentKey"""
+    """Names one member's current assignment."""
 
     group_id: String
     member_id: String
@@ -21,7 +21,7 @@ class TopicPartitions:
 
 @message(valid="0", flexible="0+", prefix="version")
 class ShareGroupCurrentMemberAssignmentValue:
-    """ShareGroupCurrentMemberAssignmentValue"""
+    """The partitions that a member has."""
 
     member_epoch: Int32
     previous_member_epoch: Int32
@@ -31,7 +31,7 @@ class ShareGroupCurrentMemberAssignmentValue:
 
 @message(key=10, valid="0", prefix="record_type")
 class ShareGroupMemberMetadataKey:
-    """ShareGroupMemberMetadataKey"""
+    """Names a member."""
 
     group_id: String
     member_id: String
@@ -39,7 +39,7 @@ class ShareGroupMemberMetadataKey:
 
 @message(valid="0", flexible="0+", prefix="version")
 class ShareGroupMemberMetadataValue:
-    """ShareGroupMemberMetadataValue"""
+    """What a member said about itself."""
 
     rack_id: String | None
     client_id: String
@@ -49,14 +49,14 @@ class ShareGroupMemberMetadataValue:
 
 @message(key=11, valid="0", prefix="record_type")
 class ShareGroupMetadataKey:
-    """ShareGroupMetadataKey"""
+    """Names a share group."""
 
     group_id: String
 
 
 @message(valid="0", flexible="0+", prefix="version")
 class ShareGroupMetadataValue:
-    """ShareGroupMetadataValue"""
+    """The group's epoch and the hash of its metadata."""
 
     epoch: Int32
     metadata_hash: Int64
@@ -64,7 +64,7 @@ class ShareGroupMetadataValue:
 
 @message(valid="9", prefix="version")
 class ShareGroupPartitionMetadataKey:
-    """ShareGroupPartitionMetadataKey"""
+    """Names the topic metadata of a share group; Kafka 3.9's early form."""
 
     group_id: String
 
@@ -84,7 +84,7 @@ class TopicInfo:
 
 @message(valid="0", flexible="0+", prefix="version")
 class ShareGroupPartitionMetadataValue:
-    """ShareGroupPartitionMetadataValue"""
+    """The topics that a share group is subscribed to, as it saw them."""
 
     initialized_topics: list[TopicPartitionsInfo]
     deleting_topics: list[TopicInfo]
@@ -92,36 +92,23 @@ class ShareGroupPartitionMetadataValue:
 
 @message(key=15, valid="0", prefix="record_type")
 class ShareGroupStatePartitionMetadataKey:
-    """ShareGroupStatePartitionMetadataKey"""
+    """Names the record of initialized share partitions of a group."""
 
     group_id: String
 
 
-@struct
-class ShareGroupStatePartitionMetadataValueTopicPartitionsInfo:
-    topic_id: Uuid
-    topic_name: String
-    partitions: list[Int32]
-
-
-@struct
-class ShareGroupStatePartitionMetadataValueTopicInfo:
-    topic_id: Uuid
-    topic_name: String
-
-
 @message(valid="0", flexible="0+", prefix="version")
 class ShareGroupStatePartitionMetadataValue:
-    """ShareGroupStatePartitionMetadataValue"""
+    """The share partitions whose state is being initialized, is initialized, or is being deleted."""
 
-    initializing_topics: list[ShareGroupStatePartitionMetadataValueTopicPartitionsInfo]
-    initialized_topics: list[ShareGroupStatePartitionMetadataValueTopicPartitionsInfo]
-    deleting_topics: list[ShareGroupStatePartitionMetadataValueTopicInfo]
+    initializing_topics: list[TopicPartitionsInfo]
+    initialized_topics: list[TopicPartitionsInfo]
+    deleting_topics: list[TopicInfo]
 
 
 @message(key=13, valid="0", prefix="record_type")
 class ShareGroupTargetAssignmentMemberKey:
-    """ShareGroupTargetAssignmentMemberKey"""
+    """Names one member's target assignment."""
 
     group_id: String
     member_id: String
@@ -135,21 +122,21 @@ class TopicPartition:
 
 @message(valid="0", flexible="0+", prefix="version")
 class ShareGroupTargetAssignmentMemberValue:
-    """ShareGroupTargetAssignmentMemberValue"""
+    """The partitions that a member should have."""
 
     topic_partitions: list[TopicPartition]
 
 
 @message(key=12, valid="0", prefix="record_type")
 class ShareGroupTargetAssignmentMetadataKey:
-    """ShareGroupTargetAssignmentMetadataKey"""
+    """Names the target assignment of a group."""
 
     group_id: String
 
 
 @message(valid="0", flexible="0+", prefix="version")
 class ShareGroupTargetAssignmentMetadataValue:
-    """ShareGroupTargetAssignmentMetadataValue"""
+    """The epoch of the target assignment."""
 
     assignment_epoch: Int32
     assignment_timestamp: Int64 = wire(tag=0, default=0)
@@ -157,7 +144,7 @@ class ShareGroupTargetAssignmentMetadataValue:
 
 @message(key=0, valid="0", prefix="record_type")
 class ShareSnapshotKey:
-    """ShareSnapshotKey"""
+    """Names the full state of a share partition."""
 
     group_id: String
     topic_id: Uuid
@@ -174,7 +161,7 @@ class StateBatch:
 
 @message(valid="0", flexible="0+", prefix="version")
 class ShareSnapshotValue:
-    """ShareSnapshotValue"""
+    """The full state of a share partition. Counts of complete deliveries are tagged (KIP-1226)."""
 
     snapshot_epoch: Int32
     state_epoch: Int32
@@ -188,27 +175,19 @@ class ShareSnapshotValue:
 
 @message(key=1, valid="0", prefix="record_type")
 class ShareUpdateKey:
-    """ShareUpdateKey"""
+    """Names a change of a share partition's state."""
 
     group_id: String
     topic_id: Uuid
     partition: Int32
 
 
-@struct
-class ShareUpdateValueStateBatch:
-    first_offset: Int64
-    last_offset: Int64
-    delivery_state: Int8
-    delivery_count: Int16
-
-
 @message(valid="0", flexible="0+", prefix="version")
 class ShareUpdateValue:
-    """ShareUpdateValue"""
+    """What changed since the snapshot."""
 
     snapshot_epoch: Int32
     leader_epoch: Int32
     start_offset: Int64
     delivery_complete_count: Int32 = wire(tag=0, default=-1)
-    state_batches: list[ShareUpdateValueStateBatch]
+    state_batches: list[StateBatch]

@@ -1,4 +1,4 @@
-"""stop_replica"""
+"""The controller taking replicas away (ZooKeeper mode)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ class StopReplicaTopicState:
 
 @message(key=5, valid="0-4", flexible="2+")
 class StopReplicaRequest:
-    """StopReplicaRequest v3 KIP-570; v4 KIP-866."""
+    """Replicas to stop, and whether to delete their data. One partition list before v1, delete flag and leader epoch
+    per partition from v3 (KIP-570), KRaft migration v4 (KIP-866).
+    """
 
     controller_id: Int32
     is_kraft_controller: Bool = wire("4+", default=False, name="isKRaftController")
@@ -53,7 +55,7 @@ class StopReplicaPartitionError:
 
 @message(key=5, valid="0-4", flexible="2+")
 class StopReplicaResponse:
-    """StopReplicaResponse v3 KIP-570."""
+    """An error per partition."""
 
     error_code: Int16
     partition_errors: list[StopReplicaPartitionError]

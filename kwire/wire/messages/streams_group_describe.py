@@ -1,4 +1,4 @@
-"""streams_group_describe"""
+"""Describing Streams groups."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from kwire.wire.schema import Bool, Int16, Int32, Int64, String, UInt16, message
 
 @message(key=89, valid="0", flexible="0+")
 class StreamsGroupDescribeRequest:
-    """StreamsGroupDescribeRequest"""
+    """The groups to describe (KIP-1071)."""
 
     group_ids: list[String]
     include_authorized_operations: Bool
@@ -102,7 +102,7 @@ class DescribedGroup:
 
 @message(key=89, valid="0", flexible="0+")
 class StreamsGroupDescribeResponse:
-    """StreamsGroupDescribeResponse"""
+    """State, topology, members and tasks of each group."""
 
     throttle_time_ms: Int32
     groups: list[DescribedGroup]

@@ -1,4 +1,4 @@
-"""streams_group_heartbeat"""
+"""Belonging to a Streams group."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class TaskOffset:
 
 @message(key=88, valid="0", flexible="0+")
 class StreamsGroupHeartbeatRequest:
-    """StreamsGroupHeartbeatRequest"""
+    """A member's topology and tasks (KIP-1071)."""
 
     group_id: String
     member_id: String
@@ -118,7 +118,7 @@ class EndpointToPartitions:
 
 @message(key=88, valid="0", flexible="0+")
 class StreamsGroupHeartbeatResponse:
-    """StreamsGroupHeartbeatResponse"""
+    """The member's epoch, and its tasks where they changed."""
 
     throttle_time_ms: Int32
     error_code: Int16

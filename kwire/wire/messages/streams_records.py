@@ -1,4 +1,4 @@
-"""streams_records"""
+"""Records of `__consumer_offsets` for Streams groups (KIP-1071)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from kwire.wire.schema import Int8, Int16, Int32, Int64, String, UInt16, message
 
 @message(key=22, valid="0", prefix="record_type")
 class StreamsGroupCurrentMemberAssignmentKey:
-    """StreamsGroupCurrentMemberAssignmentKey"""
+    """Names one member's current assignment."""
 
     group_id: String
     member_id: String
@@ -22,7 +22,7 @@ class TaskIds:
 
 @message(valid="0", flexible="0+", prefix="version")
 class StreamsGroupCurrentMemberAssignmentValue:
-    """StreamsGroupCurrentMemberAssignmentValue"""
+    """The tasks that a member has, and those that it still has to give back."""
 
     member_epoch: Int32
     previous_member_epoch: Int32
@@ -37,7 +37,7 @@ class StreamsGroupCurrentMemberAssignmentValue:
 
 @message(key=19, valid="0", prefix="record_type")
 class StreamsGroupMemberMetadataKey:
-    """StreamsGroupMemberMetadataKey"""
+    """Names a member."""
 
     group_id: String
     member_id: String
@@ -57,7 +57,7 @@ class KeyValue:
 
 @message(valid="0", flexible="0+", prefix="version")
 class StreamsGroupMemberMetadataValue:
-    """StreamsGroupMemberMetadataValue"""
+    """What a member said about itself."""
 
     instance_id: String | None
     rack_id: String | None
@@ -72,7 +72,7 @@ class StreamsGroupMemberMetadataValue:
 
 @message(key=17, valid="0", prefix="record_type")
 class StreamsGroupMetadataKey:
-    """StreamsGroupMetadataKey"""
+    """Names a Streams group."""
 
     group_id: String
 
@@ -85,7 +85,7 @@ class LastAssignmentConfig:
 
 @message(valid="0", flexible="0+", prefix="version")
 class StreamsGroupMetadataValue:
-    """StreamsGroupMetadataValue"""
+    """The group's epoch, the hash of its metadata, and the options of its last assignment."""
 
     epoch: Int32
     metadata_hash: Int64
@@ -95,7 +95,7 @@ class StreamsGroupMetadataValue:
 
 @message(key=21, valid="0", prefix="record_type")
 class StreamsGroupTargetAssignmentMemberKey:
-    """StreamsGroupTargetAssignmentMemberKey"""
+    """Names one member's target assignment."""
 
     group_id: String
     member_id: String
@@ -109,7 +109,7 @@ class StreamsGroupTargetAssignmentMemberValueTaskIds:
 
 @message(valid="0", flexible="0+", prefix="version")
 class StreamsGroupTargetAssignmentMemberValue:
-    """StreamsGroupTargetAssignmentMemberValue"""
+    """The tasks that a member should have."""
 
     active_tasks: list[StreamsGroupTargetAssignmentMemberValueTaskIds]
     standby_tasks: list[StreamsGroupTargetAssignmentMemberValueTaskIds]
@@ -118,14 +118,14 @@ class StreamsGroupTargetAssignmentMemberValue:
 
 @message(key=20, valid="0", prefix="record_type")
 class StreamsGroupTargetAssignmentMetadataKey:
-    """StreamsGroupTargetAssignmentMetadataKey"""
+    """Names the target assignment of a group."""
 
     group_id: String
 
 
 @message(valid="0", flexible="0+", prefix="version")
 class StreamsGroupTargetAssignmentMetadataValue:
-    """StreamsGroupTargetAssignmentMetadataValue"""
+    """The epoch of the target assignment."""
 
     assignment_epoch: Int32
     assignment_timestamp: Int64 = wire(tag=0, default=0)
@@ -133,7 +133,7 @@ class StreamsGroupTargetAssignmentMetadataValue:
 
 @message(key=23, valid="0", prefix="record_type")
 class StreamsGroupTopologyKey:
-    """StreamsGroupTopologyKey"""
+    """Names the topology of a group."""
 
     group_id: String
 
@@ -172,7 +172,7 @@ class Subtopology:
 
 @message(valid="0", flexible="0+", prefix="version")
 class StreamsGroupTopologyValue:
-    """StreamsGroupTopologyValue"""
+    """The topology that the group runs."""
 
     epoch: Int32
     subtopologies: list[Subtopology]

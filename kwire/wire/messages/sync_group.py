@@ -1,4 +1,4 @@
-"""sync_group"""
+"""Handing out assignments in a classic consumer group."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ class SyncGroupRequestAssignment:
 
 @message(key=14, valid="0-5", flexible="4+")
 class SyncGroupRequest:
-    """SyncGroupRequest v5 KIP-559."""
+    """The leader's assignments, empty from all others. Static members from v3 (KIP-345), protocol type and name from
+    v5 (KIP-559).
+    """
 
     group_id: String
     generation_id: Int32
@@ -26,7 +28,7 @@ class SyncGroupRequest:
 
 @message(key=14, valid="0-5", flexible="4+")
 class SyncGroupResponse:
-    """SyncGroupResponse v5 KIP-559."""
+    """The member's own assignment."""
 
     throttle_time_ms: Int32 = wire("1+", default=0, ignorable=True)
     error_code: Int16

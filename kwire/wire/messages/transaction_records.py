@@ -1,4 +1,4 @@
-"""transaction_records"""
+"""Records of `__transaction_state`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from kwire.wire.schema import Int8, Int16, Int32, Int64, String, message, struct
 
 @message(key=0, valid="0", prefix="record_type")
 class TransactionLogKey:
-    """TransactionLogKey"""
+    """Names a transactional id."""
 
     transactional_id: String
 
@@ -20,7 +20,9 @@ class PartitionsSchema:
 
 @message(valid="0-1", flexible="1+", prefix="version")
 class TransactionLogValue:
-    """TransactionLogValue"""
+    """The state of a transaction. Flexible from v1 (KIP-915), so that v2 coordinators (KIP-890) could add the tagged
+    fields.
+    """
 
     producer_id: Int64
     previous_producer_id: Int64 = wire("1+", tag=0, default=-1)

@@ -1,4 +1,4 @@
-"""txn_offset_commit"""
+"""Committing consumer offsets in a transaction."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ class TxnOffsetCommitRequestTopic:
 
 @message(key=28, valid="0-5", flexible="3+")
 class TxnOffsetCommitRequest:
-    """TxnOffsetCommitRequest v4 KIP-890."""
+    """Offsets that count once the transaction commits. Leader epochs from v2, member and generation from v3
+    (KIP-447).
+    """
 
     transactional_id: String
     group_id: String
@@ -47,7 +49,7 @@ class TxnOffsetCommitResponseTopic:
 
 @message(key=28, valid="0-5", flexible="3+")
 class TxnOffsetCommitResponse:
-    """TxnOffsetCommitResponse v3 KIP-890; v4 KIP-890."""
+    """An error per partition."""
 
     throttle_time_ms: Int32
     topics: list[TxnOffsetCommitResponseTopic]

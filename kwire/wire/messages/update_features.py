@@ -1,4 +1,4 @@
-"""update_features"""
+"""Changing the cluster's feature levels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class FeatureUpdateKey:
 
 @message(key=57, valid="0-2", flexible="0+")
 class UpdateFeaturesRequest:
-    """UpdateFeaturesRequest"""
+    """Levels to set (KIP-584). Downgrade kinds and dry runs from v1 (KIP-778)."""
 
     timeout_ms: Int32 = wire(default=60000)
     feature_updates: list[FeatureUpdateKey]
@@ -31,7 +31,7 @@ class UpdatableFeatureResult:
 
 @message(key=57, valid="0-2", flexible="0+")
 class UpdateFeaturesResponse:
-    """UpdateFeaturesResponse"""
+    """An error for the request and, up to v1, for each feature."""
 
     throttle_time_ms: Int32
     error_code: Int16

@@ -1,4 +1,4 @@
-"""update_metadata"""
+"""The controller telling brokers the state of the cluster (ZooKeeper mode)."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ class UpdateMetadataBroker:
 
 @message(key=6, valid="0-8", flexible="6+")
 class UpdateMetadataRequest:
-    """UpdateMetadataRequest v8 KIP-866."""
+    """Brokers and partition states for the metadata cache. Listeners from v1, grouped by topic from v5, topic ids
+    from v7 (KIP-516), KRaft migration v8 (KIP-866).
+    """
 
     controller_id: Int32
     is_kraft_controller: Bool = wire("8+", default=False, name="isKRaftController")
@@ -59,6 +61,6 @@ class UpdateMetadataRequest:
 
 @message(key=6, valid="0-8", flexible="6+")
 class UpdateMetadataResponse:
-    """UpdateMetadataResponse"""
+    """Whether the broker took the update."""
 
     error_code: Int16

@@ -1,4 +1,4 @@
-"""update_raft_voter"""
+"""KRaft: a voter changing its endpoints or versions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class KRaftVersionFeature:
 
 @message(key=82, valid="0", flexible="0+")
 class UpdateRaftVoterRequest:
-    """UpdateRaftVoterRequest"""
+    """The voter's new data (KIP-853)."""
 
     cluster_id: String | None
     current_leader_epoch: Int32
@@ -40,7 +40,7 @@ class CurrentLeader:
 
 @message(key=82, valid="0", flexible="0+")
 class UpdateRaftVoterResponse:
-    """UpdateRaftVoterResponse"""
+    """Whether it was taken, and the leader that the receiver knows."""
 
     throttle_time_ms: Int32
     error_code: Int16

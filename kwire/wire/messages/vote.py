@@ -1,4 +1,4 @@
-"""vote"""
+"""KRaft: asking for votes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ class TopicData:
 
 @message(key=52, valid="0-2", flexible="0+")
 class VoteRequest:
-    """VoteRequest v1 KIP-853."""
+    """A candidate's epoch and log end (KIP-595). Directory ids from v1 (KIP-853), pre-votes from v2 (KIP-996). Kafka
+    4 renamed the candidate's fields to replica's; the bytes are the same.
+    """
 
     cluster_id: String | None = wire(default=None)
     voter_id: Int32 = wire("1+", default=-1, ignorable=True)
@@ -57,7 +59,7 @@ class NodeEndpoint:
 
 @message(key=52, valid="0-2", flexible="0+")
 class VoteResponse:
-    """VoteResponse v1 KIP-853."""
+    """Whether the vote was given, and the leader that the voter knows."""
 
     error_code: Int16
     topics: list[VoteResponseTopicData]

@@ -1,4 +1,4 @@
-"""write_share_group_state"""
+"""Writing the persistent state of share partitions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class WriteStateData:
 
 @message(key=85, valid="0-1", flexible="0+")
 class WriteShareGroupStateRequest:
-    """WriteShareGroupStateRequest v0 KIP-932; v1 KIP-1226."""
+    """Start offsets and changed delivery states (KIP-932). Counts of complete deliveries from v1 (KIP-1226)."""
 
     group_id: String
     topics: list[WriteStateData]
@@ -52,6 +52,6 @@ class WriteStateResult:
 
 @message(key=85, valid="0-1", flexible="0+")
 class WriteShareGroupStateResponse:
-    """WriteShareGroupStateResponse v0 KIP-932; v1 KIP-1226."""
+    """An error per partition."""
 
     results: list[WriteStateResult]

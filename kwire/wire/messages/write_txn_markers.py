@@ -1,4 +1,4 @@
-"""write_txn_markers"""
+"""The transaction coordinator marking the end of transactions in partitions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class WritableTxnMarker:
 
 @message(key=27, valid="0-2", flexible="1+")
 class WriteTxnMarkersRequest:
-    """WriteTxnMarkersRequest v2 KIP-1228."""
+    """Markers to append, by producer. The transaction version from v2 (KIP-1228)."""
 
     markers: list[WritableTxnMarker]
 
@@ -48,6 +48,6 @@ class WritableTxnMarkerResult:
 
 @message(key=27, valid="0-2", flexible="1+")
 class WriteTxnMarkersResponse:
-    """WriteTxnMarkersResponse v2 KIP-1228."""
+    """An error per marker and partition."""
 
     markers: list[WritableTxnMarkerResult]

@@ -1,0 +1,397 @@
+"""One broker: builds every part, hands each the few others that it may call, starts them, stops them in reverse order.
+
+Start: metadata store (and with it the lock on the data directory), logs (recovered where the last stop was not clean),
+listeners, registration, controller (which gives every partition its leader), group coordinator. A listener is bound
+before the broker registers, because port 0 is known only then; requests that come before the rest is ready wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+
+from kwire.api.context import Services
+from kwire.api.dispatch import Dispatcher
+from kwire.api.fetch_sessions import FetchSessionCache
+from kwire.clock import Clock, SystemClock
+from kwire.cluster.controller.driver import Controller
+from kwire.cluster.controller.loading import load_topic_overrides
+from kwire.cluster.embedded_store import METADATA_FILE_NAME, EmbeddedStore
+from kwire.cluster.metadata_cache import MetadataCache
+from kwire.cluster.producer_ids import ProducerIdManager
+from kwire.cluster.registration import (
+    InconsistentBrokerIdError,
+    choose_broker_id,
+    ensure_cluster_id,
+    ensure_persistent_paths,
+    register_broker,
+)
+from kwire.cluster.store import MetadataStore, StoreError
+from kwire.cluster.znodes import BrokerRegistration
+from kwire.config.broker_config import BrokerConfig
+from kwire.config.endpoints import Endpoint
+from kwire.config.topic_config import TopicConfig
+from kwire.coord.group.config import GroupConfig
+from kwire.coord.group.coordinator import GROUP_METADATA_TOPIC, GroupCoordinator
+from kwire.coord.runtime import random_uuid
+from kwire.ids import TopicPartition, uuid_text
+from kwire.log.config import LogConfig
+from kwire.log.directory import DirectoryLockedError, DirectoryUnusableError, LogDirectory, LogDirectoryError
+from kwire.log.files import FILES
+from kwire.log.manager import LogManager
+from kwire.net.connection import Connection, Reply
+from kwire.net.limits import ConnectionLimits, ConnectionQuotas
+from kwire.net.listener import Listener
+from kwire.replica.internal_topic import InternalTopic
+from kwire.replica.manager import ReplicaManager, TopicSettings
+
+logger = logging.getLogger("kwire.broker")
+
+STOP_GRACE_S = 5.0
+REMOVAL_INTERVAL_MS = 1000
+"""How often files whose `file.delete.delay.ms` is over are looked for."""
+
+MAX_INTERVAL_MS = 86_400_000
+"""No duty sleeps longer: an interval of 2^63 - 1 means "never", and a day comes close."""
+
+FETCH_SESSION_EVICTION_MS = 120_000
+"""A session idle for longer may make room for another (apache/kafka `MIN_INCREMENTAL_FETCH_SESSION_EVICTION_MS`)."""
+
+
+class BrokerStartError(Exception):
+    """The broker cannot start on this data directory; the text says why and what helps.
+
+    `directory_is_held`: another broker has it.
+    """
+
+    def __init__(self, text: str, *, directory_is_held: bool = False) -> None:
+        super().__init__(text)
+        self.directory_is_held = directory_is_held
+
+
+class Broker:
+    """A broker in this process and event loop.
+
+    `ephemeral` keeps nothing: the data lies in a directory of its own that goes away with the broker. `store` is given
+    where several brokers of one process share one (tests); otherwise the broker opens its own.
+    """
+
+    def __init__(
+        self,
+        config: BrokerConfig,
+        *,
+        ephemeral: bool = False,
+        store: EmbeddedStore | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.config = config
+        self.ephemeral = ephemeral
+        self.clock: Clock = clock or SystemClock()
+        self.broker_id = -1
+        self.cluster_id = ""
+        self.services = Services()
+        self.data_directories: list[Path] = []
+        self._given_store = store
+        self._ready = asyncio.Event()
+        self._listeners: list[Listener] = []
+        self._undo: list[Callable[[], Awaitable[None]]] = []
+
+    def addresses(self) -> list[str]:
+        """What to connect to: one `host:port` per listener and address family, bracketed where IPv6."""
+        return [
+            f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            for listener in self._listeners
+            for host, port in listener.addresses
+        ]
+
+    @property
+    def port(self) -> int:
+        """The port of the first listener."""
+        return self._listeners[0].port
+
+    async def start(self) -> None:
+        """Return once every API can be used.
+
+        Raises BrokerStartError (data directory) or OSError (port, a directory that cannot be made); nothing is left
+        behind then.
+        """
+        try:
+            await self._start()
+        except BaseException as error:
+            await self.stop()
+            if isinstance(error, DirectoryLockedError):
+                raise BrokerStartError(str(error), directory_is_held=True) from error
+            if isinstance(error, LogDirectoryError | StoreError | InconsistentBrokerIdError):
+                raise BrokerStartError(str(error)) from error
+            raise
+
+    async def stop(self) -> None:
+        """Answer the requests in work, close the logs cleanly, leave the cluster; in reverse order of the start."""
+        while self._undo:
+            try:
+                await self._undo.pop()()
+            except Exception:
+                logger.exception("a part of the broker did not stop properly")
+
+    async def _start(self) -> None:
+        self._open_directories()
+        directories = self._lock_directories()
+        stored = next(filter(None, (directory.identity() for directory in directories)), {})
+        store = self._open_store()
+        await ensure_persistent_paths(store)
+        self.cluster_id = await ensure_cluster_id(store, stored.get("cluster.id") or uuid_text(os.urandom(16)))
+        self.broker_id = await self._choose_broker_id(store, stored.get("broker.id"))
+        services = self.services
+        services.config, services.clock = self.config, self.clock
+        services.broker_id, services.cluster_id = self.broker_id, self.cluster_id
+        services.metadata = MetadataCache()
+        services.metadata.cluster_id = self.cluster_id
+        services.logs = self._open_logs(directories, await load_topic_overrides(store))
+        services.replicas = ReplicaManager(self.broker_id, services.logs, self._topic_settings, self.clock.now_ms)
+        services.producer_ids = ProducerIdManager(store, self.broker_id)
+        services.fetch_sessions = FetchSessionCache(
+            self.config.int("max.incremental.fetch.session.cache.slots"),
+            FETCH_SESSION_EVICTION_MS,
+            lambda: int.from_bytes(os.urandom(4)) >> 1,
+        )
+        services.controller = Controller(
+            store=store,
+            cluster=services.metadata,
+            broker_id=self.broker_id,
+            options=self.config,
+            leadership=services.replicas,
+            clock=self.clock,
+        )
+        services.groups = self._group_coordinator()
+        await self._listen(Dispatcher(services))
+        await register_broker(store, self._registration())
+        await services.controller.start()
+        self._undo.append(services.controller.stop)
+        self._keep_house()
+        self._ready.set()
+
+    # --- parts -----------------------------------------------------------------------------------------------------
+
+    def _open_directories(self) -> None:
+        if self.ephemeral:
+            from shutil import rmtree
+            from tempfile import mkdtemp
+
+            directory = Path(mkdtemp(prefix="kwire-"))
+            self.data_directories = [directory]
+
+            async def remove() -> None:
+                rmtree(directory, ignore_errors=True)
+
+            self._undo.append(remove)
+            return
+        self.data_directories = [Path(name).expanduser().absolute() for name in self.config.log_dirs()]
+
+    def _open_store(self) -> MetadataStore:
+        store = self._given_store
+        if store is None:
+            path = None if self.ephemeral else self.data_directories[0] / METADATA_FILE_NAME
+            store = EmbeddedStore(path, self.clock)
+            self._undo.append(_closing(store))
+        session = store.session()
+        self._undo.append(session.close)
+        return session
+
+    def _lock_directories(self) -> list[LogDirectory]:
+        """Lock every directory that can be had; the log manager finds again, and tells, what is wrong with others."""
+        directories = [LogDirectory(str(path), FILES) for path in self.data_directories]
+
+        async def release() -> None:
+            for directory in directories:
+                directory.release()
+
+        self._undo.append(release)
+        unusable = []
+        for directory in directories:
+            try:
+                directory.lock()
+            except DirectoryUnusableError as error:
+                unusable.append(error)
+        if len(unusable) == len(directories):
+            raise unusable[0]
+        return directories
+
+    async def _choose_broker_id(self, store: MetadataStore, stored: str | None) -> int:
+        """The configured id; a profile's gives way to the one that the directory belongs to."""
+        configured = self.config.broker_id()
+        if stored is not None and not self.config.is_set("broker.id"):
+            configured = int(stored)
+        return await choose_broker_id(
+            store,
+            configured=configured,
+            stored=None if stored is None else int(stored),
+            generate=self.config.bool("broker.id.generation.enable"),
+            reserved_max=self.config.int("reserved.broker.max.id"),
+        )
+
+    def _open_logs(self, directories: list[LogDirectory], overrides: Mapping[str, Mapping[str, str]]) -> LogManager:
+        """Open the directories. `overrides` are the topics' own options: recovery reads them, before the controller."""
+        logs = LogManager(
+            directories,
+            default_config=self._topic_settings({}).log,
+            config_for=lambda topic: self._topic_settings(overrides.get(topic, {})).log,
+            broker_id=self.broker_id,
+            cluster_id=self.cluster_id,
+            draw_jitter_ms=lambda maximum: int.from_bytes(os.urandom(4)) % (maximum + 1),
+            unique_name=lambda: os.urandom(16).hex(),
+        )
+        logs.open(self.clock.now_ms())
+
+        async def close() -> None:
+            logs.close(clean=True)
+
+        self._undo.append(close)
+        return logs
+
+    def _group_coordinator(self) -> GroupCoordinator:
+        services = self.services
+
+        async def ensure_topic() -> None:
+            await services.controller.ensure_internal_topic(GROUP_METADATA_TOPIC)
+
+        groups = GroupCoordinator(
+            GroupConfig.from_options(self.config.get),
+            InternalTopic(services.replicas),
+            self.clock,
+            partition_count=lambda: services.metadata.partition_count(GROUP_METADATA_TOPIC),
+            ensure_internal_topic=ensure_topic,
+            new_uuid=random_uuid,
+            commit_timeout_ms=self.config.int("offsets.commit.timeout.ms"),
+            compression=self.config.int("offsets.topic.compression.codec"),
+        )
+
+        def on_leadership(name: TopicPartition, leader_epoch: int, is_leader: bool) -> None:
+            if name.topic != GROUP_METADATA_TOPIC:
+                return
+            if is_leader:
+                groups.on_elected(name.partition, leader_epoch)
+            else:
+                groups.on_resigned(name.partition)
+
+        async def stop() -> None:
+            groups.stop()
+
+        services.replicas.on_leadership.append(on_leadership)
+        services.replicas.on_deleted.append(groups.on_partitions_deleted)
+        self._undo.append(stop)
+        return groups
+
+    def _topic_settings(self, overrides: Mapping[str, str]) -> TopicSettings:
+        config = TopicConfig(self.config, overrides)
+        return TopicSettings(LogConfig.from_options(config.get), config.get("min.insync.replicas"))
+
+    def _keep_house(self) -> None:
+        """Start what comes back again and again: retention, flushes, checkpoints, removals."""
+        logs, config, now_ms = self.services.logs, self.config, self.clock.now_ms
+        chores = (
+            ("log.retention.check.interval.ms", lambda: logs.run_retention(now_ms())),
+            ("log.flush.scheduler.interval.ms", lambda: logs.flush_due(now_ms())),
+            ("log.flush.offset.checkpoint.interval.ms", lambda: logs.checkpoint(now_ms())),
+            ("replica.high.watermark.checkpoint.interval.ms", logs.checkpoint_high_watermarks),
+            (
+                "producer.id.expiration.check.interval.ms",
+                lambda: logs.expire_producers(now_ms(), config.int("producer.id.expiration.ms")),
+            ),
+        )
+        keepers = [
+            asyncio.create_task(_every(min(config.int(option), MAX_INTERVAL_MS), chore)) for option, chore in chores
+        ]
+        keepers.append(asyncio.create_task(_every(REMOVAL_INTERVAL_MS, lambda: logs.remove_due(now_ms()))))
+
+        async def stop() -> None:
+            for keeper in keepers:
+                keeper.cancel()
+
+        self._undo.append(stop)
+
+    # --- listeners -------------------------------------------------------------------------------------------------
+
+    async def _listen(self, dispatcher: Dispatcher) -> None:
+        quotas = ConnectionQuotas(_connection_limits(self.config))
+        serve = self._gate(dispatcher)
+        for endpoint in self.config.listeners():
+            listener = Listener(
+                endpoint.listener_name,
+                endpoint.host,
+                endpoint.port,
+                serve,
+                security_protocol=endpoint.security_protocol,
+                quotas=quotas,
+                clock=self.clock,
+            )
+            await listener.start()
+            self._listeners.append(listener)
+            self._undo.append(_stopping(listener))
+
+    def _gate(self, dispatcher: Dispatcher) -> Callable[[memoryview, Connection], Reply | Awaitable[Reply]]:
+        """Requests go straight to the dispatcher; those that come while the broker starts wait until it is ready."""
+        ready = self._ready
+
+        async def wait(frame: memoryview, connection: Connection) -> Reply:
+            await ready.wait()
+            reply = dispatcher(frame, connection)
+            return await reply if isinstance(reply, Awaitable) else reply
+
+        def serve(frame: memoryview, connection: Connection) -> Reply | Awaitable[Reply]:
+            return dispatcher(frame, connection) if ready.is_set() else wait(frame, connection)
+
+        return serve
+
+    def _registration(self) -> BrokerRegistration:
+        advertised = self.config.advertised_listeners()
+        endpoints = []
+        for listener, endpoint in zip(self._listeners, self.config.listeners(), strict=True):
+            told = advertised.get(endpoint.listener_name)
+            host, port = (told.host, told.port) if told else (endpoint.host or "localhost", listener.port)
+            endpoints.append(Endpoint(endpoint.listener_name, host, port, endpoint.security_protocol))
+        rack = self.config.get("broker.rack")
+        return BrokerRegistration(self.broker_id, tuple(endpoints), rack, -1, self.clock.now_ms())
+
+
+async def _every(interval_ms: int, chore: Callable[[], object]) -> None:
+    """Do `chore` every `interval_ms`; one that fails is logged, and tried again next time."""
+    while True:
+        await asyncio.sleep(interval_ms / 1000)
+        try:
+            chore()
+        except Exception:
+            logger.exception("a periodic duty failed")
+
+
+def _connection_limits(config: BrokerConfig) -> ConnectionLimits:
+    overrides = {}
+    for pair in filter(None, config.str("max.connections.per.ip.overrides").split(",")):
+        host, _, count = pair.strip().rpartition(":")
+        overrides[host] = int(count)
+    return ConnectionLimits(
+        max_connections=config.int("max.connections"),
+        max_connections_per_ip=config.int("max.connections.per.ip"),
+        max_connections_per_ip_overrides=overrides,
+        connections_max_idle_ms=config.int("connections.max.idle.ms"),
+        socket_request_max_bytes=config.int("socket.request.max.bytes"),
+        socket_send_buffer_bytes=config.int("socket.send.buffer.bytes"),
+        socket_receive_buffer_bytes=config.int("socket.receive.buffer.bytes"),
+        socket_listen_backlog_size=config.int("socket.listen.backlog.size"),
+    )
+
+
+def _closing(store: EmbeddedStore) -> Callable[[], Awaitable[None]]:
+    async def close() -> None:
+        store.close()
+
+    return close
+
+
+def _stopping(listener: Listener) -> Callable[[], Awaitable[None]]:
+    async def stop() -> None:
+        await listener.stop(STOP_GRACE_S)
+
+    return stop

@@ -36,7 +36,7 @@ class LogManager:
 
     def __init__(
         self,
-        directories: Sequence[Path | str],
+        directories: Sequence[LogDirectory | Path | str],
         *,
         default_config: LogConfig,
         config_for: Callable[[str], LogConfig],
@@ -46,8 +46,11 @@ class LogManager:
         unique_name: Callable[[], str] = lambda: "0" * 32,
         files: Files = FILES,
     ) -> None:
-        """`draw_jitter_ms(maximum)` and `unique_name()` (32 hex digits) come from whoever owns randomness."""
-        self.directories = [LogDirectory(os.path.abspath(path), files) for path in directories]
+        """A directory that is locked already comes as a LogDirectory. `draw_jitter_ms(maximum)` and `unique_name()` (32 hex digits) come from whoever owns randomness."""
+        self.directories = [
+            directory if isinstance(directory, LogDirectory) else LogDirectory(os.path.abspath(directory), files)
+            for directory in directories
+        ]
         self.default_config = default_config
         self._config_for = config_for
         self._broker_id = broker_id
@@ -138,7 +141,7 @@ class LogManager:
         for directory in self.directories:
             if clean and directory.is_online:
                 try:
-                    for log in self._logs_of(directory):
+                    for log in self.logs_of(directory):
                         log.close()
                     self._checkpoint(directory, sync=True)
                     directory.mark_clean()
@@ -237,7 +240,7 @@ class LogManager:
         directory = self._home.get(log.topic_partition)
         if directory is not None and directory.is_online:
             directory.fail(error)
-            for other in self._logs_of(directory):
+            for other in self.logs_of(directory):
                 other.is_failed = True
 
     def remove_later(self, paths: Sequence[str], delay_ms: int, now_ms: int) -> None:
@@ -310,11 +313,11 @@ class LogManager:
     def checkpoint_high_watermarks(self) -> None:
         """Write the high watermarks alone (`replica.high.watermark.checkpoint.interval.ms`)."""
         for directory in self.directories:
-            marks = {log.topic_partition: log.high_watermark for log in self._logs_of(directory)}
+            marks = {log.topic_partition: log.high_watermark for log in self.logs_of(directory)}
             directory.write_checkpoint(checkpoints.HIGH_WATERMARKS, marks, sync=False)
 
     def _checkpoint(self, directory: LogDirectory, *, sync: bool) -> None:
-        logs = list(self._logs_of(directory))
+        logs = list(self.logs_of(directory))
         for log in logs:
             if log.is_loaded:
                 log.write_metadata()
@@ -331,5 +334,6 @@ class LogManager:
         directory.write_checkpoint(checkpoints.HIGH_WATERMARKS, marks, sync=sync)
         directory.write_checkpoint(checkpoints.LOG_STARTS, starts, sync=sync)
 
-    def _logs_of(self, directory: LogDirectory) -> Iterator[Log]:
+    def logs_of(self, directory: LogDirectory) -> Iterator[Log]:
+        """The logs in one directory, in no order."""
         return (log for log in list(self._logs.values()) if self._home[log.topic_partition] is directory)

@@ -165,8 +165,9 @@ def _name_leaders(response: ProduceResponse, context: RequestContext) -> None:
             partition = image.partitions[result.index]
             result.current_leader = LeaderIdAndEpoch(leader_id=partition.leader, leader_epoch=partition.leader_epoch)
             broker = metadata.brokers.get(partition.leader)
-            if broker is not None:
-                host, port = endpoint_for(broker, context)
+            address = None if broker is None else endpoint_for(broker, context)
+            if broker is not None and address is not None:
+                host, port = address
                 named[broker.id] = NodeEndpoint(node_id=broker.id, host=host, port=port, rack=broker.rack)
     response.node_endpoints = list(named.values())
 

@@ -1,7 +1,7 @@
 """What a coordinator's core decided: work as a value, for the runtime to perform in order.
 
-First the records are appended as one batch, then each is replayed, then, once the last of them is committed, the replies
-go out. If the append fails none of that happens and only the request that caused the decision hears of it.
+First the records are appended as one batch, then each is replayed, then, once the last of them is committed, the
+replies go out. If the append fails none of that happens and only the request that caused the decision hears of it.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ wrote and write those of Kafka 3.9: none of them is flexible, so that every brok
 
 | type | key | value | written |
 |---|---|---|---|
-| 0, 1 | group, topic, partition | a committed offset | key 1, value 3; value 1 if the commit carries its own expiry |
+| 0, 1 | group, topic, partition | a committed offset | type 1, value 3; value 1 if the commit carries its own expiry |
 | 2 | group | a classic group's generation and members | value 3 |
 """
 
@@ -22,23 +22,22 @@ from kwire.wire.messages.group_records import (
 
 
 class RecordFormat(NamedTuple):
-    """One record type: the class and version of its key, the class of its value."""
+    """One record type: the classes of its key and of its value, and the newest version of the value."""
 
     key_class: type[Any]
-    key_version: int
     value_class: type[Any]
     highest_value_version: int
 
 
 GROUP_FORMATS: dict[int, RecordFormat] = {
-    0: RecordFormat(OffsetCommitKey, 0, OffsetCommitValue, 4),
-    1: RecordFormat(OffsetCommitKey, 1, OffsetCommitValue, 4),
-    2: RecordFormat(GroupMetadataKey, 2, GroupMetadataValue, 4),
+    0: RecordFormat(OffsetCommitKey, OffsetCommitValue, 4),
+    1: RecordFormat(OffsetCommitKey, OffsetCommitValue, 4),
+    2: RecordFormat(GroupMetadataKey, GroupMetadataValue, 4),
 }
 """Record types of `__consumer_offsets`. Types that are not listed belong to newer coordinators and are skipped."""
 
-KEY_VERSIONS: dict[type[Any], int] = {OffsetCommitKey: 1, GroupMetadataKey: 2}
-"""The version in which each key is written."""
+KEY_VERSION = 0
+"""Keys have no versions of their own: a new form would be a new type."""
 
 OFFSET_COMMIT_WITH_EXPIRY = 1
 OFFSET_COMMIT = 3

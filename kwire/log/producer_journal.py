@@ -2,51 +2,78 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterable
 
 from kwire.log.files import SNAPSHOT_SUFFIX, Files, offset_name
 from kwire.log.producer_snapshot import CorruptSnapshotError, decode_snapshot, encode_snapshot
 from kwire.log.producer_state import Marker, ProducerState
 from kwire.wire.record_batch import BatchHeader, Buffer
 
+logger = logging.getLogger(__name__)
+
 
 def marker_of(batch: Buffer, header: BatchHeader) -> Marker | None:
     """What the control batch at the start of `batch` says of a transaction; None for any other batch."""
     if not header.is_control or not header.has_producer:
         return None
-    from kwire.wire.control import read_end_txn_marker
+    from kwire.wire.control import read_end_transaction_marker
+    from kwire.wire.records import read_records
 
-    found = read_end_txn_marker(batch)
-    return None if found is None else Marker(found.is_commit, found.coordinator_epoch)
+    found = read_end_transaction_marker(read_records(batch)[0])
+    return None if found is None else Marker(found.committed, found.coordinator_epoch)
 
 
 class ProducerJournal:
-    """Snapshot files of one partition directory."""
+    """The snapshot files of one partition directory; their offsets, ascending, are known without looking."""
 
-    __slots__ = ("_directory", "_files")
+    __slots__ = ("_directory", "_files", "offsets")
 
-    def __init__(self, directory: str, files: Files) -> None:
+    def __init__(self, directory: str, files: Files, offsets: Iterable[int] = ()) -> None:
         self._directory = directory
         self._files = files
+        self.offsets = sorted(offsets)
 
-    def _path(self, offset: int) -> str:
+    def path(self, offset: int) -> str:
+        """Where the snapshot of `offset` is, or would be."""
         return os.path.join(self._directory, offset_name(offset, SNAPSHOT_SUFFIX))
 
-    def take(self, entries: dict[int, ProducerState], offset: int) -> None:
-        """Write the state as of the log below `offset`. Raises OSError."""
-        self._files.create_file(self._path(offset), encode_snapshot(entries))
+    @property
+    def newest_offset(self) -> int:
+        """0 when there is none."""
+        return self.offsets[-1] if self.offsets else 0
 
-    def newest(self, offsets: list[int]) -> tuple[int, list[ProducerState]]:
-        """(offset, state) of the newest sound snapshot among `offsets`; (0, none) without one. Damaged ones are removed."""
-        for offset in sorted(offsets, reverse=True):
-            data = self._files.read_file(self._path(offset))
+    def take(self, entries: dict[int, ProducerState], offset: int) -> None:
+        """Write the state as of the log below `offset`, unless it is there already or the log is new. Raises OSError."""
+        if offset > self.newest_offset:
+            self._files.create_file(self.path(offset), encode_snapshot(entries))
+            self.offsets.append(offset)
+
+    def newest(self) -> tuple[int, list[ProducerState]]:
+        """(offset, state) of the newest sound snapshot; (0, none) without one. Damaged ones are removed."""
+        while self.offsets:
+            offset = self.offsets[-1]
             try:
-                if data is not None:
-                    return offset, decode_snapshot(data)
-            except CorruptSnapshotError:
-                self._files.unlink(self._path(offset))
+                return offset, decode_snapshot(self._files.read_file(self.path(offset)) or b"")
+            except CorruptSnapshotError as error:
+                logger.warning("%s is damaged and removed: %s", self.path(offset), error)
+                self.drop(offset)
         return 0, []
 
     def drop(self, offset: int) -> None:
         """Remove one snapshot."""
-        self._files.unlink(self._path(offset))
+        self._files.unlink(self.path(offset))
+        if offset in self.offsets:
+            self.offsets.remove(offset)
+
+    def drop_above(self, offset: int) -> None:
+        """Remove the snapshots above `offset`: the log no longer reaches them, or is about to be read again."""
+        for newer in [known for known in self.offsets if known > offset]:
+            self.drop(newer)
+
+    def keep(self, bases: set[int]) -> None:
+        """Remove the snapshots that belong to no segment, but for the newest (Kafka's `removeStraySnapshots`)."""
+        for offset in self.offsets[:-1]:
+            if offset not in bases:
+                self.drop(offset)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 from kwire.log.files import INDEX_SUFFIX, LOG_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX, Files, OpenFile, offset_name
@@ -23,7 +24,8 @@ from kwire.wire.record_batch import HEADER, LOG_OVERHEAD, RECORD_BATCH_OVERHEAD,
 
 _REMEMBERED_POSITIONS = 64
 _MAX_RELATIVE_OFFSET = 0x7FFFFFFF
-_SCAN_BYTES = 128 * 1024
+_SCAN_BYTES = 16 * 1024
+_RECOVERY_BYTES = 1 << 20
 
 
 class StoredBatch(NamedTuple):
@@ -136,29 +138,29 @@ class LogSegment:
         except OSError:
             self._cut_back(position)
             raise
+        if self._largest is None:
+            # Asked before the size grows: it is found from the batches that are there.
+            self.largest_timestamp_and_offset()
         self.size = position + len(records)
+        self._note(position, len(records), last_offset, max_timestamp)
+        self._remember(base_offset, position)
+
+    def _note(self, position: int, size: int, last_offset: int, max_timestamp: int) -> None:
+        """Timestamps and index entries for `size` bytes of batches at `position`."""
         largest = self._largest
-        if largest is None:
-            largest = self.largest_timestamp_and_offset() if position else (NO_TIMESTAMP, self.base_offset)
-            self._largest = largest
-        if max_timestamp > largest[0]:
+        if largest is None or max_timestamp > largest[0]:
             self._largest = largest = (max_timestamp, last_offset)
-        if position == 0:
-            self._first_timestamp = None
         if self._bytes_since_index_entry > self.index_interval_bytes:
             self.index.append(last_offset, position)
             self.time_index.append_if_later(*largest)
             self._bytes_since_index_entry = 0
-        self._bytes_since_index_entry += len(records)
-        self._remember(base_offset, position)
+        self._bytes_since_index_entry += size
 
     def _cut_back(self, size: int) -> None:
         """Take back a partial write, so that no torn batch stands in the middle when the disk has room again."""
-        try:
+        # If this fails too, the directory is offline anyway, and recovery cuts the torn tail off.
+        with suppress(OSError):
             self._files.truncate(self.file, size)
-        except OSError:
-            # The directory goes offline anyway; recovery cuts the torn tail off.
-            pass
 
     def _remember(self, base_offset: int, position: int) -> None:
         positions = self._positions
@@ -190,27 +192,18 @@ class LogSegment:
         data = self._files.read_at(self._file or self.file, RECORD_BATCH_OVERHEAD, position)
         if len(data) < RECORD_BATCH_OVERHEAD:
             raise CorruptRecordError(f"{self.log_path}: no batch header at {position}, the file ends")
-        header = BatchHeader._make(HEADER.unpack(data))
-        if header.magic != 2 or header.batch_length < RECORD_BATCH_OVERHEAD - LOG_OVERHEAD:
-            raise CorruptRecordError(f"{self.log_path}: no batch at {position}: {header}")
-        return header
+        return self._checked(BatchHeader._make(HEADER.unpack(data)), position)
 
     def batches(self, position: int = 0) -> Iterator[StoredBatch]:
         """The batches from `position`, where one starts, to the end; headers only, read in large pieces."""
-        size = self.size
         piece = memoryview(b"")
         piece_start = 0
-        while position + RECORD_BATCH_OVERHEAD <= size:
+        while position + RECORD_BATCH_OVERHEAD <= self.size:
             at = position - piece_start
-            if at < 0 or at + RECORD_BATCH_OVERHEAD > len(piece):
-                piece = memoryview(self._files.read_at(self.file, _SCAN_BYTES, position))
-                piece_start, at = position, 0
-                if len(piece) < RECORD_BATCH_OVERHEAD:
-                    return
-            header = BatchHeader._make(HEADER.unpack_from(piece, at))
-            if header.magic != 2 or header.batch_length < RECORD_BATCH_OVERHEAD - LOG_OVERHEAD:
-                raise CorruptRecordError(f"{self.log_path}: no batch at {position}: {header}")
-            if position + header.size > size:
+            if at + RECORD_BATCH_OVERHEAD > len(piece):
+                piece, piece_start, at = self._piece(position, _SCAN_BYTES), position, 0
+            header = self._checked(BatchHeader._make(HEADER.unpack_from(piece, at)), position)
+            if position + header.size > self.size:
                 return
             yield StoredBatch(position, header)
             position += header.size
@@ -277,6 +270,11 @@ class LogSegment:
             self._largest = largest
         return self._largest
 
+    def largest_timestamp_or_mtime(self) -> int:
+        """What retention by time goes by: the largest timestamp, or when the file was last written if no record has one."""
+        largest = self.largest_timestamp_and_offset()[0]
+        return largest if largest >= 0 else self._files.modified_ms(self.log_path)
+
     # Life cycle.
 
     def next_offset(self) -> int:
@@ -308,6 +306,58 @@ class LogSegment:
         self.time_index.append_if_later(*self.largest_timestamp_and_offset())
         self.index.trim()
         self.time_index.trim()
+
+    def create_files(self) -> None:
+        """The empty files that Kafka expects of a segment: a clean stop leaves them even where nothing was appended."""
+        if self.size == 0:
+            self._file = self._file or self._files.open(self.log_path, create=True)
+            self.index.trim()
+            self.time_index.trim()
+
+    def begin_rebuild(self) -> None:
+        """Empty the indexes, before `reindex` is told of each batch."""
+        self.index.keep(0)
+        self.time_index.keep(0)
+        self._files.unlink(self.txn_index.path)
+        self._largest = (NO_TIMESTAMP, self.base_offset)
+        self._first_timestamp = None
+        self._bytes_since_index_entry = 0
+        self._positions.clear()
+
+    def reindex(self, position: int, header: BatchHeader) -> None:
+        """Index a batch that is there, as if it had just been appended."""
+        self._note(position, header.size, header.last_offset, header.max_timestamp)
+
+    def end_rebuild(self, size: int) -> None:
+        """Cut the file to `size` bytes, behind the last sound batch, and trim the new indexes."""
+        if size != self.size:
+            self._files.truncate(self.file, size)
+            self.size = size
+        self.become_inactive()
+
+    def whole_batches(self) -> Iterator[tuple[int, BatchHeader, memoryview]]:
+        """(position, header, bytes) of each batch, in order; ends before a torn one. CorruptRecordError where none starts."""
+        piece = memoryview(b"")
+        piece_start = position = 0
+        while position + RECORD_BATCH_OVERHEAD <= self.size:
+            at = position - piece_start
+            if at + RECORD_BATCH_OVERHEAD > len(piece):
+                piece, piece_start, at = self._piece(position, _RECOVERY_BYTES), position, 0
+            header = self._checked(BatchHeader._make(HEADER.unpack_from(piece, at)), position)
+            if position + header.size > self.size:
+                return
+            if at + header.size > len(piece):
+                piece, piece_start, at = self._piece(position, max(header.size, _RECOVERY_BYTES)), position, 0
+            yield position, header, piece[at : at + header.size]
+            position += header.size
+
+    def _piece(self, position: int, size: int) -> memoryview:
+        return memoryview(self._files.read_at(self.file, size, position))
+
+    def _checked(self, header: BatchHeader, position: int) -> BatchHeader:
+        if header.magic != 2 or header.batch_length < RECORD_BATCH_OVERHEAD - LOG_OVERHEAD:
+            raise CorruptRecordError(f"{self.log_path}: no batch at {position}: {header}")
+        return header
 
     def flush(self) -> None:
         """Put data and indexes on the device. Safe in a thread once the segment is closed."""

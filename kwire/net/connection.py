@@ -208,13 +208,16 @@ class Connection(asyncio.BufferedProtocol):
         self._counters.bytes_in += nbytes
         self._active = True
         self._reader.received(nbytes)
-        if self._may_take():
+        if self._in_work is None and not (self._writer.is_paused or self._turn_scheduled or self._closing):
             self._take_requests()
         else:
             self._regulate_reading()
 
     def eof_received(self) -> bool:
-        """The peer sends no more. The complete requests that it left are answered first, as Kafka does."""
+        """The peer sends no more. The complete requests that it left are handled first, as Kafka does.
+
+        If there are none but the one in work, the peer is taken to be gone, so that a long poll ends with its client.
+        """
         self._eof = True
         if self._in_work is not None and not self._reader.has_frame:
             return False
@@ -252,61 +255,51 @@ class Connection(asyncio.BufferedProtocol):
 
     def _may_take(self) -> bool:
         """One request in work at a time, and none while the peer leaves the last response unread."""
-        writer = self._writer
-        return not (
-            self._in_work is not None or writer.is_paused or writer.is_blocked or self._turn_scheduled or self._closing
-        )
+        return self._in_work is None and not (self._writer.is_paused or self._turn_scheduled or self._closing)
 
     def _take_requests(self) -> None:
         """Answer the complete requests in the buffer, a bounded number of them, until one has to wait."""
         next_frame = self._reader.next_frame
         handler = self._endpoint.handler
+        counters = self._counters
         writer = self._writer
         turns_left = REQUESTS_PER_TURN
-        while not self._closing:
-            try:
+        try:
+            while not self._closing:
                 frame = next_frame()
-            except FrameError as error:
-                self._counters.frames_rejected += 1
-                logger.warning("closing connection %r: %s", self, error)
-                self.close()
-                return
-            if frame is None:
-                break
-            self._counters.requests += 1
-            try:
-                reply = handler(frame, self)
-                if isinstance(reply, list):
-                    writer.send(reply)
-                elif reply is not None and not self._accept_reply(reply):
+                if frame is None:
                     break
-            except Exception as error:
-                self._fail(error)
-                return
-            if writer.is_blocked or writer.is_paused:
-                break
-            turns_left -= 1
-            if not turns_left:
-                self._turn_scheduled = True
-                self.loop.call_soon(self._next_turn)
-                break
-        self._end_turn()
+                counters.requests += 1
+                reply = handler(frame, self)
+                if reply.__class__ is list:
+                    writer.send(reply)
+                elif not self._accept_reply(reply):
+                    break
+                if writer.is_paused:
+                    break
+                turns_left -= 1
+                if not turns_left:
+                    self._turn_scheduled = True
+                    self.loop.call_soon(self._next_turn)
+                    break
+        except FrameError as error:
+            counters.frames_rejected += 1
+            logger.warning("closing connection %r: %s", self, error)
+            self.close()
+        except Exception as error:
+            self._fail(error)
+        else:
+            if not self._closing:
+                writer.flush()
+                if self._eof and self._may_take():
+                    self.close()
+                else:
+                    self._regulate_reading()
 
     def _next_turn(self) -> None:
         self._turn_scheduled = False
         if self._may_take():
             self._take_requests()
-
-    def _end_turn(self) -> None:
-        """Let the replies go, and settle what to do with the rest of the receive buffer."""
-        if self._closing:
-            return
-        self._writer.flush()
-        self._reader.settle()
-        if self._eof and self._may_take():
-            self.close()
-        else:
-            self._regulate_reading()
 
     def _accept_reply(self, reply: Reply | Awaitable[Reply]) -> bool:
         """Send, close or wait, as the handler says; returns whether the next request may be taken.
@@ -321,8 +314,9 @@ class Connection(asyncio.BufferedProtocol):
         if reply is CLOSE:
             self.close()
             return False
-        future: asyncio.Future[Reply] = asyncio.ensure_future(reply, loop=self.loop)  # type: ignore[arg-type]
-        self._in_work = future  # narrowed to an awaitable; anything else raises TypeError in ensure_future
+        # What is left is an awaitable; ensure_future refuses anything else with TypeError.
+        future: asyncio.Future[Reply] = asyncio.ensure_future(cast(Awaitable[Reply], reply), loop=self.loop)
+        self._in_work = future
         self._lent_scratch = self._reader.detach()
         future.add_done_callback(self._reply_ready)
         return False
@@ -346,7 +340,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._may_take():
             self._take_requests()
         else:
-            self._end_turn()
+            self._writer.flush()
 
     def _fail(self, error: Exception) -> None:
         """The handler raised, or its reply could not be read from disk: this connection ends, no other does."""

@@ -146,31 +146,35 @@ class FrameReader:
         """The next complete request without its length, writable; None when more bytes are needed.
 
         A frame up to SMALL_BYTES or above SCRATCH_BYTES is the caller's. Any other lies in the scratch and holds until
-        the next call of any method here but `detach`.
+        the next call of any method here but `detach`. Call it until it returns None: that gives the scratch back.
         """
-        if self._large is not None:
-            return self._finish_large()
-        unread = self._end - self._start
-        if unread < LENGTH_BYTES:
-            return None
         scratch = self._scratch
-        assert scratch is not None
-        begin = self._start + LENGTH_BYTES
-        size: int = _unpack_length(scratch, self._start)[0]
-        if size <= 0 or size > self.max_bytes:
-            raise FrameError(self._complaint(size, bytes(scratch[self._start : min(self._end, self._start + 64)])))
-        end = begin + size
-        if end > self._end:
-            if unread == SCRATCH_BYTES:
+        if scratch is None:
+            return self._finish_large()
+        start = self._start
+        begin = start + LENGTH_BYTES
+        if begin <= self._end:
+            size: int = _unpack_length(scratch, start)[0]
+            if size <= 0 or size > self.max_bytes:
+                raise FrameError(self._complaint(size, bytes(scratch[start : min(self._end, start + 64)])))
+            end = begin + size
+            if end <= self._end:
+                self._start = end
+                self._frames += 1
+                if size <= SMALL_BYTES:
+                    self._in_scratch = False
+                    return memoryview(bytearray(scratch[begin:end]))
+                self._in_scratch = True
+                return scratch[begin:end]
+            if self._end - start == SCRATCH_BYTES:
                 self._begin_large(scratch, size)
-            return None
-        self._start = end
-        self._frames += 1
-        if size <= SMALL_BYTES:
-            self._in_scratch = False
-            return memoryview(bytearray(scratch[begin:end]))
-        self._in_scratch = True
-        return scratch[begin:end]
+                return None
+        unread = self._end - start
+        if unread <= SMALL_BYTES:
+            if unread:
+                self._stash = bytes(scratch[start : self._end])
+            self._release(scratch)
+        return None
 
     def detach(self) -> memoryview | None:
         """Leave the scratch to the frame that `next_frame` gave last, because its request is not answered yet.
@@ -179,7 +183,11 @@ class FrameReader:
         no longer needed, or None when the frame does not lie in one.
         """
         scratch, start, end = self._scratch, self._start, self._end
-        if scratch is None or not self._in_scratch:
+        if scratch is None:
+            return None
+        if not self._in_scratch:
+            if start == end:
+                self._release(scratch)
             return None
         self._in_scratch = False
         self._scratch = None
@@ -189,18 +197,6 @@ class FrameReader:
             self._end = end - start
             fresh[: self._end] = scratch[start:end]
         return scratch
-
-    def settle(self) -> None:
-        """Give the scratch back if what is left unread is incomplete and little; call after the last `next_frame`."""
-        scratch = self._scratch
-        if scratch is None:
-            return
-        unread = self._end - self._start
-        if unread:
-            if unread > SMALL_BYTES or self.has_frame:
-                return
-            self._stash = bytes(scratch[self._start : self._end])
-        self._release(scratch)
 
     def close(self) -> None:
         """Forget everything that was received."""

@@ -56,13 +56,17 @@ class ResponseWriter:
         Raises IncompleteResponseError when a file range cannot be read: the connection is then of no more use.
         """
         self._counters.responses += 1
+        joined = self._joined
+        if len(parts) == 1 and parts[0].__class__ is bytes and len(parts[0]) <= SMALL_BYTES:
+            joined.append(_pack_length(len(parts[0])))
+            joined.append(parts[0])
+            return
         size = 0
         is_small = True
         for part in parts:
             if isinstance(part, FileRange):
                 is_small = False
             size += part_size(part)
-        joined = self._joined
         joined.append(_pack_length(size))
         if is_small and size <= SMALL_BYTES:
             joined.extend(parts)  # type: ignore[arg-type]  # no FileRange among them

@@ -314,12 +314,8 @@ def _zstd() -> Any:
 
 def _decompress_zstd(data: memoryview, max_size: int) -> bytes:
     zstd = _zstd()
-    # A frame names the window it needs, and gets it in memory: no window is larger than what the frame may hold.
-    window_log = min(27, max(10, max_size.bit_length()))
-    options = {zstd.DecompressionParameter.window_log_max: window_log}
     try:
-        return _decompress_streams(
-            lambda: zstd.ZstdDecompressor(options=options), data, max_size, lambda rest: len(rest) > 0
-        )
+        # A frame may ask for a window of up to 128 MiB (zstd's own bound), but touches no more of it than it fills.
+        return _decompress_streams(zstd.ZstdDecompressor, data, max_size, lambda rest: len(rest) > 0)
     except (zstd.ZstdError, MemoryError, EOFError) as error:
         raise CompressionError(f"zstd: {error}") from None

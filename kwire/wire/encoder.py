@@ -8,7 +8,7 @@ tagged fields ends, its zero tag count is a padding byte of the last run.
 from __future__ import annotations
 
 from collections.abc import Callable
-from struct import Struct
+from struct import Struct, pack
 from typing import Any
 
 from kwire.wire import primitives
@@ -222,7 +222,7 @@ class _EncodeWriter:
         array = f"v{len(self.values)}"
         self.put(f"{array} = {target}")
         if compact:
-            self.values += (f"{self.primitive('UVARINTS')}[len({array}) + 1]", f"*{array}")
+            self.values += (f"len({array}) + 1", f"*{array}")
         else:
             self.values += (f"len({array})", f"*{array}")
         self.codes.append((code, compact))
@@ -269,10 +269,32 @@ class _Shapes(dict[tuple[int, ...], Callable[..., bytes]]):
                 text += item
             else:
                 length = next(rest)
-                text += f"{len(primitives.uvarint(length + 1))}s" if item[1] else "i"
-                text += f"{length}{item[0]}"
-        pack = self[lengths] = Struct(text).pack
-        return pack
+                if item[1] and length > 126:
+                    # A count of two bytes or more is no struct code; such arrays are rare and slow anyway.
+                    return self.pack_apart
+                text += f"{'B' if item[1] else 'i'}{length}{item[0]}"
+        shape = self[lengths] = Struct(text).pack
+        return shape
+
+    def pack_apart(self, *values: Any) -> bytes:
+        """What `pack` does, one field after another."""
+        pieces = []
+        position = 0
+        for item in self.codes:
+            if item == "x":
+                pieces.append(b"\0")
+                continue
+            value = values[position]
+            position += 1
+            if isinstance(item, str):
+                pieces.append(pack(">" + item, value))
+                continue
+            code, compact = item
+            length = value - 1 if compact else value
+            pieces.append(primitives.uvarint(value) if compact else pack(">i", value))
+            pieces.append(pack(f">{length}{code}", *values[position : position + length]))
+            position += length
+        return b"".join(pieces)
 
 
 def _kind(field: Field, compact: bool, nullable: bool) -> str:

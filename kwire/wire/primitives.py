@@ -12,9 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from struct import Struct, unpack_from
-from typing import cast
 
-from kwire.wire.parts import Buffer, Part, part_size
+from kwire.wire.parts import Buffer, FileRange, Part, part_size
 
 Records = Part | Sequence[Part]
 """Record batches. Decoding gives a memoryview of the frame; what is sent may also be a file range, or several parts."""
@@ -328,10 +327,12 @@ def tags(fields: Sequence[tuple[int, bytes]]) -> bytes:
 
 
 def records_size(value: Records) -> int:
-    """How many bytes the record batches are."""
+    """How many bytes the record batches are. Raises EncodeError for anything else."""
+    if isinstance(value, (bytes, bytearray, memoryview, FileRange)):
+        return part_size(value)
     if isinstance(value, (list, tuple)):
-        return sum(map(part_size, value))
-    return part_size(cast("Part", value))
+        return sum(map(records_size, value))
+    raise EncodeError(f"records cannot be {type(value).__name__}")
 
 
 def records_prefix(value: Records | None) -> bytes:

@@ -29,6 +29,8 @@ Header = tuple[bytes, bytes | None]
 
 MAX_INT64 = (1 << 63) - 1
 
+_NO_HEADERS: Sequence[Header] = ()
+
 
 class InvalidRecordError(WireError):
     """Records that do not fit their batch (Kafka's InvalidRecordException).
@@ -83,8 +85,8 @@ def parse(
     append_time: int | None,
     base_sequence: int,
     out: list[Record],
-) -> None:
-    """Append `count` records to `out`, which tells the caller how far it got when something is wrong."""
+) -> int:
+    """Append `count` records to `out`, which tells the caller how far it got; the position after the last."""
     pos = 0
     for index in range(count):
         n = data[pos]
@@ -128,20 +130,15 @@ def parse(
             if n > 16383:
                 n, pos = long_varint(data, pos - 2, 5)
         value = None if n & 1 else data[pos : (pos := pos + (n >> 1))]
-        headers: Sequence[Header] = ()
-        if data[pos]:
-            headers, pos = read_headers(data, pos, end, index)
-        else:
-            pos += 1
+        headers, pos = read_headers(data, pos, end, index) if data[pos] else (_NO_HEADERS, pos + 1)
         if pos != end:
             raise InvalidRecordError(index, f"its fields end {pos - end:+} bytes from where its length says")
         sequence = (base_sequence + delta) & 0x7FFFFFFF if base_sequence >= 0 else -1
         out.append(tuple.__new__(Record, (base_offset + delta, timestamp, key, value, headers, sequence)))
-    if pos != len(data):
-        raise InvalidRecordError(-1, f"{len(data) - pos} bytes are left after the last of {count} records")
+    return pos
 
 
-def read_headers(data: bytes, pos: int, end: int, index: int) -> tuple[list[Header], int]:
+def read_headers(data: bytes, pos: int, end: int, index: int) -> tuple[Sequence[Header], int]:
     """The headers at `pos` of the record that ends at `end`, and the position after them."""
     n, pos = long_varint(data, pos, 5)
     # A header takes two bytes at least, which bounds the loop by the bytes there are.
@@ -165,14 +162,38 @@ def read_headers(data: bytes, pos: int, end: int, index: int) -> tuple[list[Head
     return headers, pos
 
 
-def walk(data: bytes, count: int, null_keys: list[int]) -> tuple[int, int, int]:
-    """(largest timestamp delta, index of its first record, smallest delta), offset deltas being 0..count-1.
+def skip_headers(data: bytes, pos: int, end: int, index: int) -> int:
+    """The position after the headers at `pos`; IndexError or InvalidRecordError where they are wrong."""
+    n, pos = long_varint(data, pos, 5)
+    if n & 1 or (n >> 1) * 2 > end - pos:
+        raise InvalidRecordError(index, f"{(n >> 1) ^ -(n & 1)} headers with {end - pos} bytes left")
+    for _ in range(n >> 1):
+        n = data[pos]
+        pos += 1
+        if n > 127:
+            n, pos = long_varint(data, pos - 1, 5)
+        if n & 1:
+            raise InvalidRecordError(index, f"header key of {(n >> 1) ^ -(n & 1)} bytes")
+        pos += n >> 1
+        n = data[pos]
+        pos += 1
+        if n > 127:
+            n, pos = long_varint(data, pos - 1, 5)
+        if not n & 1:
+            pos += n >> 1
+    return pos
 
-    Appends the indexes of records without a key to `null_keys`. IndexError wherever anything is wrong.
+
+def walk_records(
+    data: bytes, pos: int, start: int, stop: int, null_keys: list[int], stamps: list[tuple[int, int]]
+) -> int:
+    """Walk the fields of records `start` to `stop`, offset deltas counting up; the position after the last.
+
+    Appends the indexes of records without a key to `null_keys`, and (index, timestamp delta) to `stamps` where the
+    delta is another than the record's before. IndexError wherever anything is wrong.
     """
-    pos = max_delta = min_delta = index_of_max = 0
     seen = -1
-    for index in range(count):
+    for index in range(start, stop):
         n = data[pos]
         pos += 1
         if n > 127:
@@ -189,16 +210,8 @@ def walk(data: bytes, count: int, null_keys: list[int]) -> tuple[int, int, int]:
             if n > 16383:
                 n, pos = long_varint(data, pos - 2, 10)
         if n != seen:
-            # Neighbours often share their millisecond, and then there is nothing to compare.
+            stamps.append((index, (n >> 1) ^ -(n & 1)))
             seen = n
-            delta = (n >> 1) ^ -(n & 1)
-            if index == 0:
-                max_delta = min_delta = delta
-            elif delta > max_delta:
-                max_delta = delta
-                index_of_max = index
-            elif delta < min_delta:
-                min_delta = delta
         n = data[pos]
         pos += 1
         if n > 127:
@@ -225,12 +238,10 @@ def walk(data: bytes, count: int, null_keys: list[int]) -> tuple[int, int, int]:
                 n, pos = long_varint(data, pos - 2, 5)
         if not n & 1:
             pos += n >> 1
-        pos = read_headers(data, pos, end, index)[1] if data[pos] else pos + 1
+        pos = skip_headers(data, pos, end, index) if data[pos] else pos + 1
         if pos != end:
             raise IndexError
-    if pos != len(data):
-        raise IndexError
-    return max_delta, index_of_max, min_delta
+    return pos
 
 
 def follow_lengths(data: bytes, count: int) -> None:
@@ -274,7 +285,7 @@ def varint(value: int) -> bytes:
 
 
 _NULL = varint(-1)
-_NO_HEADERS = varint(0)
+_ZERO = varint(0)
 
 
 def encode_record(
@@ -295,7 +306,7 @@ def encode_record(
             key or b"",
             _NULL if value is None else size_of(len(value)),
             value or b"",
-            encode_headers(headers) if headers else _NO_HEADERS,
+            encode_headers(headers) if headers else _ZERO,
         )
     )
     return varint(len(body)) + body

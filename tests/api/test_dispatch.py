@@ -16,7 +16,6 @@ from kwire.errors import ErrorCode, KafkaError
 from kwire.net.connection import CLOSE
 from kwire.wire.codec import decode, encode
 from kwire.wire.header import read_response_header, request_header_bytes
-from kwire.wire.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
 from kwire.wire.messages.heartbeat import HeartbeatRequest, HeartbeatResponse
 from kwire.wire.messages.list_offsets import (
     ListOffsetsPartition,
@@ -61,31 +60,6 @@ def route_to(target: Dispatcher, key: int, version: int, handle: Any) -> None:
 
 
 HEARTBEAT = encode(HeartbeatRequest(group_id="g", generation_id=1, member_id="m"), 4)
-
-
-@pytest.mark.parametrize("version", range(5))
-def test_api_versions_lists_the_table(version: int) -> None:
-    body = encode(ApiVersionsRequest(client_software_name="a", client_software_version="1"), version)
-    response = answer(send(dispatcher(), frame(18, version, body)), 18, version, ApiVersionsResponse)
-    assert response.error_code == ErrorCode.NONE
-    assert {(row.api_key, row.min_version, row.max_version) for row in response.api_keys} == {
-        (api.key, api.first, api.last) for api in API_BY_KEY.values()
-    }
-
-
-def test_a_newer_api_versions_is_answered_in_version_0() -> None:
-    reply = send(dispatcher(), frame(18, 99, b"whatever the future holds"))
-    response = answer(reply, 18, 0, ApiVersionsResponse)
-    assert response.error_code == ErrorCode.UNSUPPORTED_VERSION
-    assert [(row.api_key, row.min_version, row.max_version) for row in response.api_keys] == [(18, 0, 4)]
-
-
-@pytest.mark.parametrize("name", ["", "two words", "-dash", "dot."])
-def test_software_names_have_a_form(name: str) -> None:
-    body = encode(ApiVersionsRequest(client_software_name=name, client_software_version="1"), 3)
-    response = answer(send(dispatcher(), frame(18, 3, body)), 18, 3, ApiVersionsResponse)
-    assert response.error_code == ErrorCode.INVALID_REQUEST
-    assert response.api_keys == []
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Checks files of golden vectors: `python -m tests.golden.check FILE...` (plain or .gz).
 
-A file's kind is read from its first line. Ends with the line "N passed, N failed"; the exit code is 1 if any failed.
+A vector's kind is read from its fields. With `--hostile`, message vectors are damaged in every way that `hostile`
+knows, instead. Ends with the line "N passed, N failed"; the exit code is 1 if any failed.
 """
 
 from __future__ import annotations
@@ -26,9 +27,13 @@ def read_vectors(path: Path) -> list[Vector]:
     return [json.loads(line) for line in raw.decode().split("\n") if line]
 
 
-def check_for(vector: Vector) -> Check:
+def check_for(vector: Vector, damage: bool) -> Check:
     """The check for vectors of this form."""
     if "name" in vector and "kind" in vector:
+        if damage:
+            from tests.golden import hostile
+
+            return hostile.check
         from tests.golden import messages_check
 
         return messages_check.check
@@ -39,11 +44,14 @@ def check_for(vector: Vector) -> Check:
 
 def main(arguments: list[str]) -> int:
     """Check the files; the exit code."""
+    damage = "--hostile" in arguments
     passed = failed = 0
     for name in arguments:
+        if name == "--hostile":
+            continue
         for number, vector in enumerate(read_vectors(Path(name)), 1):
             try:
-                problem = check_for(vector)(vector)
+                problem = check_for(vector, damage)(vector)
             except Exception as error:
                 problem = f"{type(error).__name__}: {error}"
             if problem is None:

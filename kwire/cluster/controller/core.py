@@ -6,7 +6,7 @@ here remembers anything but the deletions under way, so that a decision that cou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from kwire.cluster.controller.changes import (
@@ -31,10 +31,8 @@ from kwire.cluster.controller.validation import (
     replicas_must_be_known_brokers,
 )
 from kwire.cluster.metadata_cache import BrokerImage, MetadataCache, PartitionImage, TopicImage
+from kwire.config.topic_config import validate_topic_overrides
 from kwire.errors import ErrorCode, KafkaError
-
-ValidateOverrides = Callable[[Mapping[str, str | None]], None]
-"""Raises KafkaError(INVALID_CONFIG) for settings that a topic cannot have."""
 
 
 class Entropy(Protocol):
@@ -92,15 +90,17 @@ class Decision(NamedTuple):
 class ControllerCore:
     """Decides over the images in `cluster`; whoever asks must let no change come between question and effect."""
 
-    def __init__(self, cluster: MetadataCache, validate_overrides: ValidateOverrides) -> None:
+    def __init__(self, cluster: MetadataCache) -> None:
         self.cluster = cluster
         self.deleting: dict[str, TopicImage | None] = {}
         """Topics queued for deletion whose replicas may not all be gone yet; set by `driver` alone."""
-        self._validate_overrides = validate_overrides
 
     def create_topics(self, topics: Sequence[NewTopic], defaults: TopicDefaults, entropy: Entropy) -> Decision:
         """Each name is decided by itself; one that occurs twice is refused with INVALID_REQUEST."""
         decision = Decision([], [])
+        total_count = sum(_partition_count(topic, defaults) for topic in topics)
+        if not PARTITION_COUNT_MUST_BE_BOUNDED.holds(total_count):
+            return _refuse_all([topic.name for topic in topics], total_count)
         collision_keys: dict[str, str] | None = None
         repeated = _repeated([topic.name for topic in topics])
         for new in {topic.name: topic for topic in topics}.values():
@@ -119,15 +119,18 @@ class ControllerCore:
             decision.changes.append(TopicCreated(image))
         return decision
 
-    def create_partitions(self, topics: Sequence[NewPartitions], entropy: Entropy) -> Decision:
+    def create_partitions(self, topics: Sequence[NewPartitions]) -> Decision:
         """Each name is decided by itself; one that occurs twice is refused with INVALID_REQUEST."""
         decision = Decision([], [])
+        total_count = sum(topic.total_count - self.cluster.partition_count(topic.name) for topic in topics)
+        if not PARTITION_COUNT_MUST_BE_BOUNDED.holds(total_count):
+            return _refuse_all([topic.name for topic in topics], total_count)
         repeated = _repeated([topic.name for topic in topics])
         for new in {topic.name: topic for topic in topics}.values():
             try:
                 if new.name in repeated:
                     raise _named_twice(new.name)
-                change = self._new_partitions(new, entropy)
+                change = self._new_partitions(new)
             except KafkaError as error:
                 decision.results.append(TopicResult(new.name, error))
                 continue
@@ -180,7 +183,7 @@ class ControllerCore:
             raise KafkaError(ErrorCode.TOPIC_ALREADY_EXISTS, f"The topic '{new.name}' is still being deleted.")
         if collision_keys is not None:
             name_must_not_collide(new.name, collision_keys)
-        self._validate_overrides(new.overrides)
+        validate_topic_overrides(new.overrides)
         if new.assignments:
             replicas = self._assigned(new)
         else:
@@ -188,8 +191,10 @@ class ControllerCore:
             PARTITION_COUNT_MUST_BE_POSITIVE.check(new.partition_count)
             count = defaults.partition_count if new.partition_count == -1 else new.partition_count
             factor = defaults.replication_factor if new.replication_factor == -1 else new.replication_factor
-            PARTITION_COUNT_MUST_BE_BOUNDED.check(count)
-            replicas = self._place(count, factor, entropy)
+            bound = max(len(self.cluster.brokers), 1)
+            replicas = place_replicas(
+                self._racks(), count, factor, start_index=entropy.below(bound), shift=entropy.below(bound)
+            )
         overrides = {name: value for name, value in new.overrides.items() if value is not None}
         partitions = [self._first_state(index, brokers) for index, brokers in enumerate(replicas)]
         return TopicImage(new.name, entropy.topic_id(), partitions, overrides)
@@ -201,12 +206,11 @@ class ControllerCore:
                 "With a manual assignment, the number of partitions and the replication factor must be -1.",
             )
         replicas = assignment_must_be_whole(new.assignments)
-        PARTITION_COUNT_MUST_BE_BOUNDED.check(len(replicas))
         for brokers in replicas:
             replicas_must_be_known_brokers(brokers, self.cluster.brokers, len(replicas[0]))
         return replicas
 
-    def _new_partitions(self, new: NewPartitions, entropy: Entropy) -> PartitionsAdded:
+    def _new_partitions(self, new: NewPartitions) -> PartitionsAdded:
         topic = self.cluster.topics.get(new.name)
         if topic is None:
             raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"There is no topic '{new.name}'.")
@@ -217,10 +221,14 @@ class ControllerCore:
                 f"The topic '{new.name}' has {current_count} partitions; it cannot be given {new.total_count}.",
             )
         added_count = new.total_count - current_count
-        PARTITION_COUNT_MUST_BE_BOUNDED.check(added_count)
         factor = len(topic.partitions[0].replicas)
         if new.assignments is None:
-            replicas = self._place(added_count, factor, entropy, first_partition=current_count)
+            # The leaders go on round the brokers from where partition 0 began (`AdminZkClient.addPartitions`).
+            brokers_before = [broker for broker in self.cluster.brokers if broker < topic.partitions[0].replicas[0]]
+            start = len(brokers_before)
+            replicas = place_replicas(
+                self._racks(), added_count, factor, start_index=start, shift=start, first_partition=current_count
+            )
         else:
             if len(new.assignments) != added_count:
                 raise KafkaError(
@@ -233,17 +241,8 @@ class ControllerCore:
         added = [self._first_state(current_count + index, brokers) for index, brokers in enumerate(replicas)]
         return PartitionsAdded(topic, added)
 
-    def _place(self, count: int, factor: int, entropy: Entropy, first_partition: int = 0) -> list[list[int]]:
-        racks = {broker.id: broker.rack for broker in self.cluster.brokers.values()}
-        bound = max(len(racks), 1)
-        return place_replicas(
-            racks,
-            count,
-            factor,
-            start_index=entropy.below(bound),
-            shift=entropy.below(bound),
-            first_partition=first_partition,
-        )
+    def _racks(self) -> dict[int, str | None]:
+        return {broker.id: broker.rack for broker in self.cluster.brokers.values()}
 
     def _first_state(self, index: int, replicas: list[int]) -> PartitionImage:
         """A new partition: led by its first live replica, all live replicas in sync, epochs 0."""
@@ -261,3 +260,15 @@ def _repeated(names: Iterable[str]) -> set[str]:
 
 def _named_twice(name: str) -> KafkaError:
     return KafkaError(ErrorCode.INVALID_REQUEST, f"The topic '{name}' is named twice in the request.")
+
+
+def _partition_count(topic: NewTopic, defaults: TopicDefaults) -> int:
+    if topic.assignments:
+        return len(topic.assignments)
+    return defaults.partition_count if topic.partition_count == -1 else max(topic.partition_count, 0)
+
+
+def _refuse_all(names: Iterable[str], total_count: int) -> Decision:
+    """Too much is asked as a whole: nothing of it is done."""
+    error = KafkaError(PARTITION_COUNT_MUST_BE_BOUNDED.code, PARTITION_COUNT_MUST_BE_BOUNDED.text.format(total_count))
+    return Decision([TopicResult(name, error) for name in dict.fromkeys(names)], [])

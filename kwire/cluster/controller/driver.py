@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
 from kwire.clock import Clock
+from kwire.cluster.config_notices import purge_config_notices
 from kwire.cluster.config_znodes import ConfigEntityZnode
 from kwire.cluster.controller import loading
 from kwire.cluster.controller.changes import (
@@ -21,6 +22,7 @@ from kwire.cluster.controller.changes import (
     apply,
     operations,
 )
+from kwire.cluster.controller.config_alteration import TOPICS, EntityAlteration, altered, effective_texts
 from kwire.cluster.controller.core import (
     ControllerCore,
     Decision,
@@ -29,10 +31,9 @@ from kwire.cluster.controller.core import (
     NewTopic,
     TopicDefaults,
     TopicResult,
-    ValidateOverrides,
 )
 from kwire.cluster.controller.entropy import SystemEntropy
-from kwire.cluster.controller.internal_topics import Options, internal_topic
+from kwire.cluster.controller.internal_topics import internal_topic
 from kwire.cluster.controller.leadership import (
     PartitionLeadership,
     assignments,
@@ -60,6 +61,7 @@ from kwire.cluster.znodes import (
     ControllerZnode,
     FeatureZnode,
 )
+from kwire.config.broker_config import BrokerConfig
 from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import TopicPartition
 
@@ -78,15 +80,14 @@ class Controller:
         store: MetadataStore,
         cluster: MetadataCache,
         broker_id: int,
-        options: Options,
+        options: BrokerConfig,
         leadership: PartitionLeadership,
-        validate_overrides: ValidateOverrides,
         clock: Clock,
         entropy: Entropy | None = None,
     ) -> None:
         self.cluster = cluster
         self.epoch = 0
-        self._core = ControllerCore(cluster, validate_overrides)
+        self._core = ControllerCore(cluster)
         self._store = store
         self._broker_id = broker_id
         self._options = options
@@ -106,9 +107,7 @@ class Controller:
     async def start(self) -> None:
         """Load the cluster, run for controller and, as such, lead what is to be led and finish deletions."""
         async with self._lock:
-            per_broker, defaults = await loading.load_broker_configs(self._store, self._broker_id)
-            if per_broker or defaults:
-                self._options.apply_dynamic(per_broker, defaults)
+            await self._apply_broker_config()
             await self._elect()
 
     async def stop(self) -> None:
@@ -130,7 +129,7 @@ class Controller:
         """One result per distinct name, in order. New partitions are led and shown when this returns."""
         async with self._lock:
             self._must_be_active()
-            decision = self._core.create_partitions(topics, self._entropy)
+            decision = self._core.create_partitions(topics)
             return await self._carry_out(decision, validate_only)
 
     async def delete_topics(self, names: Sequence[str]) -> list[TopicResult]:
@@ -170,6 +169,14 @@ class Controller:
         assert result.topic is not None
         return result.topic
 
+    async def alter_configs(
+        self, alterations: Sequence[EntityAlteration], *, validate_only: bool = False
+    ) -> list[KafkaError | None]:
+        """Why not, or None, for each entity in order. A change is in force here when this returns."""
+        async with self._lock:
+            self._must_be_active()
+            return [await self._alter_config(alteration, validate_only) for alteration in alterations]
+
     # --- carrying out ----------------------------------------------------------------------------------------------
 
     async def _carry_out(self, decision: Decision, validate_only: bool) -> list[TopicResult]:
@@ -186,8 +193,11 @@ class Controller:
             for change in changes:
                 apply(change, self.cluster)
         for change in changes:
-            if isinstance(change, EntityConfigChanged) and change.entity_type == "topics":
-                self._leadership.reconfigure(change.name, change.config)
+            if isinstance(change, EntityConfigChanged):
+                if change.entity_type == TOPICS:
+                    self._leadership.reconfigure(change.name, change.config)
+                else:
+                    await self._apply_broker_config()
 
     async def _write(self, changes: Iterable[Change]) -> None:
         """All changes or none. Raises NOT_CONTROLLER when deposed, KAFKA_STORAGE_ERROR when the store fails."""
@@ -217,7 +227,7 @@ class Controller:
         if isinstance(error, BadVersionError) and error.path == ControllerEpochZnode.PATH:
             logger.warning("another broker has become the controller")
             self.cluster.controller_id = NO_LEADER
-            return KafkaError(ErrorCode.NOT_CONTROLLER)
+            return KafkaError(ErrorCode.NOT_CONTROLLER, "This broker is not the controller any more.")
         logger.error("the metadata store refused a write: %s", error)
         unavailable = isinstance(error, StoreUnavailableError)
         code = ErrorCode.KAFKA_STORAGE_ERROR if unavailable else ErrorCode.UNKNOWN_SERVER_ERROR
@@ -230,6 +240,30 @@ class Controller:
             await self._leadership.stop(stopped, delete=True)
         await self._write(self._core.topic_stopped(name))
         del self._core.deleting[name]
+
+    async def _alter_config(self, alteration: EntityAlteration, validate_only: bool) -> KafkaError | None:
+        entity_type, name = alteration.entity_type, alteration.entity_name
+        path = ConfigEntityZnode.path(entity_type, name)
+        try:
+            topic = self.cluster.topics.get(name) if entity_type == TOPICS else None
+            if entity_type == TOPICS and topic is None:
+                raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"There is no topic '{name}'.")
+            (node,) = await self._store.get_many([path])
+            before = ConfigEntityZnode.decode(path, node[0] if node else None)
+            after = altered(before, alteration, effective_texts(self._options, topic))
+            if not validate_only and (after != before or node is None):
+                await self._perform([EntityConfigChanged(entity_type, name, after, node is not None)])
+                await purge_config_notices(self._store, self._clock.now_ms())
+        except KafkaError as error:
+            return error
+        return None
+
+    async def _apply_broker_config(self) -> None:
+        """Bring this broker's dynamic options, and what topics take over from them, in force."""
+        per_broker, defaults = await loading.load_broker_configs(self._store, self._broker_id)
+        self._options.apply_dynamic(per_broker, defaults)
+        for topic in self.cluster.topics.values():
+            self._leadership.reconfigure(topic.name, topic.overrides)
 
     # --- election --------------------------------------------------------------------------------------------------
 
@@ -333,7 +367,7 @@ class Controller:
 
     def _must_be_active(self) -> None:
         if not self.is_active:
-            raise KafkaError(ErrorCode.NOT_CONTROLLER)
+            raise KafkaError(ErrorCode.NOT_CONTROLLER, "This broker is not the controller.")
 
     def _topic_defaults(self) -> TopicDefaults:
         return TopicDefaults(self._options.get("num.partitions"), self._options.get("default.replication.factor"))

@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
-
 from kwire.cluster.controller.core import NewTopic
+from kwire.config.broker_config import BrokerConfig
 
 
-class Options(Protocol):
-    """The broker options that the controller reads and updates (`kwire.config`)."""
-
-    def get(self, name: str) -> Any:
-        """The typed value in force."""
-        ...
-
-    def apply_dynamic(self, per_broker: Mapping[str, str], cluster: Mapping[str, str]) -> None:
-        """Replace the dynamic settings."""
-        ...
-
-
-def internal_topic(name: str, options: Options) -> NewTopic:
+def internal_topic(name: str, options: BrokerConfig) -> NewTopic:
     """An internal topic as its coordinator needs it (apache/kafka `GroupCoordinatorConfig`, `TransactionLogConfig`)."""
     if name == "__consumer_offsets":
         return NewTopic(

@@ -37,7 +37,6 @@ def place_replicas(
     known_racks = {broker: rack for broker, rack in racks.items() if rack is not None}
     rack_aware = len(known_racks) == len(racks) and len(set(known_racks.values())) > 1
     brokers = _rack_alternated(known_racks) if rack_aware else sorted(racks)
-    shift += first_partition // len(brokers) if first_partition else 0
     placed = []
     for partition in range(first_partition, first_partition + partition_count):
         if partition > 0 and partition % len(brokers) == 0:

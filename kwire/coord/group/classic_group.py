@@ -1,8 +1,8 @@
 """One classic group: its members, its generation, and the bookkeeping between them (no requests, no timers, no log).
 
 Hard state is what the log holds: generation, protocol, leader, and the members with their assignments as of the last
-stored generation. Soft state is everything about a rebalance under way. `restore` and `persist` are the only places that
-bring a record of the log into the group.
+stored generation. Soft state is everything about a rebalance under way. `restore` and `persist` are the only places
+that bring a record of the log into the group.
 """
 
 from __future__ import annotations

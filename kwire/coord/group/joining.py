@@ -1,7 +1,7 @@
 """JoinGroup: who is let into a classic group, as whom, and whether that starts a rebalance.
 
-Order of the checks as in apache/kafka `GroupMetadataManager.classicGroupJoinToClassicGroup`. A group exists from the first
-member (or pending member) on, not from the first request.
+Order of the checks as in apache/kafka `GroupMetadataManager.classicGroupJoinToClassicGroup`. A group exists from the
+first member (or pending member) on, not from the first request.
 """
 
 from __future__ import annotations

@@ -1,0 +1,236 @@
+"""The pure core of one partition of `__consumer_offsets`: its groups and their offsets.
+
+Every method takes the instant and returns what to do (`Decision`) or what is known; the runtime does the rest. `replay`
+is the only writer of what the log holds, live and while loading. Kinds of groups to come (KIP-848, share, streams) join
+`classic` here, over the same offsets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from kwire.coord.decision import Decision, ReplyKey
+from kwire.coord.formats import GROUP_FORMATS, RecordFormat
+from kwire.coord.group import inspection, retention
+from kwire.coord.group.classic import ClassicGroups
+from kwire.coord.group.classic_group import ClassicGroup
+from kwire.coord.group.config import GroupConfig
+from kwire.coord.group.members import JoiningClient
+from kwire.coord.group.offsets import GroupOffsets
+from kwire.coord.group.rebalance import SESSION, TimerKey
+from kwire.coord.group.states import GroupState
+from kwire.coord.records import CoordinatorRecord
+from kwire.coord.timers import Timers
+from kwire.errors import ErrorCode, KafkaError
+from kwire.ids import TopicPartition
+from kwire.wire.messages.delete_groups import DeletableGroupResult, DeleteGroupsResponse
+from kwire.wire.messages.describe_groups import DescribedGroup
+from kwire.wire.messages.group_records import GroupMetadataKey, OffsetCommitKey
+from kwire.wire.messages.join_group import JoinGroupRequest
+from kwire.wire.messages.leave_group import LeaveGroupRequest
+from kwire.wire.messages.list_groups import ListedGroup
+from kwire.wire.messages.offset_commit import OffsetCommitRequest
+from kwire.wire.messages.offset_delete import (
+    OffsetDeleteRequest,
+    OffsetDeleteResponse,
+    OffsetDeleteResponsePartition,
+    OffsetDeleteResponseTopic,
+)
+from kwire.wire.messages.offset_fetch import OffsetFetchRequestGroup, OffsetFetchResponseGroup
+from kwire.wire.messages.sync_group import SyncGroupRequest
+
+CLEAN_UP_KEY: TimerKey = ("clean-up", "", "")
+
+
+class GroupShard:
+    """All groups whose id hashes to one partition."""
+
+    __slots__ = ("_config", "_loading", "classic", "groups", "offsets", "timers")
+
+    formats: Mapping[int, RecordFormat] = GROUP_FORMATS
+
+    def __init__(self, config: GroupConfig) -> None:
+        self._config = config
+        self._loading = True
+        self.timers: Timers[TimerKey] = Timers()
+        self.groups: dict[str, ClassicGroup] = {}
+        self.offsets = GroupOffsets(config)
+        self.classic = ClassicGroups(self.groups, self.timers, config)
+
+    # Membership
+
+    def join(
+        self, request: JoinGroupRequest, client: JoiningClient, member_uuid: str, key: ReplyKey, now_ms: int
+    ) -> Decision:
+        """See `Joining.join`."""
+        return self.classic.join(request, client, member_uuid, key, now_ms)
+
+    def sync(self, request: SyncGroupRequest, key: ReplyKey, now_ms: int) -> Decision:
+        """See `ClassicGroups.sync`."""
+        return self.classic.sync(request, key, now_ms)
+
+    def leave(self, request: LeaveGroupRequest, key: ReplyKey, now_ms: int) -> Decision:
+        """See `ClassicGroups.leave`."""
+        decision = self.classic.leave(request, key, now_ms)
+        self._drop_if_vacant(request.group_id)
+        return decision
+
+    # Offsets
+
+    def commit_offsets(
+        self, request: OffsetCommitRequest, *, unknown_group: ErrorCode, key: ReplyKey, now_ms: int
+    ) -> Decision:
+        """Store offsets of a member, or by hand for a group without members.
+
+        Raises KafkaError: `unknown_group` (a generation of a group that does not exist), UNKNOWN_MEMBER_ID,
+        FENCED_INSTANCE_ID, ILLEGAL_GENERATION, REBALANCE_IN_PROGRESS (the assignment is not known yet).
+        """
+        group = self.groups.get(request.group_id)
+        if group is None:
+            if request.generation_id_or_member_epoch >= 0:
+                raise KafkaError(unknown_group)
+        else:
+            _check_commit(group, request)
+            self.classic.keep_session(group, request.member_id, now_ms)
+        return self.offsets.commit(request, key, now_ms)
+
+    def fetch_offsets(self, request: OffsetFetchRequestGroup, require_stable: bool) -> OffsetFetchResponseGroup:
+        """See `GroupOffsets.fetch`. An unknown group has no offsets; a classic member is not looked at."""
+        return self.offsets.fetch(request, require_stable)
+
+    def delete_offsets(self, request: OffsetDeleteRequest, key: ReplyKey) -> Decision:
+        """Forget offsets, except of topics that a member consumes (GROUP_SUBSCRIBED_TO_TOPIC, KIP-496).
+
+        Raises GROUP_ID_NOT_FOUND; NON_EMPTY_GROUP for members that are no consumers: their topics are unknown.
+        """
+        group = self.groups.get(request.group_id)
+        if group is None:
+            raise KafkaError(ErrorCode.GROUP_ID_NOT_FOUND)
+        if group.state is not GroupState.EMPTY and not group.uses_consumer_protocol:
+            raise KafkaError(ErrorCode.NON_EMPTY_GROUP)
+        out = Decision()
+        topics = []
+        for topic in request.topics:
+            code = ErrorCode.GROUP_SUBSCRIBED_TO_TOPIC if group.is_subscribed_to(topic.name) else ErrorCode.NONE
+            answers = []
+            for partition in topic.partitions:
+                index = partition.partition_index
+                if code is ErrorCode.NONE:
+                    self.offsets.delete(request.group_id, topic.name, index, out)
+                answers.append(OffsetDeleteResponsePartition(partition_index=index, error_code=code))
+            topics.append(OffsetDeleteResponseTopic(name=topic.name, partitions=answers))
+        out.reply(key, OffsetDeleteResponse(error_code=ErrorCode.NONE, throttle_time_ms=0, topics=topics))
+        return out
+
+    def delete_partitions(self, deleted: frozenset[TopicPartition]) -> Decision:
+        """Forget the offsets of partitions that exist no more."""
+        out = Decision(atomic=False)
+        self.offsets.delete_partitions(deleted, out)
+        return out
+
+    # Groups as a whole
+
+    def describe(self, group_ids: Iterable[str]) -> list[DescribedGroup]:
+        """See `inspection.describe`."""
+        return [inspection.describe(group_id, self.groups.get(group_id)) for group_id in group_ids]
+
+    def list_groups(self, states: list[str], types: list[str]) -> list[ListedGroup]:
+        """See `inspection.list_groups`."""
+        return inspection.list_groups(self.groups.values(), states, types)
+
+    def delete_groups(self, group_ids: Iterable[str], key: ReplyKey) -> Decision:
+        """Forget groups with all their offsets; per group GROUP_ID_NOT_FOUND, NON_EMPTY_GROUP."""
+        out = Decision()
+        results = []
+        for group_id in group_ids:
+            group = self.groups.get(group_id)
+            code = ErrorCode.NONE
+            if group is None:
+                code = ErrorCode.GROUP_ID_NOT_FOUND
+            elif group.state is not GroupState.EMPTY:
+                code = ErrorCode.NON_EMPTY_GROUP
+            else:
+                self.offsets.delete_all(group_id, out)
+                out.record(GroupMetadataKey(group=group_id), None)
+            results.append(DeletableGroupResult(group_id=group_id, error_code=code))
+        out.reply(key, DeleteGroupsResponse(throttle_time_ms=0, results=results))
+        return out
+
+    # The runtime's side
+
+    def replay(self, record: CoordinatorRecord, producer_id: int, now_ms: int) -> None:
+        """Make one record of the log true; `producer_id` is that of its transaction, -1 outside of one."""
+        key, value = record
+        if isinstance(key, OffsetCommitKey):
+            if value is not None and key.group not in self.groups:
+                self.groups[key.group] = ClassicGroup(key.group)
+            self.offsets.replay(key, value, producer_id)
+            return
+        assert isinstance(key, GroupMetadataKey)
+        group = self.groups.get(key.group)
+        if value is None:
+            if group is not None:
+                self.classic.remove_group(group, ErrorCode.UNKNOWN_MEMBER_ID, now_ms, Decision())
+        elif self._loading or group is None:
+            self.groups[key.group] = ClassicGroup.restore(key.group, value)
+        else:
+            group.persist(value)
+            self.classic.on_stored(group)
+
+    def replay_marker(self, producer_id: int, committed: bool) -> None:
+        """A transaction that committed offsets here has ended."""
+        self.offsets.replay_marker(producer_id, committed)
+
+    def on_loaded(self, now_ms: int) -> Decision:
+        """The log is read to its end: sessions begin anew, and so does the clean-up's interval."""
+        self._loading = False
+        out = Decision()
+        self.classic.on_loaded(self._config.max_size, now_ms, out)
+        self._schedule_clean_up(now_ms)
+        return out
+
+    def on_unloaded(self, now_ms: int) -> Decision:
+        """Another broker leads the partition: everybody who waits has to find it."""
+        out = Decision()
+        for group in list(self.groups.values()):
+            self.classic.remove_group(group, ErrorCode.NOT_COORDINATOR, now_ms, out)
+        self.timers.cancel(CLEAN_UP_KEY)
+        return out
+
+    def on_timer(self, key: TimerKey, now_ms: int) -> Decision:
+        """A deadline of `timers` has come."""
+        if key == CLEAN_UP_KEY:
+            self._schedule_clean_up(now_ms)
+            return retention.expire(self.groups.values(), self.offsets, self._config.offsets_retention_ms, now_ms)
+        decision = self.classic.on_timer(key, now_ms)
+        if key[0] == SESSION:
+            self._drop_if_vacant(key[1])
+        return decision
+
+    def _schedule_clean_up(self, now_ms: int) -> None:
+        self.timers.schedule(CLEAN_UP_KEY, now_ms + self._config.offsets_retention_check_interval_ms)
+
+    def _drop_if_vacant(self, group_id: str) -> None:
+        """A group that only a pending member ever came near leaves no trace."""
+        group = self.groups.get(group_id)
+        if group is not None and self.classic.is_vacant(group) and not self.offsets.has_offsets(group_id):
+            del self.groups[group_id]
+
+
+def _check_commit(group: ClassicGroup, request: OffsetCommitRequest) -> None:
+    """Whether this group takes an offset commit of this sender (apache/kafka `ClassicGroup.validateOffsetCommit`)."""
+    generation_id, member_id, instance_id = (
+        request.generation_id_or_member_epoch,
+        request.member_id,
+        request.group_instance_id,
+    )
+    if generation_id < 0 and group.state is GroupState.EMPTY:
+        return
+    if generation_id >= 0 or member_id or instance_id is not None:
+        group.check_member(member_id, instance_id)
+        if generation_id != group.generation_id:
+            raise KafkaError(ErrorCode.ILLEGAL_GENERATION)
+    else:
+        raise KafkaError(ErrorCode.UNKNOWN_MEMBER_ID)
+    if group.state is GroupState.COMPLETING_REBALANCE:
+        raise KafkaError(ErrorCode.REBALANCE_IN_PROGRESS)

@@ -1,0 +1,380 @@
+"""The one part of a coordinator with an event loop: it carries out what pure cores decide.
+
+One shard per partition of the internal topic that this broker leads. A request runs `decide(shard, key, now)`, then,
+without letting anybody else in between: its records are appended as one batch, each is replayed, and the replies go
+out; at once if the batch is committed (a replication factor of one), otherwise when it is. Replies of later decisions,
+reads included, queue up behind it, so that nobody sees what may yet be lost. (apache/kafka `CoordinatorRuntime`.)
+
+A shard's deadlines are data; one timer of the event loop waits for the nearest of all. Loading replays the log in
+slices and lets others run between them; meanwhile the partition's requests get COORDINATOR_LOAD_IN_PROGRESS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from kwire.clock import Clock
+from kwire.coord.coordinator_log import APPEND_ERRORS, CoordinatorLog, CoordinatorShard
+from kwire.coord.decision import Decision, ReplyKey
+from kwire.coord.records import NO_PRODUCER, decode_batches, encode_records
+from kwire.errors import ErrorCode, KafkaError
+from kwire.ids import TopicPartition
+from kwire.wire.codec import WireError
+
+logger = logging.getLogger("kwire.coord")
+
+LOAD_SLICE_BYTES = 64 * 1024
+"""How much log is replayed before others may run: a few milliseconds' worth."""
+
+SPLIT_ABOVE_RECORDS = 1000
+"""Records of a decision that is not atomic go into batches of at most so many."""
+
+S = TypeVar("S", bound=CoordinatorShard)
+R = TypeVar("R")
+Q = TypeVar("Q")
+
+Answer: TypeAlias = R | asyncio.Future[R]
+"""A response, or a future of it."""
+
+Refusal: TypeAlias = Callable[[ErrorCode], R]
+
+
+class _Slot(Generic[S]):
+    """One partition: its shard, and what waits for the log."""
+
+    __slots__ = ("deferred", "epoch", "last_offset", "load", "partition", "shard", "state", "waiter")
+
+    LOADING, ACTIVE, FAILED = "loading", "active", "failed"
+
+    def __init__(self, partition: TopicPartition, epoch: int, shard: S) -> None:
+        self.partition = partition
+        self.epoch = epoch
+        self.shard = shard
+        self.state = self.LOADING
+        self.last_offset = -1
+        self.deferred: deque[tuple[int, list[tuple[ReplyKey, Any]]]] = deque()
+        self.waiter: asyncio.Task[None] | None = None
+        self.load: asyncio.Task[None] | None = None
+
+
+class CoordinatorRuntime(Generic[S]):
+    """Shards by partition number of `topic`, and the requests that wait for them."""
+
+    def __init__(
+        self,
+        topic: str,
+        new_shard: Callable[[], S],
+        log: CoordinatorLog,
+        clock: Clock,
+        *,
+        commit_timeout_ms: int = 5000,
+        compression: int = 0,
+    ) -> None:
+        self._topic = topic
+        self._new_shard = new_shard
+        self._log = log
+        self._clock = clock
+        self._commit_timeout_ms = commit_timeout_ms
+        self._compression = compression
+        self._slots: dict[int, _Slot[S]] = {}
+        self._parked: dict[ReplyKey, tuple[asyncio.Future[Any], Refusal[Any]]] = {}
+        self._last_key: ReplyKey = 0
+        self._armed_ms: int | None = None
+        self._alarm: asyncio.TimerHandle | None = None
+
+    # Requests
+
+    def perform(
+        self, partition: int, decide: Callable[[S, ReplyKey, int], Decision], refuse: Callable[[ErrorCode], R]
+    ) -> Answer[R]:
+        """Decide, append, replay; the response, or a future of it when it has to wait.
+
+        Every error ends as `refuse(code)`: a KafkaError of `decide`, the log's (mapped), NOT_COORDINATOR or
+        COORDINATOR_LOAD_IN_PROGRESS where there is no shard.
+        """
+        slot = self._slots.get(partition)
+        if slot is None or slot.state is not slot.ACTIVE:
+            return refuse(_unavailable(slot))
+        now_ms = self._clock.now_ms()
+        self._last_key = key = self._last_key + 1
+        try:
+            decision = decide(slot.shard, key, now_ms)
+            if decision.records:
+                self._store(slot, decision, now_ms)
+        except KafkaError as error:
+            self._arm(slot)
+            return refuse(error.code)
+        self._arm(slot)
+        if not self._is_committed(slot):
+            self._defer(slot, decision.replies)
+            return self._park(key, refuse)
+        answer: Any = None
+        for reply_key, response in decision.replies:
+            if reply_key == key:
+                answer = response
+            else:
+                self._deliver(reply_key, response)
+        return self._park(key, refuse) if answer is None else answer
+
+    def read(self, partition: int, ask: Callable[[S, int], R], refuse: Callable[[ErrorCode], R]) -> Answer[R]:
+        """What a shard knows, or a change that no log needs to hold (a heartbeat): `ask(shard, now)`."""
+        slot = self._slots.get(partition)
+        if slot is None or slot.state is not slot.ACTIVE:
+            return refuse(_unavailable(slot))
+        try:
+            answer = ask(slot.shard, self._clock.now_ms())
+        except KafkaError as error:
+            return refuse(error.code)
+        if self._is_committed(slot):
+            return answer
+        self._last_key = key = self._last_key + 1
+        self._defer(slot, [(key, answer)])
+        return self._park(key, refuse)
+
+    def act(self, partition: int, decide: Callable[[S, int], Decision]) -> None:
+        """Carry out a decision that nobody waits for; a partition that is not loaded is left alone."""
+        slot = self._slots.get(partition)
+        if slot is not None and slot.state is slot.ACTIVE:
+            now_ms = self._clock.now_ms()
+            self._carry_out(slot, decide(slot.shard, now_ms), now_ms)
+            self._arm(slot)
+
+    def partitions(self) -> list[int]:
+        """The partitions that this broker coordinates, loaded or not."""
+        return list(self._slots)
+
+    def _park(self, key: ReplyKey, refuse: Callable[[ErrorCode], R]) -> asyncio.Future[R]:
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._parked[key] = (future, refuse)
+        return future
+
+    def _deliver(self, key: ReplyKey, response: object) -> None:
+        parked = self._parked.pop(key, None)
+        if parked is not None and not parked[0].done():
+            parked[0].set_result(response)
+
+    def _refuse(self, key: ReplyKey, code: ErrorCode) -> None:
+        parked = self._parked.pop(key, None)
+        if parked is not None and not parked[0].done():
+            parked[0].set_result(parked[1](code))
+
+    # The log
+
+    def _store(self, slot: _Slot[S], decision: Decision, now_ms: int) -> None:
+        """Append and replay. If the log refuses: KafkaError in the words of a coordinator, and nothing has changed."""
+        records = decision.records
+        step = len(records) if decision.atomic else SPLIT_ABOVE_RECORDS
+        for start in range(0, len(records), step):
+            part = records[start : start + step]
+            batch = encode_records(part, now_ms, compression=self._compression)
+            try:
+                slot.last_offset = self._log.append(slot.partition, batch, now_ms)
+            except KafkaError as error:
+                logger.warning("%s: the log refused %d records: %s", slot.partition, len(part), error)
+                raise KafkaError(APPEND_ERRORS.get(error.code, error.code), error.message) from error
+            for record in part:
+                slot.shard.replay(record, NO_PRODUCER, now_ms)
+
+    def _is_committed(self, slot: _Slot[S]) -> bool:
+        return not slot.deferred and slot.last_offset < self._log.high_watermark(slot.partition)
+
+    def _defer(self, slot: _Slot[S], replies: list[tuple[ReplyKey, Any]]) -> None:
+        if not replies:
+            return
+        slot.deferred.append((slot.last_offset, replies))
+        if slot.waiter is None:
+            slot.waiter = asyncio.get_running_loop().create_task(self._await_commits(slot))
+
+    async def _await_commits(self, slot: _Slot[S]) -> None:
+        """Send the queued replies in order, each when its offset is committed, or refuse it when it takes too long."""
+        while slot.deferred:
+            offset, replies = slot.deferred[0]
+            code = ErrorCode.NONE
+            try:
+                async with asyncio.timeout(self._commit_timeout_ms / 1000):
+                    await self._log.committed(slot.partition, offset)
+            except TimeoutError:
+                code = ErrorCode.COORDINATOR_NOT_AVAILABLE
+            except KafkaError as error:
+                code = APPEND_ERRORS.get(error.code, error.code)
+            slot.deferred.popleft()
+            for key, response in replies:
+                if code is ErrorCode.NONE:
+                    self._deliver(key, response)
+                else:
+                    self._refuse(key, code)
+        slot.waiter = None
+
+    # Deadlines
+
+    def _arm(self, slot: _Slot[S]) -> None:
+        deadline_ms = slot.shard.timers.next_deadline()
+        if deadline_ms is not None and (self._armed_ms is None or deadline_ms < self._armed_ms):
+            self._wake_at(deadline_ms)
+
+    def _wake_at(self, deadline_ms: int) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._armed_ms = deadline_ms
+        delay_ms = max(deadline_ms - self._clock.now_ms(), 1)
+        self._alarm = asyncio.get_running_loop().call_later(delay_ms / 1000, self.run_due_timers)
+
+    def run_due_timers(self) -> None:
+        """Carry out what is due on every shard and set the alarm for what is next. The alarm calls it."""
+        now_ms = self._clock.now_ms()
+        for slot in list(self._slots.values()):
+            if slot.state is slot.ACTIVE:
+                while (key := slot.shard.timers.pop_due(now_ms)) is not None:
+                    self._carry_out(slot, slot.shard.on_timer(key, now_ms), now_ms)
+        self._armed_ms = None
+        for slot in self._slots.values():
+            self._arm(slot)
+
+    def _carry_out(self, slot: _Slot[S], decision: Decision, now_ms: int) -> None:
+        """Perform what no request asked for."""
+        if decision.records:
+            try:
+                self._store(slot, decision, now_ms)
+            except KafkaError:
+                return
+        if not decision.replies:
+            return
+        if not self._is_committed(slot):
+            self._defer(slot, decision.replies)
+            return
+        for key, response in decision.replies:
+            self._deliver(key, response)
+
+    # Leadership
+
+    def on_elected(self, partition: int, leader_epoch: int) -> None:
+        """This broker leads the partition now: load it. A log that fits one slice is loaded on return."""
+        slot = self._slots.get(partition)
+        if slot is not None and slot.state is not slot.FAILED:
+            slot.epoch = max(slot.epoch, leader_epoch)
+            return
+        slot = _Slot(TopicPartition(self._topic, partition), leader_epoch, self._new_shard())
+        self._slots[partition] = slot
+        try:
+            offset = self._load_slice(slot, self._log.start_offset(slot.partition))
+            if offset is None:
+                self._activate(slot)
+            else:
+                slot.load = asyncio.get_running_loop().create_task(self._load_rest(slot, offset))
+        except (KafkaError, WireError, OSError) as error:
+            self._fail(slot, error)
+
+    async def _load_rest(self, slot: _Slot[S], offset: int | None) -> None:
+        try:
+            while offset is not None:
+                await asyncio.sleep(0)
+                offset = self._load_slice(slot, offset)
+            self._activate(slot)
+        except (KafkaError, WireError, OSError) as error:
+            self._fail(slot, error)
+
+    def _load_slice(self, slot: _Slot[S], offset: int) -> int | None:
+        """Replay one slice; the offset to go on from, None at the end."""
+        end_offset = self._log.end_offset(slot.partition)
+        if offset >= end_offset:
+            return None
+        now_ms = self._clock.now_ms()
+        data = self._log.read(slot.partition, offset, LOAD_SLICE_BYTES)
+        next_offset = offset
+        for batch in decode_batches(data, slot.shard.formats):
+            next_offset = batch.next_offset
+            if batch.committed is not None:
+                slot.shard.replay_marker(batch.producer_id, batch.committed)
+            for record in batch.records:
+                slot.shard.replay(record, batch.producer_id, now_ms)
+        if next_offset <= offset:
+            raise KafkaError(ErrorCode.CORRUPT_MESSAGE, f"no whole batch at offset {offset} of {end_offset}")
+        return next_offset if next_offset < end_offset else None
+
+    def _activate(self, slot: _Slot[S]) -> None:
+        now_ms = self._clock.now_ms()
+        slot.last_offset = self._log.end_offset(slot.partition) - 1
+        slot.state = slot.ACTIVE
+        slot.load = None
+        self._carry_out(slot, slot.shard.on_loaded(now_ms), now_ms)
+        self._arm(slot)
+
+    def _fail(self, slot: _Slot[S], error: Exception) -> None:
+        logger.error("%s cannot be loaded, its groups have no coordinator: %s", slot.partition, error)
+        slot.state = slot.FAILED
+        slot.load = None
+
+    def on_resigned(self, partition: int) -> None:
+        """Another broker leads the partition, or nobody: everything that waits is told NOT_COORDINATOR."""
+        slot = self._slots.pop(partition, None)
+        if slot is None:
+            return
+        for task in (slot.load, slot.waiter):
+            if task is not None:
+                task.cancel()
+        for _, replies in slot.deferred:
+            for key, _ in replies:
+                self._refuse(key, ErrorCode.NOT_COORDINATOR)
+        for key, response in slot.shard.on_unloaded(self._clock.now_ms()).replies:
+            self._deliver(key, response)
+
+    def stop(self) -> None:
+        """Answer whoever waits and let go of every partition; nothing runs afterwards."""
+        for partition in list(self._slots):
+            self.on_resigned(partition)
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+
+
+def _unavailable(slot: _Slot[Any] | None) -> ErrorCode:
+    if slot is not None and slot.state is slot.LOADING:
+        return ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
+    return ErrorCode.NOT_COORDINATOR
+
+
+def when_all(answers: Sequence[Answer[Q]], finish: Callable[[list[Q]], R]) -> Answer[R]:
+    """`finish` of all the answers in their order: at once if none has to wait."""
+    if not any(isinstance(answer, asyncio.Future) for answer in answers):
+        return finish([answer for answer in answers if not isinstance(answer, asyncio.Future)])
+
+    async def collect() -> R:
+        return finish([await answer if isinstance(answer, asyncio.Future) else answer for answer in answers])
+
+    return asyncio.get_running_loop().create_task(collect())
+
+
+class OnDemand:
+    """Runs `make` when it is asked for, once for everybody who asks meanwhile."""
+
+    __slots__ = ("_make", "_running")
+
+    def __init__(self, make: Callable[[], Awaitable[None]]) -> None:
+        self._make = make
+        self._running: asyncio.Future[None] | None = None
+
+    async def __call__(self) -> None:
+        """Wait until it is made; errors of `make` come to everybody who waits."""
+        if self._running is None:
+            self._running = asyncio.ensure_future(self._make_once())
+        await asyncio.shield(self._running)
+
+    async def _make_once(self) -> None:
+        try:
+            await self._make()
+        finally:
+            self._running = None
+
+
+def random_uuid() -> str:
+    """The text of a random (version 4) uuid, for member ids."""
+    text = bytearray(os.urandom(16))
+    text[6] = text[6] & 0x0F | 0x40
+    text[8] = text[8] & 0x3F | 0x80
+    digits = text.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

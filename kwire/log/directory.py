@@ -1,0 +1,165 @@
+"""One log directory (an entry of `log.dirs`): its lock, its identity, its checkpoints, and whether its disk still works.
+
+```
+.lock   held while a broker runs; empty. Left behind by kill -9, which frees the lock but not the name
+```
+The lock is Java's (`FileChannel.tryLock` is a POSIX record lock), so that Apache Kafka and kwire refuse each other's directory; POSIX locks
+do not see two brokers of one process, so `flock` is taken too. A directory whose disk fails goes offline alone, for good until the next start.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+from collections.abc import Iterable, Mapping
+
+from kwire.ids import TopicPartition
+from kwire.log import checkpoints
+from kwire.log.files import Files, OpenFile
+
+logger = logging.getLogger(__name__)
+LOCK = ".lock"
+
+
+class LogDirectoryError(Exception):
+    """The broker cannot use a directory of `log.dirs`; the text says which, why, and what helps."""
+
+
+class DirectoryLockedError(LogDirectoryError):
+    """Another broker, kwire's or Kafka's, holds the directory."""
+
+
+class DirectoryUnusableError(LogDirectoryError):
+    """It cannot be created, read or written."""
+
+
+class DirectoryMismatchError(LogDirectoryError):
+    """It belongs to another cluster or broker (Kafka's InconsistentClusterId and InconsistentBrokerId)."""
+
+
+class LogDirectory:
+    """One directory, open from `open` to `close`."""
+
+    __slots__ = ("_lock", "error", "files", "path")
+
+    def __init__(self, path: str, files: Files) -> None:
+        self.path = path
+        self.files = files
+        self.error: OSError | None = None
+        self._lock: OpenFile | None = None
+
+    @property
+    def is_online(self) -> bool:
+        return self.error is None
+
+    def fail(self, error: OSError) -> None:
+        """Take the directory offline; its partitions answer KAFKA_STORAGE_ERROR from now on."""
+        if self.error is None:
+            self.error = error
+            logger.error("log directory %s is offline: %s", self.path, error)
+
+    def path_of(self, name: str) -> str:
+        """The path of a file or partition directory in it."""
+        return os.path.join(self.path, name)
+
+    def open(self, broker_id: int, cluster_id: str, now_ms: int) -> bool:
+        """Create it if need be, lock it, check or write `meta.properties`; True if the last stop was clean.
+
+        The clean-shutdown marker is gone afterwards. Raises LogDirectoryError.
+        """
+        self.lock()
+        try:
+            self._check_identity(broker_id, cluster_id, now_ms)
+            marker = self.path_of(checkpoints.CLEAN_SHUTDOWN)
+            was_clean = self.files.read_file(marker) is not None
+            self.files.unlink(marker)
+        except OSError as error:
+            self.release()
+            raise DirectoryUnusableError(f"log directory {self.path} cannot be used: {error.strerror}") from error
+        except LogDirectoryError:
+            self.release()
+            raise
+        return was_clean
+
+    def lock(self) -> None:
+        """Create it if need be and lock it; nothing happens if it is locked by us. Raises LogDirectoryError."""
+        if self._lock is not None:
+            return
+        try:
+            os.makedirs(self.path, exist_ok=True)
+            self._take_lock()
+        except OSError as error:
+            raise DirectoryUnusableError(f"log directory {self.path} cannot be used: {error.strerror}") from error
+
+    def identity(self) -> dict[str, str]:
+        """What `meta.properties` says (`cluster.id`, `broker.id`); empty for a new directory or one that fails."""
+        try:
+            data = self.files.read_file(self.path_of(checkpoints.META_PROPERTIES))
+        except OSError:
+            return {}
+        return {} if data is None else checkpoints.parse_meta_properties(data)
+
+    def _take_lock(self) -> None:
+        path = self.path_of(LOCK)
+        while True:
+            lock = self.files.open(path, create=True)
+            try:
+                fcntl.flock(lock.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.lockf(lock.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except (BlockingIOError, PermissionError):
+                raise DirectoryLockedError(
+                    f"log directory {self.path} is in use by another broker; stop it, or choose another directory"
+                ) from None
+            try:
+                if os.stat(path).st_ino == os.fstat(lock.fd).st_ino:
+                    self._lock = lock
+                    return
+            except FileNotFoundError:
+                # The broker that held it removed the name between our open and our lock: what we hold is nameless.
+                continue
+
+    def _check_identity(self, broker_id: int, cluster_id: str, now_ms: int) -> None:
+        path = self.path_of(checkpoints.META_PROPERTIES)
+        data = self.files.read_file(path)
+        if data is None:
+            self.files.replace_file(path, checkpoints.render_meta_properties(broker_id, cluster_id, now_ms), sync=False)
+            return
+        found = checkpoints.parse_meta_properties(data)
+        for name, ours in (("cluster.id", cluster_id), ("broker.id", str(broker_id))):
+            if found.get(name, ours) != ours:
+                raise DirectoryMismatchError(
+                    f"log directory {self.path} belongs to {name} {found[name]}, this broker's is {ours}; "
+                    f"choose another directory, or the broker that it belongs to ({checkpoints.META_PROPERTIES} says so)"
+                )
+
+    def read_checkpoint(self, name: str) -> dict[TopicPartition, int]:
+        """A checkpoint's offsets; a damaged file counts as empty, which costs a longer recovery, and is logged."""
+        try:
+            return checkpoints.read_offsets(self.files, self.path_of(name))
+        except checkpoints.CorruptCheckpointError as error:
+            logger.warning("%s is damaged and taken as empty: %s", self.path_of(name), error)
+            return {}
+
+    def write_checkpoint(self, name: str, offsets: Mapping[TopicPartition, int], *, sync: bool) -> None:
+        """Replace a checkpoint file. A failing disk takes the directory offline instead of raising."""
+        if self.is_online:
+            try:
+                self.files.replace_file(self.path_of(name), checkpoints.render_offsets(offsets), sync=sync)
+            except OSError as error:
+                self.fail(error)
+
+    def sync_names(self, paths: Iterable[str]) -> None:
+        """Put the names in the given directories on the device."""
+        for path in paths:
+            self.files.sync_directory(path)
+
+    def mark_clean(self) -> None:
+        """The last write of a clean stop."""
+        self.files.create_file(self.path_of(checkpoints.CLEAN_SHUTDOWN), checkpoints.CLEAN_SHUTDOWN_TEXT)
+
+    def release(self, *, remove_name: bool = False) -> None:
+        """Let another broker have it; a clean stop removes the lock's name as well."""
+        if self._lock is not None and remove_name:
+            self.files.unlink(self.path_of(LOCK))
+        self._lock = None

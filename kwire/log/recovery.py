@@ -1,0 +1,248 @@
+"""Opening the log of a partition directory, after a clean stop and after a crash.
+
+After a clean stop nothing is scanned: segments come from the directory's listing, the end offset from the batches behind the last
+index entry, producers from the snapshot at the end. After a crash every segment from the recovery point on is read whole, each batch's checksum
+included: indexes, transaction index and producer state are made anew, the log is cut at the first batch that is not whole and sound, and
+what lies behind the cut goes. Since all that was acknowledged was written before, only a torn tail can be lost.
+
+Whatever else is found is dealt with as Kafka's `LogLoader` does: `.deleted` and `.cleaned` files are removed, a `.swap` segment
+replaces those it was made of, an index without its segment is removed, a segment without its offset index is scanned. Alien
+files are left alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import TYPE_CHECKING, NamedTuple
+
+from kwire.log.files import (
+    CLEANED_SUFFIX,
+    DELETED_SUFFIX,
+    INDEX_SUFFIX,
+    LOG_SUFFIX,
+    SEGMENT_SUFFIXES,
+    SNAPSHOT_SUFFIX,
+    SWAP_SUFFIX,
+    Files,
+    offset_name,
+    parse_offset_name,
+)
+from kwire.log.leader_epochs import FILE_NAME, LeaderEpochs
+from kwire.log.producer_journal import ProducerJournal, marker_of
+from kwire.log.producer_state import CompletedTxn, ProducerStateManager
+from kwire.log.segment import LogSegment
+from kwire.log.segments import LogSegments
+from kwire.log.txn_index import AbortedTransaction
+from kwire.wire.crc import crc32c
+from kwire.wire.record_batch import (
+    ATTRIBUTES_OFFSET,
+    CorruptRecordError,
+)
+
+if TYPE_CHECKING:
+    from kwire.log.log import Log
+
+logger = logging.getLogger(__name__)
+_MAX_RELATIVE_OFFSET = 0x7FFFFFFF
+
+
+class Listing(NamedTuple):
+    """What a partition directory holds, by base offset; sizes in bytes."""
+
+    logs: dict[int, int]
+    indexes: set[int]
+    snapshots: list[int]
+
+
+def list_directory(directory: str, files: Files) -> Listing:
+    """The listing, after unfinished work of deletion and compaction is removed or completed. Raises OSError."""
+    entries = files.entries(directory)
+    if any(name.endswith(SWAP_SUFFIX) for name, _ in entries):
+        _complete_swaps(directory, files, [name for name, _ in entries])
+        entries = files.entries(directory)
+    listing = Listing({}, set(), [])
+    for name, size in entries:
+        parsed = parse_offset_name(name)
+        if parsed is None:
+            continue
+        offset, suffix = parsed
+        if suffix == LOG_SUFFIX:
+            listing.logs[offset] = size
+        elif suffix == INDEX_SUFFIX:
+            listing.indexes.add(offset)
+        elif suffix == SNAPSHOT_SUFFIX:
+            listing.snapshots.append(offset)
+        elif suffix.endswith((DELETED_SUFFIX, CLEANED_SUFFIX)):
+            files.unlink(os.path.join(directory, name))
+    for offset in listing.indexes - listing.logs.keys():
+        for suffix in SEGMENT_SUFFIXES[1:]:
+            files.unlink(os.path.join(directory, offset_name(offset, suffix)))
+    return listing
+
+
+def _complete_swaps(directory: str, files: Files, names: list[str]) -> None:
+    """A `.swap` segment is compaction's finished work: the segments it was made of go, it takes its own name."""
+    offsets = {name: parsed for name in names if (parsed := parse_offset_name(name)) is not None}
+    swapped = {offset for offset, suffix in offsets.values() if suffix == LOG_SUFFIX + SWAP_SUFFIX}
+    bases = [offset for offset, suffix in offsets.values() if suffix == LOG_SUFFIX]
+    for offset in sorted(swapped):
+        path = os.path.join(directory, offset_name(offset, LOG_SUFFIX + SWAP_SUFFIX))
+        segment = LogSegment(
+            directory, offset, files, size=files.size(path), index_interval_bytes=0, index_max_bytes=0, created_ms=0
+        )
+        segment.log_path = path
+        end = max((batch.header.next_offset for batch in segment.batches()), default=offset + 1)
+        for base in bases:
+            if offset <= base < end:
+                for suffix in SEGMENT_SUFFIXES:
+                    files.unlink(os.path.join(directory, offset_name(base, suffix)))
+    for name, (offset, suffix) in offsets.items():
+        if suffix.endswith(SWAP_SUFFIX):
+            path = os.path.join(directory, name)
+            if offset in swapped:
+                files.rename(path, path.removesuffix(SWAP_SUFFIX))
+            else:
+                files.unlink(path)
+
+
+def load(log: Log, *, clean: bool, checkpointed_start: int) -> None:
+    """Fill in what `log` knows of its directory: segments, ends, epochs, producers. Raises OSError."""
+    files, directory, config = log.files, log.directory, log.config
+    listing = list_directory(directory, files)
+    segments = [
+        LogSegment(
+            directory,
+            offset,
+            files,
+            size=listing.logs[offset],
+            index_interval_bytes=config.index_interval_bytes,
+            index_max_bytes=config.segment_index_bytes,
+            created_ms=log.created_ms,
+        )
+        for offset in sorted(listing.logs)
+    ]
+    log.epochs = LeaderEpochs(os.path.join(directory, FILE_NAME), files)
+    log.epochs.load()
+    log.producers = ProducerStateManager()
+    log.journal = ProducerJournal(directory, files, listing.snapshots)
+    first_to_scan = _first_to_scan(log, segments, listing, clean=clean)
+    _load_producers(log, segments, first_to_scan)
+    for slot in range(first_to_scan, len(segments)):
+        if not recover_segment(log, segments[slot]):
+            _discard(log, segments[slot + 1 :])
+            del segments[slot + 1 :]
+            break
+    end = segments[-1].next_offset() if segments else 0
+    start = max(checkpointed_start, segments[0].base_offset if segments else 0)
+    if not segments or end < start:
+        # There is no segment yet, or DeleteRecords went beyond what a crash left of the log.
+        _discard(log, segments)
+        segments.clear()
+        end = start
+    log.segments = LogSegments(directory, files, segments, jitter_ms=log.host.segment_jitter_ms(config))
+    if not segments:
+        log.segments.add(start, config, log.created_ms)
+    log.log_start_offset = start
+    log.log_end_offset = log.producers.map_end_offset = end
+    log.epochs.truncate_from_end(end)
+    log.epochs.truncate_from_start(start)
+    log.journal.keep({segment.base_offset for segment in log.segments})
+    log.segments.close()
+
+
+def _first_to_scan(log: Log, segments: list[LogSegment], listing: Listing, *, clean: bool) -> int:
+    """The slot from which segments must be read whole; their count when none must."""
+    slot = len(segments)
+    if not clean:
+        while slot > 0 and segments[slot - 1].base_offset >= log.recovery_point:
+            slot -= 1
+        # The segment that the recovery point lies in, unless the log provably ends there.
+        if slot > 0 and not (slot == len(segments) and _ends_at(segments[slot - 1], log.recovery_point)):
+            slot -= 1
+    for at, segment in enumerate(segments[:slot]):
+        if segment.size and segment.base_offset not in listing.indexes:
+            return at
+    return slot
+
+
+def _ends_at(segment: LogSegment, offset: int) -> bool:
+    try:
+        return segment.next_offset() == offset
+    except CorruptRecordError:
+        return False
+
+
+def _load_producers(log: Log, segments: list[LogSegment], first_to_scan: int) -> None:
+    """Producer state as of the first segment to scan, or of the end: the newest snapshot and the batches behind it."""
+    journal = log.journal
+    if first_to_scan < len(segments):
+        journal.drop_above(segments[first_to_scan].base_offset)
+    offset, entries = journal.newest()
+    log.producers.reload(entries, offset)
+    replay_producers(log, segments[:first_to_scan], offset, None)
+
+
+def replay_producers(log: Log, segments: Sequence[LogSegment], offset: int, end: int | None) -> None:
+    """Bring producer state, as of `offset`, up to the end of `segments` (or to `end`) from their batches."""
+    for segment, following in zip_longest(segments, segments[1:]):
+        if following is not None and following.base_offset <= offset:
+            continue
+        for position, header in segment.batches(segment.locate(offset)):
+            if end is not None and header.base_offset >= end:
+                return
+            if header.has_producer and header.base_offset >= offset:
+                batch = segment.bytes_at(position, header.size) if header.is_control else b""
+                completed = log.producers.update(header, marker_of(batch, header))
+                if completed is not None:
+                    log.producers.complete(completed)
+
+
+def recover_segment(log: Log, segment: LogSegment) -> bool:
+    """Read the segment whole and make its indexes anew; False if it was cut. Raises OSError."""
+    size, sound, last_offset = segment.size, 0, segment.base_offset - 1
+    producers, epochs = log.producers, log.epochs
+    if segment.base_offset > log.journal.newest_offset:
+        log.journal.take(producers.entries, segment.base_offset)
+    segment.begin_rebuild()
+    try:
+        for position, header, batch in segment.whole_batches():
+            if crc32c(batch[ATTRIBUTES_OFFSET:]) != header.crc or not (
+                last_offset < header.base_offset and header.last_offset - segment.base_offset <= _MAX_RELATIVE_OFFSET
+            ):
+                break
+            segment.reindex(position, header)
+            if header.partition_leader_epoch > epochs.latest_epoch:
+                epochs.assign(header.partition_leader_epoch, header.base_offset)
+            if header.has_producer:
+                completed = producers.update(header, marker_of(batch, header))
+                if completed is not None:
+                    if completed.is_aborted:
+                        segment.txn_index.append(aborted(completed, producers))
+                    producers.complete(completed)
+            last_offset = header.last_offset
+            sound = position + header.size
+    except CorruptRecordError as error:
+        logger.info("%s", error)
+    if sound < size:
+        logger.warning("%s: cut from %d to %d bytes, behind offset %d", segment.log_path, size, sound, last_offset)
+    segment.end_rebuild(sound)
+    return sound == size
+
+
+def aborted(completed: CompletedTxn, producers: ProducerStateManager) -> AbortedTransaction:
+    """The transaction index's entry for a transaction that an ABORT marker ended."""
+    stable = producers.last_stable_offset_after(completed)
+    return AbortedTransaction(completed.producer_id, completed.first_offset, completed.last_offset, stable)
+
+
+def _discard(log: Log, segments: list[LogSegment]) -> None:
+    """Remove segments that lie behind a cut."""
+    for segment in segments:
+        segment.close()
+        for path in segment.paths:
+            log.files.unlink(path)
+    if segments:
+        logger.warning("%s: %d segments behind the cut removed", log.directory, len(segments))

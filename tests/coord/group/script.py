@@ -1,0 +1,425 @@
+"""Scripts for the group core: commands in, a trace out, kept as text under tests/scripts and reviewed as a diff.
+
+A command is a line that starts in the first column, `verb who key=value ...`; the indented lines below it are what the
+core answered, wrote and was asked to be woken for. Run the tests with KWIRE_REWRITE_SCRIPTS=1 to write the traces anew.
+Clients are named by what comes second (`join a`); the player remembers each one's member id and generation, which
+`member=` and `gen=` override. After a script, and at every `reload`, a fresh core is fed the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from kwire.coord.decision import Decision
+from kwire.coord.formats import GROUP_FORMATS
+from kwire.coord.group.config import GroupConfig
+from kwire.coord.group.members import JoiningClient
+from kwire.coord.group.shard import GroupShard
+from kwire.coord.records import NO_PRODUCER, CoordinatorRecord, decode_batches, encode_records
+from kwire.errors import ErrorCode, KafkaError
+from kwire.ids import TopicPartition
+from kwire.wire.codec import encode_prefixed
+from kwire.wire.messages.consumer_protocol import ConsumerProtocolSubscription
+from kwire.wire.messages.group_records import GroupMetadataKey
+from kwire.wire.messages.join_group import JoinGroupRequest, JoinGroupRequestProtocol, JoinGroupResponse
+from kwire.wire.messages.leave_group import LeaveGroupRequest, LeaveGroupResponse, MemberIdentity
+from kwire.wire.messages.offset_commit import (
+    OffsetCommitRequest,
+    OffsetCommitRequestPartition,
+    OffsetCommitRequestTopic,
+    OffsetCommitResponse,
+)
+from kwire.wire.messages.offset_delete import (
+    OffsetDeleteRequest,
+    OffsetDeleteRequestPartition,
+    OffsetDeleteRequestTopic,
+    OffsetDeleteResponse,
+)
+from kwire.wire.messages.offset_fetch import OffsetFetchRequestGroup, OffsetFetchRequestTopics
+from kwire.wire.messages.sync_group import SyncGroupRequest, SyncGroupRequestAssignment, SyncGroupResponse
+from tests.coord.group.hard_state import assert_same_hard_state
+
+START_MS = 1_000_000
+SPEED_LIMIT = 1000
+"""Timers that one `advance` may fire before the player suspects that time stands still."""
+
+
+class Player:
+    """Plays commands on one shard and keeps its log as encoded batches."""
+
+    def __init__(self) -> None:
+        self.config = GroupConfig()
+        self.now_ms = START_MS
+        self.log: list[bytearray] = []
+        self.trace: list[str] = []
+        self.members: dict[str, str] = {}
+        self.generations: dict[str, int] = {}
+        self.waiting: dict[int, str] = {}
+        self.last_key = 0
+        self.uuids = 0
+        self.refuse_next: ErrorCode | None = None
+        self.shard = GroupShard(self.config)
+        self.shard.on_loaded(self.now_ms)
+
+    def play(self, line: str) -> list[str]:
+        """The trace of one command."""
+        self.trace = []
+        verb, *words = line.split()
+        names = [word for word in words if "=" not in word]
+        options = dict(word.split("=", 1) for word in words if "=" in word)
+        handler: Callable[..., None] = getattr(self, f"_{verb.replace('-', '_')}")
+        handler(*names, **options)
+        return self.trace
+
+    # Commands about the world
+
+    def _config(self, **options: str) -> None:
+        for name, value in options.items():
+            assert hasattr(self.config, name), name
+            setattr(self.config, name, int(value))
+
+    def _advance(self, milliseconds: str) -> None:
+        target_ms = self.now_ms + int(milliseconds)
+        for _ in range(SPEED_LIMIT):
+            deadline_ms = self.shard.timers.next_deadline()
+            if deadline_ms is None or deadline_ms > target_ms:
+                self.now_ms = target_ms
+                return
+            self.now_ms = max(self.now_ms, deadline_ms)
+            key = self.shard.timers.pop_due(self.now_ms)
+            if key is None:
+                continue
+            where = " ".join(part for part in key if part)
+            self.trace.append(f"timer at +{self.now_ms - START_MS}: {where}")
+            self._carry_out(self.shard.on_timer(key, self.now_ms), 0)
+        raise AssertionError("time stands still")
+
+    def _reload(self) -> None:
+        for key, response in self.shard.on_unloaded(self.now_ms).replies:
+            self._say(key, response)
+        self.shard = fed(self.log, self.config, self.now_ms)
+        self._carry_out(self.shard.on_loaded(self.now_ms), 0)
+        for group in self.shard.groups.values():
+            members = " ".join(member_id for member_id in group.members)
+            self.trace.append(f"{group.group_id}: {group.state.value} generation {group.generation_id} [{members}]")
+
+    def _refuse(self, code: str) -> None:
+        self.refuse_next = ErrorCode[code]
+
+    def _timers(self) -> None:
+        timers = self.shard.timers
+        for key in sorted(timers._deadlines, key=lambda key: (timers._deadlines[key], key)):
+            where = " ".join(part for part in key if part)
+            self.trace.append(f"+{timers._deadlines[key] - START_MS}: {where}")
+
+    def _marker(self, producer: str, outcome: str) -> None:
+        self.shard.replay_marker(int(producer), outcome == "commit")
+
+    def _pending(self, producer: str, group: str, spot: str, offset: str) -> None:
+        """An offset that a transaction brought, as the log would replay it."""
+        topic, partition = spot.rsplit("-", 1)
+        out = self.shard.offsets.commit(
+            OffsetCommitRequest(group_id=group, topics=[_commit_topic(topic, int(partition), int(offset), "")]),
+            0,
+            self.now_ms,
+        )
+        for record in out.records:
+            self.shard.replay(record, int(producer), self.now_ms)
+
+    # Requests
+
+    def _join(
+        self,
+        who: str,
+        group: str = "g",
+        member: str | None = None,
+        instance: str | None = None,
+        session: str = "10000",
+        rebalance: str = "60000",
+        type: str = "consumer",
+        protocols: str = "range",
+        topics: str = "t",
+        v: str = "9",
+    ) -> None:
+        version = int(v)
+        names = [name for name in protocols.split(",") if name]
+        request = JoinGroupRequest(
+            group_id=group,
+            session_timeout_ms=int(session),
+            rebalance_timeout_ms=int(rebalance),
+            member_id=self._member(who, member),
+            group_instance_id=instance,
+            protocol_type="" if type == "none" else type,
+            protocols=[JoinGroupRequestProtocol(name=name, metadata=subscription(topics)) for name in names],
+        )
+        client = JoiningClient(who, f"/{who}", version >= 4, version >= 9)
+        self.uuids += 1
+        uuid = f"u{self.uuids}"
+        self._request(who, lambda key: self.shard.join(request, client, uuid, key, self.now_ms))
+
+    def _sync(
+        self,
+        who: str,
+        group: str = "g",
+        member: str | None = None,
+        gen: str | None = None,
+        instance: str | None = None,
+        type: str | None = None,
+        protocol: str | None = None,
+        give: str = "",
+    ) -> None:
+        pairs = [pair.split(":", 1) for pair in give.split(",") if pair]
+        request = SyncGroupRequest(
+            group_id=group,
+            generation_id=self._generation(who, gen),
+            member_id=self._member(who, member),
+            group_instance_id=instance,
+            protocol_type=type,
+            protocol_name=protocol,
+            assignments=[
+                SyncGroupRequestAssignment(member_id=self.members.get(name, name), assignment=value.encode())
+                for name, value in pairs
+            ],
+        )
+        self._request(who, lambda key: self.shard.sync(request, key, self.now_ms))
+
+    def _heartbeat(
+        self,
+        who: str,
+        group: str = "g",
+        member: str | None = None,
+        gen: str | None = None,
+        instance: str | None = None,
+    ) -> None:
+        code = self.shard.classic.heartbeat(
+            group, self._generation(who, gen), self._member(who, member), instance, self.now_ms
+        )
+        self.trace.append(f"{who} <- {code.name}")
+
+    def _leave(self, *who: str, group: str = "g", instance: str | None = None, member: str | None = None) -> None:
+        request = LeaveGroupRequest(
+            group_id=group,
+            members=[MemberIdentity(member_id=self._member(name, member), group_instance_id=instance) for name in who],
+        )
+        self._request(who[0], lambda key: self.shard.leave(request, key, self.now_ms))
+
+    def _commit(
+        self,
+        who: str,
+        *spots: str,
+        group: str = "g",
+        member: str | None = None,
+        gen: str | None = None,
+        instance: str | None = None,
+        metadata: str = "",
+        retention: str = "-1",
+        unknown: str = "ILLEGAL_GENERATION",
+    ) -> None:
+        topics = []
+        for spot in spots:
+            place, offset = spot.split("@")
+            topic, partition = place.rsplit("-", 1)
+            topics.append(_commit_topic(topic, int(partition), int(offset), metadata))
+        request = OffsetCommitRequest(
+            group_id=group,
+            generation_id_or_member_epoch=self._generation(who, gen),
+            member_id=self._member(who, member),
+            group_instance_id=instance,
+            retention_time_ms=int(retention),
+            topics=topics,
+        )
+        self._request(
+            who,
+            lambda key: self.shard.commit_offsets(
+                request, unknown_group=ErrorCode[unknown], key=key, now_ms=self.now_ms
+            ),
+        )
+
+    def _fetch(self, group: str, *spots: str, stable: str = "no") -> None:
+        wanted: list[OffsetFetchRequestTopics] | None = None
+        if spots:
+            places = [spot.rsplit("-", 1) for spot in spots]
+            wanted = [OffsetFetchRequestTopics(name=topic, partition_indexes=[int(index)]) for topic, index in places]
+        response = self.shard.fetch_offsets(OffsetFetchRequestGroup(group_id=group, topics=wanted), stable == "yes")
+        if not response.topics:
+            self.trace.append("nothing")
+        for topic in response.topics:
+            for partition in topic.partitions:
+                code = ErrorCode(partition.error_code)
+                says = f" {code.name}" if code else ""
+                metadata = f" {partition.metadata!r}" if partition.metadata else ""
+                self.trace.append(
+                    f"{topic.name}-{partition.partition_index}: {partition.committed_offset}{metadata}{says}"
+                )
+
+    def _delete_offsets(self, group: str, *spots: str) -> None:
+        places = [spot.rsplit("-", 1) for spot in spots]
+        request = OffsetDeleteRequest(
+            group_id=group,
+            topics=[
+                OffsetDeleteRequestTopic(
+                    name=topic, partitions=[OffsetDeleteRequestPartition(partition_index=int(index))]
+                )
+                for topic, index in places
+            ],
+        )
+        self._request("admin", lambda key: self.shard.delete_offsets(request, key))
+
+    def _delete_groups(self, *groups: str) -> None:
+        self._request("admin", lambda key: self.shard.delete_groups(groups, key))
+
+    def _delete_partitions(self, *spots: str) -> None:
+        places = [spot.rsplit("-", 1) for spot in spots]
+        deleted = frozenset(TopicPartition(topic, int(index)) for topic, index in places)
+        self._carry_out(self.shard.delete_partitions(deleted), 0)
+
+    def _describe(self, group: str = "g") -> None:
+        described = self.shard.describe([group])[0]
+        protocol = f" {described.protocol_type}/{described.protocol_data}" if described.protocol_type else ""
+        self.trace.append(f"{described.group_state}{protocol}")
+        for member in described.members:
+            instance = f" instance={member.group_instance_id}" if member.group_instance_id else ""
+            self.trace.append(
+                f"{member.member_id}{instance} {member.client_id} {member.client_host}"
+                f" metadata={len(member.member_metadata)}B assignment={member.member_assignment.decode()!r}"
+            )
+
+    def _list(self, states: str = "", types: str = "") -> None:
+        wanted_states = [state for state in states.split(",") if state]
+        wanted_types = [name for name in types.split(",") if name]
+        groups = self.shard.list_groups(wanted_states, wanted_types)
+        for group in groups:
+            self.trace.append(f"{group.group_id} {group.group_state} {group.group_type} {group.protocol_type!r}")
+        if not groups:
+            self.trace.append("nothing")
+
+    # What comes of them
+
+    def _request(self, who: str, decide: Callable[[int], Decision]) -> None:
+        self.last_key += 1
+        key = self.last_key
+        self.waiting[key] = who
+        try:
+            decision = decide(key)
+        except KafkaError as error:
+            del self.waiting[key]
+            self.trace.append(f"{who} <- {error.code.name}")
+            return
+        self._carry_out(decision, key)
+        if key in self.waiting:
+            self.trace.append(f"{who} waits")
+
+    def _carry_out(self, decision: Decision, key: int) -> None:
+        if decision.records:
+            if self.refuse_next is not None:
+                self.trace.append(f"the log refuses: {self.refuse_next.name}")
+                self.refuse_next = None
+                self.waiting.pop(key, None)
+                return
+            self.log.append(encode_records(decision.records, self.now_ms))
+            for record in decision.records:
+                self.trace.append(f"log {self._record(record)}")
+                self.shard.replay(record, NO_PRODUCER, self.now_ms)
+        for reply_key, response in decision.replies:
+            self._say(reply_key, response)
+
+    def _say(self, key: int, response: Any) -> None:
+        who = self.waiting.pop(key, None)
+        if who is None:
+            return
+        if isinstance(response, JoinGroupResponse):
+            if response.member_id and response.error_code in (ErrorCode.NONE, ErrorCode.MEMBER_ID_REQUIRED):
+                self.members[who] = response.member_id
+            if response.error_code == ErrorCode.NONE:
+                self.generations[who] = response.generation_id
+            self.trace.append(f"{who} <- join {self._joined(response)}")
+        elif isinstance(response, SyncGroupResponse):
+            code = ErrorCode(response.error_code)
+            what = repr(response.assignment.decode()) if not code else ""
+            self.trace.append(f"{who} <- sync {code.name} {what}".rstrip())
+        elif isinstance(response, LeaveGroupResponse):
+            for member in response.members:
+                whom = member.member_id or member.group_instance_id
+                self.trace.append(f"{who} <- leave {whom}: {ErrorCode(member.error_code).name}")
+        elif isinstance(response, (OffsetCommitResponse, OffsetDeleteResponse)):
+            for topic in response.topics:
+                for partition in topic.partitions:
+                    code = ErrorCode(partition.error_code)
+                    self.trace.append(f"{who} <- {topic.name}-{partition.partition_index} {code.name}")
+        else:
+            for result in response.results:
+                self.trace.append(f"{who} <- {result.group_id} {ErrorCode(result.error_code).name}")
+
+    def _joined(self, response: JoinGroupResponse) -> str:
+        code = ErrorCode(response.error_code)
+        if code:
+            return f"{code.name} {response.member_id}".rstrip()
+        members = " ".join(member.member_id for member in response.members)
+        return (
+            f"generation={response.generation_id} {response.protocol_type}/{response.protocol_name}"
+            f" me={response.member_id} leader={response.leader} members=[{members}]"
+            f"{' skip-assignment' if response.skip_assignment else ''}"
+        )
+
+    def _record(self, record: CoordinatorRecord) -> str:
+        key, value = record
+        if isinstance(key, GroupMetadataKey):
+            if value is None:
+                return f"group {key.group} tombstone"
+            members = " ".join(f"{m.member_id}={m.assignment.decode()!r}" for m in value.members)
+            leader = value.leader if value.leader else None
+            return (
+                f"group {key.group} generation={value.generation} {value.protocol_type}/{value.protocol}"
+                f" leader={leader} [{members}]"
+            )
+        spot = f"offset {key.group} {key.topic}-{key.partition}"
+        if value is None:
+            return f"{spot} tombstone"
+        expires = f" expires=+{value.expire_timestamp - START_MS}" if value.expire_timestamp != -1 else ""
+        return f"{spot} = {value.offset}{expires}"
+
+    def _member(self, who: str, member: str | None) -> str:
+        if member is None:
+            return self.members.get(who, "")
+        if member == "none":
+            return ""
+        return self.members.get(member[1:], "") if member.startswith("@") else member
+
+    def _generation(self, who: str, given: str | None) -> int:
+        return self.generations.get(who, -1) if given is None else int(given)
+
+
+def fed(log: list[bytearray], config: GroupConfig, now_ms: int) -> GroupShard:
+    """A fresh core that was fed the log."""
+    shard = GroupShard(config)
+    for data in log:
+        for batch in decode_batches(data, GROUP_FORMATS):
+            for record in batch.records:
+                shard.replay(record, batch.producer_id, now_ms)
+    return shard
+
+
+def assert_replay_equals_live(player: Player) -> None:
+    """What the log says is what the living core holds."""
+    fresh = fed(player.log, player.config, player.now_ms)
+    fresh.on_loaded(player.now_ms)
+    assert_same_hard_state(player.shard, fresh)
+
+
+def subscription(topics: str) -> bytes:
+    """A consumer's metadata: a subscription to `topics` (comma separated), or bytes that are none."""
+    if topics == "garbage":
+        return b"\x00"
+    return encode_prefixed(ConsumerProtocolSubscription(topics=topics.split(","), user_data=None), 0)
+
+
+def _commit_topic(topic: str, partition: int, offset: int, metadata: str) -> OffsetCommitRequestTopic:
+    return OffsetCommitRequestTopic(
+        name=topic,
+        partitions=[
+            OffsetCommitRequestPartition(
+                partition_index=partition, committed_offset=offset, committed_metadata=metadata
+            )
+        ],
+    )

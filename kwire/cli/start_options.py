@@ -37,7 +37,7 @@ START_OPTIONS: Final = (
     StartOption(("-o", "--override"), "overrides", "OPTION=VALUE", multiple=True,
                 doc="Set an option of the broker; repeatable. Wins over environment and file."),
     StartOption(("--profile",), "profile", "PROFILE", choices=("dev", "kafka"), variable="KWIRE_PROFILE",
-                doc="dev: made for one developer's machine (kwire config describe --profile). kafka: Kafka's defaults."),
+                doc="dev: for one developer's machine (kwire config describe --profile). kafka: Kafka's defaults."),
     StartOption(("--log-format",), "log_format", "FORMAT", choices=("text", "json"), variable="KWIRE_LOG_FORMAT",
                 doc="How the log on standard error and the banner on standard output are written."),
     StartOption(("--log-level",), "log_level", "LEVEL", choices=("debug", "info", "warning", "error"),

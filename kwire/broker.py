@@ -18,28 +18,58 @@ from kwire.api.dispatch import Dispatcher
 from kwire.api.fetch_sessions import FetchSessionCache
 from kwire.clock import Clock, SystemClock
 from kwire.cluster.controller.driver import Controller
+from kwire.cluster.controller.loading import load_topic_overrides
 from kwire.cluster.embedded_store import METADATA_FILE_NAME, EmbeddedStore
 from kwire.cluster.metadata_cache import MetadataCache
 from kwire.cluster.producer_ids import ProducerIdManager
-from kwire.cluster.registration import choose_broker_id, ensure_cluster_id, ensure_persistent_paths, register_broker
-from kwire.cluster.store import MetadataStore
+from kwire.cluster.registration import (
+    InconsistentBrokerIdError,
+    choose_broker_id,
+    ensure_cluster_id,
+    ensure_persistent_paths,
+    register_broker,
+)
+from kwire.cluster.store import MetadataStore, StoreError
 from kwire.cluster.znodes import BrokerRegistration
 from kwire.config.broker_config import BrokerConfig
 from kwire.config.endpoints import Endpoint
 from kwire.config.topic_config import TopicConfig
-from kwire.ids import uuid_text
+from kwire.coord.group.config import GroupConfig
+from kwire.coord.group.coordinator import GROUP_METADATA_TOPIC, GroupCoordinator
+from kwire.coord.runtime import random_uuid
+from kwire.ids import TopicPartition, uuid_text
 from kwire.log.config import LogConfig
+from kwire.log.directory import DirectoryLockedError, DirectoryUnusableError, LogDirectory, LogDirectoryError
+from kwire.log.files import FILES
 from kwire.log.manager import LogManager
 from kwire.net.connection import Connection, Reply
 from kwire.net.limits import ConnectionLimits, ConnectionQuotas
 from kwire.net.listener import Listener
+from kwire.replica.internal_topic import InternalTopic
 from kwire.replica.manager import ReplicaManager, TopicSettings
 
 logger = logging.getLogger("kwire.broker")
 
 STOP_GRACE_S = 5.0
+REMOVAL_INTERVAL_MS = 1000
+"""How often files whose `file.delete.delay.ms` is over are looked for."""
+
+MAX_INTERVAL_MS = 86_400_000
+"""No duty sleeps longer: an interval of 2^63 - 1 means "never", and a day comes close."""
+
 FETCH_SESSION_EVICTION_MS = 120_000
 """A session idle for longer may make room for another (apache/kafka `MIN_INCREMENTAL_FETCH_SESSION_EVICTION_MS`)."""
+
+
+class BrokerStartError(Exception):
+    """The broker cannot start on this data directory; the text says why and what helps.
+
+    `directory_is_held`: another broker has it.
+    """
+
+    def __init__(self, text: str, *, directory_is_held: bool = False) -> None:
+        super().__init__(text)
+        self.directory_is_held = directory_is_held
 
 
 class Broker:
@@ -83,11 +113,19 @@ class Broker:
         return self._listeners[0].port
 
     async def start(self) -> None:
-        """Return once every API can be used. Raises OSError (port, directory); nothing is left behind then."""
+        """Return once every API can be used.
+
+        Raises BrokerStartError (data directory) or OSError (port, a directory that cannot be made); nothing is left
+        behind then.
+        """
         try:
             await self._start()
-        except BaseException:
+        except BaseException as error:
             await self.stop()
+            if isinstance(error, DirectoryLockedError):
+                raise BrokerStartError(str(error), directory_is_held=True) from error
+            if isinstance(error, LogDirectoryError | StoreError | InconsistentBrokerIdError):
+                raise BrokerStartError(str(error)) from error
             raise
 
     async def stop(self) -> None:
@@ -100,16 +138,18 @@ class Broker:
 
     async def _start(self) -> None:
         self._open_directories()
+        directories = self._lock_directories()
+        stored = next(filter(None, (directory.identity() for directory in directories)), {})
         store = self._open_store()
         await ensure_persistent_paths(store)
-        self.cluster_id = await ensure_cluster_id(store, uuid_text(os.urandom(16)))
-        self.broker_id = await self._choose_broker_id(store)
+        self.cluster_id = await ensure_cluster_id(store, stored.get("cluster.id") or uuid_text(os.urandom(16)))
+        self.broker_id = await self._choose_broker_id(store, stored.get("broker.id"))
         services = self.services
         services.config, services.clock = self.config, self.clock
         services.broker_id, services.cluster_id = self.broker_id, self.cluster_id
         services.metadata = MetadataCache()
         services.metadata.cluster_id = self.cluster_id
-        services.logs = self._open_logs()
+        services.logs = self._open_logs(directories, await load_topic_overrides(store))
         services.replicas = ReplicaManager(self.broker_id, services.logs, self._topic_settings, self.clock.now_ms)
         services.producer_ids = ProducerIdManager(store, self.broker_id)
         services.fetch_sessions = FetchSessionCache(
@@ -125,10 +165,12 @@ class Broker:
             leadership=services.replicas,
             clock=self.clock,
         )
+        services.groups = self._group_coordinator()
         await self._listen(Dispatcher(services))
         await register_broker(store, self._registration())
         await services.controller.start()
         self._undo.append(services.controller.stop)
+        self._keep_house()
         self._ready.set()
 
     # --- parts -----------------------------------------------------------------------------------------------------
@@ -146,9 +188,7 @@ class Broker:
 
             self._undo.append(remove)
             return
-        self.data_directories = [Path(name).expanduser() for name in self.config.log_dirs()]
-        for directory in self.data_directories:
-            directory.mkdir(parents=True, exist_ok=True)
+        self.data_directories = [Path(name).expanduser().absolute() for name in self.config.log_dirs()]
 
     def _open_store(self) -> MetadataStore:
         store = self._given_store
@@ -160,23 +200,48 @@ class Broker:
         self._undo.append(session.close)
         return session
 
-    async def _choose_broker_id(self, store: MetadataStore) -> int:
+    def _lock_directories(self) -> list[LogDirectory]:
+        """Lock every directory that can be had; the log manager finds again, and tells, what is wrong with others."""
+        directories = [LogDirectory(str(path), FILES) for path in self.data_directories]
+
+        async def release() -> None:
+            for directory in directories:
+                directory.release()
+
+        self._undo.append(release)
+        unusable = []
+        for directory in directories:
+            try:
+                directory.lock()
+            except DirectoryUnusableError as error:
+                unusable.append(error)
+        if len(unusable) == len(directories):
+            raise unusable[0]
+        return directories
+
+    async def _choose_broker_id(self, store: MetadataStore, stored: str | None) -> int:
+        """The configured id; a profile's gives way to the one that the directory belongs to."""
         configured = self.config.broker_id()
+        if stored is not None and not self.config.is_set("broker.id"):
+            configured = int(stored)
         return await choose_broker_id(
             store,
             configured=configured,
-            stored=None,
+            stored=None if stored is None else int(stored),
             generate=self.config.bool("broker.id.generation.enable"),
             reserved_max=self.config.int("reserved.broker.max.id"),
         )
 
-    def _open_logs(self) -> LogManager:
+    def _open_logs(self, directories: list[LogDirectory], overrides: Mapping[str, Mapping[str, str]]) -> LogManager:
+        """Open the directories. `overrides` are the topics' own options: recovery reads them, before the controller."""
         logs = LogManager(
-            self.data_directories,
+            directories,
             default_config=self._topic_settings({}).log,
-            config_for=lambda topic: self._topic_settings({}).log,
+            config_for=lambda topic: self._topic_settings(overrides.get(topic, {})).log,
             broker_id=self.broker_id,
             cluster_id=self.cluster_id,
+            draw_jitter_ms=lambda maximum: int.from_bytes(os.urandom(4)) % (maximum + 1),
+            unique_name=lambda: os.urandom(16).hex(),
         )
         logs.open(self.clock.now_ms())
 
@@ -186,9 +251,66 @@ class Broker:
         self._undo.append(close)
         return logs
 
+    def _group_coordinator(self) -> GroupCoordinator:
+        services = self.services
+
+        async def ensure_topic() -> None:
+            await services.controller.ensure_internal_topic(GROUP_METADATA_TOPIC)
+
+        groups = GroupCoordinator(
+            GroupConfig.from_options(self.config.get),
+            InternalTopic(services.replicas),
+            self.clock,
+            partition_count=lambda: services.metadata.partition_count(GROUP_METADATA_TOPIC),
+            ensure_internal_topic=ensure_topic,
+            new_uuid=random_uuid,
+            commit_timeout_ms=self.config.int("offsets.commit.timeout.ms"),
+            compression=self.config.int("offsets.topic.compression.codec"),
+        )
+
+        def on_leadership(name: TopicPartition, leader_epoch: int, is_leader: bool) -> None:
+            if name.topic != GROUP_METADATA_TOPIC:
+                return
+            if is_leader:
+                groups.on_elected(name.partition, leader_epoch)
+            else:
+                groups.on_resigned(name.partition)
+
+        async def stop() -> None:
+            groups.stop()
+
+        services.replicas.on_leadership.append(on_leadership)
+        services.replicas.on_deleted.append(groups.on_partitions_deleted)
+        self._undo.append(stop)
+        return groups
+
     def _topic_settings(self, overrides: Mapping[str, str]) -> TopicSettings:
         config = TopicConfig(self.config, overrides)
         return TopicSettings(LogConfig.from_options(config.get), config.get("min.insync.replicas"))
+
+    def _keep_house(self) -> None:
+        """Start what comes back again and again: retention, flushes, checkpoints, removals."""
+        logs, config, now_ms = self.services.logs, self.config, self.clock.now_ms
+        chores = (
+            ("log.retention.check.interval.ms", lambda: logs.run_retention(now_ms())),
+            ("log.flush.scheduler.interval.ms", lambda: logs.flush_due(now_ms())),
+            ("log.flush.offset.checkpoint.interval.ms", lambda: logs.checkpoint(now_ms())),
+            ("replica.high.watermark.checkpoint.interval.ms", logs.checkpoint_high_watermarks),
+            (
+                "producer.id.expiration.check.interval.ms",
+                lambda: logs.expire_producers(now_ms(), config.int("producer.id.expiration.ms")),
+            ),
+        )
+        keepers = [
+            asyncio.create_task(_every(min(config.int(option), MAX_INTERVAL_MS), chore)) for option, chore in chores
+        ]
+        keepers.append(asyncio.create_task(_every(REMOVAL_INTERVAL_MS, lambda: logs.remove_due(now_ms()))))
+
+        async def stop() -> None:
+            for keeper in keepers:
+                keeper.cancel()
+
+        self._undo.append(stop)
 
     # --- listeners -------------------------------------------------------------------------------------------------
 
@@ -232,6 +354,16 @@ class Broker:
             endpoints.append(Endpoint(endpoint.listener_name, host, port, endpoint.security_protocol))
         rack = self.config.get("broker.rack")
         return BrokerRegistration(self.broker_id, tuple(endpoints), rack, -1, self.clock.now_ms())
+
+
+async def _every(interval_ms: int, chore: Callable[[], object]) -> None:
+    """Do `chore` every `interval_ms`; one that fails is logged, and tried again next time."""
+    while True:
+        await asyncio.sleep(interval_ms / 1000)
+        try:
+            chore()
+        except Exception:
+            logger.exception("a periodic duty failed")
 
 
 def _connection_limits(config: BrokerConfig) -> ConnectionLimits:

@@ -42,7 +42,7 @@ def handle(request: DescribeConfigsRequest, context: RequestContext) -> Describe
         try:
             # No keys and an empty list of keys both mean all of them.
             entries = _describe(resource, resource.configuration_keys or None, context)
-            result.configs = [_entry(entry, request) for entry in entries]
+            result.configs = [_entry(entry, request, context.api_version) for entry in entries]
         except KafkaError as error:
             result.error_code, result.error_message = error.code, error.message
         results.append(result)
@@ -121,12 +121,12 @@ def _level_name(level: int) -> str:
     return "TRACE"
 
 
-def _entry(entry: ConfigEntry, request: DescribeConfigsRequest) -> DescribeConfigsResourceResult:
+def _entry(entry: ConfigEntry, request: DescribeConfigsRequest, version: int) -> DescribeConfigsResourceResult:
     return DescribeConfigsResourceResult(
         name=entry.name,
         value=entry.value,
         read_only=entry.read_only,
-        is_default=entry.is_default,
+        is_default=version == 0 and entry.is_default,  # Told by `config_source` ever since.
         config_source=entry.source,
         is_sensitive=entry.sensitive,
         synonyms=[

@@ -28,13 +28,13 @@ def handle(request: DescribeLogDirsRequest, context: RequestContext) -> Describe
     results = []
     logs = context.services.logs
     for directory in logs.directories:
-        if directory.is_offline:
+        if not directory.is_online:
             results.append(
                 DescribeLogDirsResult(error_code=ErrorCode.KAFKA_STORAGE_ERROR, log_dir=str(directory.path), topics=[])
             )
             continue
         topics: dict[str, DescribeLogDirsTopic] = {}
-        for log in logs.logs_in(directory):
+        for log in logs.logs_of(directory):
             name = log.topic_partition
             if wanted is not None and name not in wanted:
                 continue

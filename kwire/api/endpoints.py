@@ -36,13 +36,12 @@ def endpoint_for(broker: BrokerImage, context: RequestContext) -> tuple[str, int
 def _own_endpoint(listener_name: str, context: RequestContext) -> tuple[str, int]:
     connection = context.connection
     config = context.services.config
-    text = config.text("advertised.listeners")
-    if text:
-        # Parsed once per connection and setting: Metadata is asked often, and the setting may be altered at run time.
+    if config.is_set("advertised.listeners"):
+        # Parsed once per connection: Metadata is asked often, and the option cannot change while the broker runs.
         known = connection.state.get("advertised")
-        if not isinstance(known, tuple) or known[0] != text:
-            known = connection.state["advertised"] = (text, config.advertised_listeners())
-        advertised = known[1].get(listener_name)
+        if not isinstance(known, dict):
+            known = connection.state["advertised"] = config.advertised_listeners()
+        advertised = known.get(listener_name)
         if advertised is not None:
             return advertised.host, advertised.port if advertised.port > 0 else connection.local_port
     return plain_host(connection.local_host), connection.local_port

@@ -137,7 +137,11 @@ def _segment_starts(partition: Partition, timestamp: int, max_count: int) -> lis
     log = partition.log
     if timestamp == EARLIEST:
         return [log.log_start_offset][:max_count]
-    starts = [max(base, log.log_start_offset) for base in log.segment_base_offsets(not_after_ms=timestamp)]
+    starts = [
+        max(segment.base_offset, log.log_start_offset)
+        for segment in log.segments
+        if timestamp == LATEST or segment.largest_timestamp_or_mtime() <= timestamp
+    ]
     if timestamp == LATEST:
         starts.append(log.high_watermark)
     return sorted(set(starts), reverse=True)[: max(max_count, 0)]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from kwire.cli.client import Client, check
+from kwire.ids import ZERO_UUID
 from kwire.wire.messages.create_partitions import CreatePartitionsRequest, CreatePartitionsTopic
 from kwire.wire.messages.create_topics import CreatableTopic, CreatableTopicConfig, CreateTopicsRequest
 from kwire.wire.messages.delete_topics import DeleteTopicsRequest, DeleteTopicState
@@ -65,7 +66,9 @@ def delete_topics(client: Client, names: Iterable[str]) -> list[tuple[str, int, 
     version = connection.version(DeleteTopicsRequest)
     timeout_ms = int(client.timeout_s * 1000)
     if version >= _BY_ID_SINCE:
-        request = DeleteTopicsRequest(topics=[DeleteTopicState(name=name) for name in names], timeout_ms=timeout_ms)
+        request = DeleteTopicsRequest(
+            topics=[DeleteTopicState(name=name, topic_id=ZERO_UUID) for name in names], timeout_ms=timeout_ms
+        )
     else:
         request = DeleteTopicsRequest(topic_names=list(names), timeout_ms=timeout_ms)
     answer = connection.call(request, version=version)

@@ -93,7 +93,7 @@ def _read(path: str) -> str:
 
 
 async def _serve(config: BrokerConfig, arguments: StartArguments) -> None:
-    from kwire.broker import Broker
+    from kwire.broker import Broker, BrokerStartError
 
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
@@ -102,6 +102,9 @@ async def _serve(config: BrokerConfig, arguments: StartArguments) -> None:
     broker = Broker(config, ephemeral=arguments.ephemeral)
     try:
         await broker.start()
+    except BrokerStartError as error:
+        code = EXIT_DIRECTORY_HELD if error.directory_is_held else EXIT_DIRECTORY_UNUSABLE
+        raise StartRefused(str(error), code) from error
     except OSError as error:
         raise _refusal(error, config) from error
     sys.stdout.write(banner(broker, arguments.log_format or "text", _age_of_process_ms()))
@@ -148,10 +151,6 @@ def banner(broker: Broker, log_format: str, age_ms: int) -> str:
 
 def _refusal(error: OSError, config: BrokerConfig) -> StartRefused:
     """What an OSError during the start means."""
-    from kwire.log.manager import DirectoryLocked
-
-    if isinstance(error, DirectoryLocked):
-        return StartRefused(f"{error}; stop it, or give this one another --data-dir", EXIT_DIRECTORY_HELD)
     if error.errno in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES) and error.filename is None:
         from kwire.cli.port_holder import port_refusal
 

@@ -35,7 +35,7 @@ START_OPTIONS: Final = (
     StartOption(("--config",), "config_file", "FILE",
                 doc="A server.properties of Apache Kafka."),
     StartOption(("-o", "--override"), "overrides", "OPTION=VALUE", multiple=True,
-                doc="Set a broker option of Kafka; may be repeated. Wins over KWIRE_... variables and the file."),
+                doc="Set a broker option of Kafka; repeatable. Wins over variables and the file."),
     StartOption(("--profile",), "profile", "PROFILE", choices=("dev", "kafka"), variable="KWIRE_PROFILE",
                 doc="dev: made for one developer's machine (kwire config describe --profile). kafka: Kafka's defaults."),
     StartOption(("--log-format",), "log_format", "FORMAT", choices=("text", "json"), variable="KWIRE_LOG_FORMAT",

@@ -19,6 +19,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from kwire.ids import TopicPartition
@@ -123,6 +124,10 @@ class Files:
         """Bytes of the file; FileNotFoundError when it is missing."""
         return os.stat(path).st_size
 
+    def modified_ms(self, path: str) -> int:
+        """When the file was last written, ms since the epoch."""
+        return os.stat(path).st_mtime_ns // 1_000_000
+
     def truncate(self, file: OpenFile, size: int) -> None:
         """Cut or (sparsely) extend the file to `size` bytes."""
         os.ftruncate(file.fd, size)
@@ -145,10 +150,8 @@ class Files:
 
     def unlink(self, path: str) -> None:
         """Remove a file; a missing one is no error."""
-        try:
+        with suppress(FileNotFoundError):
             os.unlink(path)
-        except FileNotFoundError:
-            pass
 
     def make_directory(self, path: str) -> None:
         """Create one directory; FileExistsError when it is there."""

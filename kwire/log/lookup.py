@@ -54,14 +54,33 @@ def _in_batch(segment: LogSegment, batch: StoredBatch, timestamp: int, start_off
 
 
 def max_timestamp_offset(log: Log) -> TimestampOffset | None:
-    """The first record with the log's largest timestamp; None for a log without timestamps."""
+    """The first record with the largest timestamp, at or behind the log's start; None for a log without timestamps."""
     best: LogSegment | None = None
     largest = NO_TIMESTAMP
-    for segment in log.segments:
+    for segment, _ in log.segments.from_offset(log.log_start_offset):
         if segment.size:
-            found = segment.largest_timestamp_and_offset()[0]
+            found = _largest_behind(segment, log.log_start_offset)
             if found > largest:
                 best, largest = segment, found
     if best is None:
         return None
     return _in_segment(best, largest, log.log_start_offset)
+
+
+def _largest_behind(segment: LogSegment, start_offset: int) -> int:
+    """The segment's largest timestamp among the records from `start_offset` on."""
+    if start_offset <= segment.base_offset:
+        return segment.largest_timestamp_and_offset()[0]
+    # DeleteRecords put the start amid this segment: what the segment remembers may lie before it.
+    largest = NO_TIMESTAMP
+    for position, header in segment.batches(segment.locate(start_offset)):
+        if header.max_timestamp <= largest:
+            continue
+        if header.base_offset >= start_offset:
+            largest = header.max_timestamp
+        else:
+            from kwire.wire.records import read_records
+
+            records = read_records(segment.bytes_at(position, header.size))
+            largest = max((record.timestamp for record in records if record.offset >= start_offset), default=largest)
+    return largest

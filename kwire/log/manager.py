@@ -1,81 +1,339 @@
-"""All logs of the broker, over its log directories."""
+"""All logs of a broker, over its log directories (`log.dirs`).
+
+`open` locks the directories and finds what is there; after a clean stop that is all, and each log is opened when it is first asked for
+something. After a crash every log is recovered before `open` returns. Nothing runs by itself: the broker calls `run_retention`, `flush_due`,
+`checkpoint_*` and `remove_due` when `next_deadline` says so, and flushes closed segments in a thread.
+"""
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from kwire.ids import ZERO_UUID, TopicPartition, uuid_text
+from kwire.errors import ErrorCode, KafkaError
+from kwire.ids import ZERO_UUID, TopicPartition
+from kwire.log import checkpoints, recovery
 from kwire.log.config import LogConfig
-from kwire.log.files import FILES, Files
-from kwire.log.leader_epochs import FILE_NAME, LeaderEpochs
+from kwire.log.directory import DirectoryUnusableError, LogDirectory, LogDirectoryError
+from kwire.log.files import (
+    DELETE_DIR_SUFFIX,
+    FILES,
+    STRAY_DIR_SUFFIX,
+    Files,
+    marked_directory_name,
+    parse_marked_directory,
+    parse_partition_directory,
+)
 from kwire.log.log import Log
-from kwire.log.producer_state import ProducerStateManager
-from kwire.log.segments import LogSegments
+
+logger = logging.getLogger(__name__)
 
 
 class LogManager:
-    """Opens, creates, and closes logs."""
+    """Opens, creates, deletes and closes logs, and keeps the directories' checkpoints."""
 
     def __init__(
         self,
-        directories: Sequence[Path],
+        directories: Sequence[LogDirectory | Path | str],
         *,
         default_config: LogConfig,
         config_for: Callable[[str], LogConfig],
         broker_id: int,
         cluster_id: str,
+        draw_jitter_ms: Callable[[int], int] = lambda maximum: 0,
+        unique_name: Callable[[], str] = lambda: "0" * 32,
         files: Files = FILES,
     ) -> None:
-        self._directories = [os.fspath(directory) for directory in directories]
-        self._default_config = default_config
+        """A directory that is locked already comes as a LogDirectory. `draw_jitter_ms(maximum)` and `unique_name()` (32 hex digits) come from whoever owns randomness."""
+        self.directories = [
+            directory if isinstance(directory, LogDirectory) else LogDirectory(os.path.abspath(directory), files)
+            for directory in directories
+        ]
+        self.default_config = default_config
         self._config_for = config_for
         self._broker_id = broker_id
         self._cluster_id = cluster_id
+        self._draw_jitter_ms = draw_jitter_ms
+        self._unique_name = unique_name
         self._files = files
         self._logs: dict[TopicPartition, Log] = {}
+        self._home: dict[TopicPartition, LogDirectory] = {}
+        self._removals: list[tuple[int, tuple[str, ...]]] = []
+
+    # Opening and closing.
 
     def open(self, now_ms: int) -> None:
-        """Create the directories."""
-        for directory in self._directories:
-            os.makedirs(directory, exist_ok=True)
+        """Lock and read all directories, recover what was not stopped cleanly.
+
+        A directory that cannot be used stays offline; LogDirectoryError when that holds for all of them, or for any that is locked or another
+        broker's.
+        """
+        unusable: list[DirectoryUnusableError] = []
+        try:
+            for directory in self.directories:
+                try:
+                    self._open_directory(directory, now_ms)
+                except DirectoryUnusableError as error:
+                    logger.error("%s", error)
+                    unusable.append(error)
+                    directory.error = OSError(str(error))
+        except LogDirectoryError:
+            for directory in self.directories:
+                directory.release()
+            raise
+        if len(unusable) == len(self.directories):
+            raise unusable[0]
+
+    def _open_directory(self, directory: LogDirectory, now_ms: int) -> None:
+        clean = directory.open(self._broker_id, self._cluster_id, now_ms)
+        recovery_points = directory.read_checkpoint(checkpoints.RECOVERY_POINTS)
+        high_watermarks = directory.read_checkpoint(checkpoints.HIGH_WATERMARKS)
+        starts = directory.read_checkpoint(checkpoints.LOG_STARTS)
+        unclean: list[Log] = []
+        for name in self._files.names(directory.path):
+            if name.endswith(DELETE_DIR_SUFFIX) and parse_marked_directory(name):
+                self._remove_later((directory.path_of(name),), self.default_config.file_delete_delay_ms, now_ms)
+                continue
+            topic_partition = parse_partition_directory(name)
+            if topic_partition is None or not os.path.isdir(directory.path_of(name)):
+                continue
+            if topic_partition in self._logs:
+                raise LogDirectoryError(
+                    f"{topic_partition} is in two log directories: {self._logs[topic_partition].directory} "
+                    f"and {directory.path_of(name)}; move one of them away"
+                )
+            config = self._config_for(topic_partition.topic)
+            start = starts.get(topic_partition, 0)
+            log = Log(
+                topic_partition,
+                ZERO_UUID,
+                directory.path_of(name),
+                config,
+                self._files,
+                self,
+                created_ms=now_ms,
+                loader=lambda log, start=start: recovery.load(log, clean=clean, checkpointed_start=start),  # type: ignore[misc]
+            )
+            point = recovery_points.get(topic_partition, 0)
+            log.expect(
+                log_end_offset=recovery_points.get(topic_partition) if clean else None,
+                high_watermark=high_watermarks.get(topic_partition, 0),
+                recovery_point=point,
+            )
+            self._logs[topic_partition] = log
+            self._home[topic_partition] = directory
+            if not clean:
+                unclean.append(log)
+        for log in unclean:
+            if directory.is_online:
+                self._recover(log)
+
+    def _recover(self, log: Log) -> None:
+        try:
+            log.load()
+        except KafkaError as error:
+            logger.error("%s cannot be recovered: %s", log.topic_partition, error)
+
+    def close(self, *, clean: bool = True) -> None:
+        """Stop. `clean` writes everything out, then the checkpoints, then the clean-shutdown markers."""
+        for directory in self.directories:
+            if clean and directory.is_online:
+                try:
+                    for log in self.logs_of(directory):
+                        log.close()
+                    self._checkpoint(directory, sync=True)
+                    directory.mark_clean()
+                except OSError as error:
+                    directory.fail(error)
+            directory.release(remove_name=clean and directory.is_online)
+        self._logs.clear()
+        self._home.clear()
+
+    # Logs.
 
     def get(self, topic_partition: TopicPartition) -> Log | None:
         """The log, if it is here."""
         return self._logs.get(topic_partition)
 
+    def logs(self) -> Iterator[Log]:
+        """All logs, in no order."""
+        return iter(self._logs.values())
+
     def get_or_create(self, topic_partition: TopicPartition, topic_id: bytes, config: LogConfig, now_ms: int) -> Log:
-        """The log, made on first call."""
+        """The log; a new one goes to the directory with the fewest partitions (Kafka's choice).
+
+        A log that is there under another topic id belonged to a deleted topic of the same name: it is put aside as `-stray`.
+        KAFKA_STORAGE_ERROR when no directory is online, or the log's own is offline.
+        """
         log = self._logs.get(topic_partition)
         if log is not None:
-            return log
-        directory = os.path.join(self._directories[0], str(topic_partition))
-        self._files.make_directory(directory)
-        if topic_id != ZERO_UUID:
-            text = f"version: 0\ntopic_id: {uuid_text(topic_id)}"
-            self._files.create_file(os.path.join(directory, "partition.metadata"), text.encode())
-        segments = LogSegments(directory, self._files, [])
-        segments.add(0, config, now_ms)
+            self._identify(log)
+            if ZERO_UUID in (log.topic_id, topic_id) or log.topic_id == topic_id:
+                if log.topic_id == ZERO_UUID != topic_id:
+                    log.adopt_topic_id(topic_id)
+                if log.is_failed:
+                    raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{log.directory} is offline")
+                log.config = config
+                return log
+            logger.warning("%s has another topic id than the cluster's topic: put aside", log.directory)
+            self._put_aside(log, STRAY_DIR_SUFFIX)
+        directory = self._emptiest()
         log = Log(
             topic_partition,
             topic_id,
-            directory,
+            directory.path_of(str(topic_partition)),
             config,
             self._files,
-            segments=segments,
-            epochs=LeaderEpochs(os.path.join(directory, FILE_NAME), self._files),
-            producers=ProducerStateManager(),
-            failed=lambda error: None,
+            self,
+            created_ms=now_ms,
         )
         self._logs[topic_partition] = log
+        self._home[topic_partition] = directory
         return log
 
-    def logs(self) -> Iterator[Log]:
-        """All logs."""
-        return iter(self._logs.values())
+    def _identify(self, log: Log) -> None:
+        if log.topic_id == ZERO_UUID:
+            path = os.path.join(log.directory, checkpoints.PARTITION_METADATA)
+            log.topic_id = checkpoints.parse_partition_metadata(self._files.read_file(path))
 
-    def close(self, *, clean: bool = True) -> None:
-        """Close all logs."""
-        for log in self._logs.values():
-            log.close()
+    def _emptiest(self) -> LogDirectory:
+        online = [directory for directory in self.directories if directory.is_online]
+        if not online:
+            raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, "no log directory is online")
+        if len(online) == 1:
+            return online[0]
+        counts = dict.fromkeys(online, 0)
+        for directory in self._home.values():
+            if directory in counts:
+                counts[directory] += 1
+        return min(online, key=counts.__getitem__)
+
+    def delete(self, topic_partition: TopicPartition, now_ms: int) -> None:
+        """Forget the log; its directory is renamed to `-delete`, and removed after `file.delete.delay.ms`."""
+        log = self._logs.get(topic_partition)
+        if log is not None:
+            path = self._put_aside(log, DELETE_DIR_SUFFIX)
+            if path is not None:
+                self._remove_later((path,), log.config.file_delete_delay_ms, now_ms)
+
+    def _put_aside(self, log: Log, suffix: str) -> str | None:
+        directory = self._home.pop(log.topic_partition)
+        del self._logs[log.topic_partition]
+        name = marked_directory_name(log.topic_partition, self._unique_name(), suffix)
+        path = directory.path_of(name)
+        log.is_failed = True
+        try:
+            self._files.rename(log.directory, path)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            directory.fail(error)
+            return None
+        return path
+
+    # What logs ask for (`LogHost`).
+
+    def storage_failed(self, log: Log, error: OSError) -> None:
+        """The log's directory goes offline with all its logs."""
+        directory = self._home.get(log.topic_partition)
+        if directory is not None and directory.is_online:
+            directory.fail(error)
+            for other in self.logs_of(directory):
+                other.is_failed = True
+
+    def remove_later(self, paths: Sequence[str], delay_ms: int, now_ms: int) -> None:
+        """Unlink files after `delay_ms`."""
+        if paths:
+            self._remove_later(tuple(paths), delay_ms, now_ms)
+
+    def _remove_later(self, paths: tuple[str, ...], delay_ms: int, now_ms: int) -> None:
+        self._removals.append((now_ms + delay_ms, paths))
+
+    def segment_jitter_ms(self, config: LogConfig) -> int:
+        """How much earlier than `segment.ms` a log rolls, so that many do not roll at once."""
+        return self._draw_jitter_ms(config.segment_jitter_ms) if config.segment_jitter_ms else 0
+
+    # What the broker calls from time to time.
+
+    def remove_due(self, now_ms: int) -> int:
+        """Remove the files and directories whose delay is over; how many removals."""
+        due = [paths for deadline, paths in self._removals if deadline <= now_ms]
+        self._removals = [(deadline, paths) for deadline, paths in self._removals if deadline > now_ms]
+        for path in (path for paths in due for path in paths):
+            try:
+                if path.endswith(DELETE_DIR_SUFFIX):
+                    self._files.remove_directory(path)
+                else:
+                    self._files.unlink(path)
+            except OSError as error:
+                logger.warning("%s is not removed: %s", path, error)
+        return len(due)
+
+    def next_deadline(self) -> int | None:
+        """When `remove_due` has something to do, ms; None for never."""
+        return min((deadline for deadline, _ in self._removals), default=None)
+
+    def run_retention(self, now_ms: int) -> int:
+        """Drop what retention lets go, in all logs; how many segments."""
+        count = 0
+        for log in list(self._logs.values()):
+            if not log.is_failed:
+                try:
+                    count += log.delete_old_segments(now_ms)
+                except KafkaError as error:
+                    logger.error("retention of %s: %s", log.topic_partition, error)
+        return count
+
+    def flush_due(self, now_ms: int) -> int:
+        """Flush the logs whose `flush.ms` is over; how many."""
+        due = [
+            log
+            for log in self._logs.values()
+            if log.has_unflushed_messages and not log.is_failed and now_ms - log.last_flush_ms >= log.config.flush_ms
+        ]
+        for log in due:
+            try:
+                log.flush(now_ms)
+            except KafkaError as error:
+                logger.error("flush of %s: %s", log.topic_partition, error)
+        return len(due)
+
+    def expire_producers(self, now_ms: int, expiration_ms: int) -> int:
+        """Forget idle producers (`producer.id.expiration.ms`) in the logs that are open; how many."""
+        return sum(log.producers.remove_expired(now_ms, expiration_ms) for log in self._logs.values() if log.is_loaded)
+
+    def checkpoint(self, now_ms: int) -> None:
+        """Write recovery points, high watermarks and log starts of all directories."""
+        for directory in self.directories:
+            if directory.is_online:
+                self._checkpoint(directory, sync=False)
+
+    def checkpoint_high_watermarks(self) -> None:
+        """Write the high watermarks alone (`replica.high.watermark.checkpoint.interval.ms`)."""
+        for directory in self.directories:
+            marks = {log.topic_partition: log.high_watermark for log in self.logs_of(directory)}
+            directory.write_checkpoint(checkpoints.HIGH_WATERMARKS, marks, sync=False)
+
+    def _checkpoint(self, directory: LogDirectory, *, sync: bool) -> None:
+        logs = list(self.logs_of(directory))
+        for log in logs:
+            if log.is_loaded:
+                log.write_metadata()
+        points = {log.topic_partition: log.recovery_point for log in logs}
+        marks = {log.topic_partition: log.high_watermark for log in logs}
+        starts = directory.read_checkpoint(checkpoints.LOG_STARTS)
+        starts = {log.topic_partition: starts[log.topic_partition] for log in logs if log.topic_partition in starts}
+        for log in logs:
+            if log.is_loaded:
+                starts.pop(log.topic_partition, None)
+                if log.log_start_offset > next(iter(log.segments)).base_offset:
+                    starts[log.topic_partition] = log.log_start_offset
+        directory.write_checkpoint(checkpoints.RECOVERY_POINTS, points, sync=sync)
+        directory.write_checkpoint(checkpoints.HIGH_WATERMARKS, marks, sync=sync)
+        directory.write_checkpoint(checkpoints.LOG_STARTS, starts, sync=sync)
+
+    def logs_of(self, directory: LogDirectory) -> Iterator[Log]:
+        """The logs in one directory, in no order."""
+        return (log for log in list(self._logs.values()) if self._home[log.topic_partition] is directory)

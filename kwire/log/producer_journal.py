@@ -11,7 +11,6 @@ from kwire.log.producer_snapshot import CorruptSnapshotError, decode_snapshot, e
 from kwire.log.producer_state import Marker, ProducerState
 from kwire.wire.record_batch import BatchHeader, Buffer
 
-
 logger = logging.getLogger(__name__)
 
 
@@ -19,10 +18,11 @@ def marker_of(batch: Buffer, header: BatchHeader) -> Marker | None:
     """What the control batch at the start of `batch` says of a transaction; None for any other batch."""
     if not header.is_control or not header.has_producer:
         return None
-    from kwire.wire.control import read_end_txn_marker
+    from kwire.wire.control import read_end_transaction_marker
+    from kwire.wire.records import read_records
 
-    found = read_end_txn_marker(batch)
-    return None if found is None else Marker(found.is_commit, found.coordinator_epoch)
+    found = read_end_transaction_marker(read_records(batch)[0])
+    return None if found is None else Marker(found.committed, found.coordinator_epoch)
 
 
 class ProducerJournal:

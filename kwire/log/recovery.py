@@ -142,7 +142,7 @@ def load(log: Log, *, clean: bool, checkpointed_start: int) -> None:
         _discard(log, segments)
         segments.clear()
         end = start
-    log.segments = LogSegments(directory, files, segments, jitter_ms=config.segment_jitter_ms)
+    log.segments = LogSegments(directory, files, segments, jitter_ms=log.host.segment_jitter_ms(config))
     if not segments:
         log.segments.add(start, config, log.created_ms)
     log.log_start_offset = start

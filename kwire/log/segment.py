@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 from kwire.log.files import INDEX_SUFFIX, LOG_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX, Files, OpenFile, offset_name
@@ -157,11 +158,9 @@ class LogSegment:
 
     def _cut_back(self, size: int) -> None:
         """Take back a partial write, so that no torn batch stands in the middle when the disk has room again."""
-        try:
+        # If this fails too, the directory is offline anyway, and recovery cuts the torn tail off.
+        with suppress(OSError):
             self._files.truncate(self.file, size)
-        except OSError:
-            # The directory goes offline anyway; recovery cuts the torn tail off.
-            pass
 
     def _remember(self, base_offset: int, position: int) -> None:
         positions = self._positions
@@ -271,6 +270,11 @@ class LogSegment:
             self._largest = largest
         return self._largest
 
+    def largest_timestamp_or_mtime(self) -> int:
+        """What retention by time goes by: the largest timestamp, or when the file was last written if no record has one."""
+        largest = self.largest_timestamp_and_offset()[0]
+        return largest if largest >= 0 else self._files.modified_ms(self.log_path)
+
     # Life cycle.
 
     def next_offset(self) -> int:
@@ -302,6 +306,13 @@ class LogSegment:
         self.time_index.append_if_later(*self.largest_timestamp_and_offset())
         self.index.trim()
         self.time_index.trim()
+
+    def create_files(self) -> None:
+        """The empty files that Kafka expects of a segment: a clean stop leaves them even where nothing was appended."""
+        if self.size == 0:
+            self._file = self._file or self._files.open(self.log_path, create=True)
+            self.index.trim()
+            self.time_index.trim()
 
     def begin_rebuild(self) -> None:
         """Empty the indexes, before `reindex` is told of each batch."""

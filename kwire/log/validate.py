@@ -66,6 +66,13 @@ class AppendRefused(KafkaError):
         self.log_start_offset = -1
         self.record_errors: list[tuple[int, str]] = []
 
+    @classmethod
+    def within_log(cls, error: KafkaError, log_start_offset: int) -> AppendRefused:
+        """Another rule's refusal (producer state), answered with the log's start and without a text."""
+        refusal = cls(error.code, error.message or error.code.name)
+        refusal.log_start_offset = log_start_offset
+        return refusal
+
 
 class RecordsInvalid(AppendRefused):
     """Some records of the batch cannot be taken, so none is; `record_errors` says which and why."""
@@ -130,8 +137,8 @@ def one_batch_of_magic_2(records: memoryview, produce_version: int) -> memoryvie
     return records[:size]
 
 
-def one_batch_of_any_magic(records: memoryview, config: LogConfig, now_ms: int) -> memoryview:
-    """Produce v0 to v2: one batch of magic 2 as it is, a message set of magic 0 or 1 converted; empty for no message."""
+def one_batch_of_any_magic(records: memoryview) -> memoryview:
+    """Produce v0 to v2: a batch of magic 2 as it is, a message set of magic 0 or 1 converted; empty without a message."""
     size = first_batch_size(records)
     if not size:
         return records[:0]
@@ -139,7 +146,28 @@ def one_batch_of_any_magic(records: memoryview, config: LogConfig, now_ms: int) 
         if first_batch_size(records[size:]):
             raise AppendRefused(ErrorCode.INVALID_RECORD, "there is more than one batch of magic 2")
         return records[:size]
-    raise AppendRefused(ErrorCode.UNSUPPORTED_FOR_MESSAGE_FORMAT, "message sets of magic 0 and 1 are not converted yet")
+    return _converted(records)
+
+
+def _converted(message_set: memoryview) -> memoryview:
+    """A message set of magic 0 or 1 as one batch of magic 2, under the codec of its first message (Kafka's `LogValidator`)."""
+    from kwire.wire.compression import CompressionError
+    from kwire.wire.conversion import to_v2
+    from kwire.wire.legacy import message_batches
+    from kwire.wire.records import InvalidRecordError
+
+    try:
+        sets = list(message_batches(message_set))
+        records = [record for one in sets for record in one.records]
+        if not records:
+            raise AppendRefused(ErrorCode.INVALID_RECORD, "the message set holds no record")
+        return memoryview(to_v2(records, base_offset=0, partition_leader_epoch=-1, compression=sets[0].compression))
+    except CorruptRecordError as error:
+        raise AppendRefused(ErrorCode.CORRUPT_MESSAGE, str(error), names_log_start=False) from None
+    except InvalidRecordError as error:
+        raise AppendRefused(ErrorCode.INVALID_RECORD, str(error)) from None
+    except CompressionError as error:
+        raise AppendRefused(ErrorCode.UNKNOWN_SERVER_ERROR, str(error)) from None
 
 
 def valid_batch(batch: memoryview, config: LogConfig, now_ms: int) -> ValidBatch:
@@ -156,6 +184,16 @@ def valid_batch(batch: memoryview, config: LogConfig, now_ms: int) -> ValidBatch
         set_max_timestamp(batch, 0, timestamp_type, max_timestamp)
         header = BatchHeader._make(HEADER.unpack_from(batch))
     return ValidBatch(batch, header)
+
+
+def check_fits_segment(size: int, config: LogConfig) -> None:
+    """A batch lies in one segment, whole: RECORD_LIST_TOO_LARGE (Kafka's RecordBatchTooLargeException)."""
+    if size > config.segment_bytes:
+        raise AppendRefused(
+            ErrorCode.RECORD_LIST_TOO_LARGE,
+            f"a batch of {size} bytes is larger than segment.bytes, {config.segment_bytes}",
+            names_log_start=False,
+        )
 
 
 def _checked_frame(batch: memoryview, config: LogConfig) -> BatchHeader:

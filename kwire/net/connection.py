@@ -214,7 +214,10 @@ class Connection(asyncio.BufferedProtocol):
             self._regulate_reading()
 
     def eof_received(self) -> bool:
-        """The peer sends no more. The complete requests that it left are answered first, as Kafka does."""
+        """The peer sends no more. The complete requests that it left are handled first, as Kafka does.
+
+        If there are none but the one in work, the peer is taken to be gone, so that a long poll ends with its client.
+        """
         self._eof = True
         if self._in_work is not None and not self._reader.has_frame:
             return False
@@ -311,8 +314,9 @@ class Connection(asyncio.BufferedProtocol):
         if reply is CLOSE:
             self.close()
             return False
-        future: asyncio.Future[Reply] = asyncio.ensure_future(reply, loop=self.loop)  # type: ignore[arg-type]
-        self._in_work = future  # narrowed to an awaitable; anything else raises TypeError in ensure_future
+        # What is left is an awaitable; ensure_future refuses anything else with TypeError.
+        future: asyncio.Future[Reply] = asyncio.ensure_future(cast(Awaitable[Reply], reply), loop=self.loop)
+        self._in_work = future
         self._lent_scratch = self._reader.detach()
         future.add_done_callback(self._reply_ready)
         return False

@@ -49,7 +49,8 @@ class ReplicaManager:
     """Partitions by name; leadership as the controller decided it.
 
     `settings_for` makes a topic's settings from its overrides. `on_leadership` callbacks are told of every partition
-    whose leadership this broker gained or lost: `(topic_partition, leader_epoch, is_leader)`.
+    whose leadership this broker gained or lost: `(topic_partition, leader_epoch, is_leader)`; `on_deleted` callbacks of
+    partitions that are gone for good.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class ReplicaManager:
         self._now_ms = now_ms
         self._partitions: dict[TopicPartition, Partition] = {}
         self.on_leadership: list[Callable[[TopicPartition, int, bool], None]] = []
+        self.on_deleted: list[Callable[[list[TopicPartition]], None]] = []
 
     def __iter__(self) -> Iterator[Partition]:
         return iter(self._partitions.values())
@@ -112,6 +114,7 @@ class ReplicaManager:
 
     async def stop(self, names: Iterable[TopicPartition], *, delete: bool) -> None:
         """Give these partitions up; with `delete`, their logs too."""
+        names = list(names)
         for name in names:
             partition = self._partitions.pop(name, None)
             if partition is None:
@@ -123,6 +126,9 @@ class ReplicaManager:
                 self._tell(partition)
             if delete:
                 self._logs.delete(name, self._now_ms())
+        if delete:
+            for callback in self.on_deleted:
+                callback(names)
 
     def reconfigure(self, topic: str, overrides: Mapping[str, str]) -> None:
         """Apply a topic's changed options to its logs at once."""

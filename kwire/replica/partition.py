@@ -94,15 +94,18 @@ class Partition:
         """
         self.check_leader()
         if required_acks == -1:
-            effective_minimum = min(self.min_insync_replicas, len(self.replicas))
-            if len(self.in_sync_replicas) < effective_minimum:
-                raise KafkaError(
-                    ErrorCode.NOT_ENOUGH_REPLICAS,
-                    f"{len(self.in_sync_replicas)} of {effective_minimum} required replicas are in sync",
-                )
+            self._check_in_sync_replicas()
         info = self.log.append_as_leader(
             records, leader_epoch=self.leader_epoch, now_ms=now_ms, produce_version=produce_version
         )
+        self._advance_high_watermark()
+        return info
+
+    def append_own(self, records: memoryview, *, now_ms: int) -> LogAppendInfo:
+        """Append a batch that this broker made (a coordinator's records), with the checks of acks=all."""
+        self.check_leader()
+        self._check_in_sync_replicas()
+        info = self.log.append_as_leader(records, leader_epoch=self.leader_epoch, now_ms=now_ms, from_client=False)
         self._advance_high_watermark()
         return info
 
@@ -126,6 +129,14 @@ class Partition:
         start = self.log.delete_records(target)
         self.wake()
         return start
+
+    def _check_in_sync_replicas(self) -> None:
+        effective_minimum = min(self.min_insync_replicas, len(self.replicas))
+        if len(self.in_sync_replicas) < effective_minimum:
+            raise KafkaError(
+                ErrorCode.NOT_ENOUGH_REPLICAS,
+                f"{len(self.in_sync_replicas)} of {effective_minimum} required replicas are in sync",
+            )
 
     def _advance_high_watermark(self) -> None:
         if self.in_sync_replicas == [self.local_id] and self.is_leader:

@@ -121,9 +121,9 @@ class Model:
         self.key = ranges.key if ranges else None
         self.prefix = ranges.prefix if ranges else None
         said = cls.__dict__
-        plain = WireField("0+", None, None, ..., None, False, None, None)
+        plain = WireField()
         self.fields = [
-            Field(cls, name, text, said.get(name, plain)) for name, text in said.get("__annotations__", {}).items()
+            Field(cls, name, text, said.get(name, plain)) for name, text in cls.__annotations__.items()
         ]
         self.names = tuple(field.name for field in self.fields)
 
@@ -160,7 +160,7 @@ def model_of(cls: type) -> Model:
         model = _MODELS[cls] = Model(cls)
         for field in model.fields:
             setattr(cls, field.name, _Fresh(field.name, field.factory) if field.factory else field.default)
-        cls.__init__ = _constructor(model.fields)  # type: ignore[misc]
+        cls.__init__ = _constructor(model.fields)  # type: ignore[misc]  # the first real constructor of the class
     return model
 
 

@@ -29,6 +29,8 @@ Header = tuple[bytes, bytes | None]
 
 MAX_INT64 = (1 << 63) - 1
 
+_NO_HEADERS: Sequence[Header] = ()
+
 
 class InvalidRecordError(WireError):
     """Records that do not fit their batch (Kafka's InvalidRecordException).
@@ -83,8 +85,8 @@ def parse(
     append_time: int | None,
     base_sequence: int,
     out: list[Record],
-) -> None:
-    """Append `count` records to `out`, which tells the caller how far it got when something is wrong."""
+) -> int:
+    """Append `count` records to `out`, which tells the caller how far it got; the position after the last."""
     pos = 0
     for index in range(count):
         n = data[pos]
@@ -128,20 +130,15 @@ def parse(
             if n > 16383:
                 n, pos = long_varint(data, pos - 2, 5)
         value = None if n & 1 else data[pos : (pos := pos + (n >> 1))]
-        headers: Sequence[Header] = ()
-        if data[pos]:
-            headers, pos = read_headers(data, pos, end, index)
-        else:
-            pos += 1
+        headers, pos = read_headers(data, pos, end, index) if data[pos] else (_NO_HEADERS, pos + 1)
         if pos != end:
             raise InvalidRecordError(index, f"its fields end {pos - end:+} bytes from where its length says")
         sequence = (base_sequence + delta) & 0x7FFFFFFF if base_sequence >= 0 else -1
         out.append(tuple.__new__(Record, (base_offset + delta, timestamp, key, value, headers, sequence)))
-    if pos != len(data):
-        raise InvalidRecordError(-1, f"{len(data) - pos} bytes are left after the last of {count} records")
+    return pos
 
 
-def read_headers(data: bytes, pos: int, end: int, index: int) -> tuple[list[Header], int]:
+def read_headers(data: bytes, pos: int, end: int, index: int) -> tuple[Sequence[Header], int]:
     """The headers at `pos` of the record that ends at `end`, and the position after them."""
     n, pos = long_varint(data, pos, 5)
     # A header takes two bytes at least, which bounds the loop by the bytes there are.
@@ -163,6 +160,28 @@ def read_headers(data: bytes, pos: int, end: int, index: int) -> tuple[list[Head
             pos += size >> 1
         headers.append((key, value))
     return headers, pos
+
+
+def skip_headers(data: bytes, pos: int, end: int, index: int) -> int:
+    """The position after the headers at `pos`; IndexError or InvalidRecordError where they are wrong."""
+    n, pos = long_varint(data, pos, 5)
+    if n & 1 or (n >> 1) * 2 > end - pos:
+        raise InvalidRecordError(index, f"{(n >> 1) ^ -(n & 1)} headers with {end - pos} bytes left")
+    for _ in range(n >> 1):
+        n = data[pos]
+        pos += 1
+        if n > 127:
+            n, pos = long_varint(data, pos - 1, 5)
+        if n & 1:
+            raise InvalidRecordError(index, f"header key of {(n >> 1) ^ -(n & 1)} bytes")
+        pos += n >> 1
+        n = data[pos]
+        pos += 1
+        if n > 127:
+            n, pos = long_varint(data, pos - 1, 5)
+        if not n & 1:
+            pos += n >> 1
+    return pos
 
 
 def walk_records(
@@ -219,7 +238,7 @@ def walk_records(
                 n, pos = long_varint(data, pos - 2, 5)
         if not n & 1:
             pos += n >> 1
-        pos = read_headers(data, pos, end, index)[1] if data[pos] else pos + 1
+        pos = skip_headers(data, pos, end, index) if data[pos] else pos + 1
         if pos != end:
             raise IndexError
     return pos
@@ -266,7 +285,7 @@ def varint(value: int) -> bytes:
 
 
 _NULL = varint(-1)
-_NO_HEADERS = varint(0)
+_ZERO = varint(0)
 
 
 def encode_record(
@@ -287,7 +306,7 @@ def encode_record(
             key or b"",
             _NULL if value is None else size_of(len(value)),
             value or b"",
-            encode_headers(headers) if headers else _NO_HEADERS,
+            encode_headers(headers) if headers else _ZERO,
         )
     )
     return varint(len(body)) + body

@@ -15,6 +15,9 @@ MIN_RUN = 8
 """Shorter runs are walked more cheaply one by one."""
 
 _MAX_RUN = 2048
+_MAX_HEADERS = 16
+"""Records with more headers are walked one by one: every length is a column."""
+
 _OFFSETS_PER_MIDDLE_CYCLE = 8192
 _MAX_OFFSET_DELTA = 1 << 20
 
@@ -63,26 +66,48 @@ def walk_run(data: bytes, pos: int, index: int, count: int) -> Run | None:
         time_at = at + 1
         _, offset_at = long_varint(data, time_at, 10)
         _, key_at = long_varint(data, offset_at, 5)
-        key_size, at = long_varint(data, key_at, 5)
-        value_at = at if key_size & 1 else at + (key_size >> 1)
-        value_size, headers_at = long_varint(data, value_at, 5)
-        value_end = headers_at if value_size & 1 else headers_at + (value_size >> 1)
-        if value_end != end - 1 or data[value_end] or key_at > end:
-            return None
+        columns = _length_columns(data, key_at, end)
     except (IndexError, OverflowError):
         return None
     # The number of bytes of an offset delta changes at 64 and 8192, the third byte every 8192 after that.
     limit = 64 if index < 64 else (index // _OFFSETS_PER_MIDDLE_CYCLE + 1) * _OFFSETS_PER_MIDDLE_CYCLE
     rows = min(limit - index, count - index, (len(data) - pos) // stride, _MAX_RUN)
-    for column in (*range(pos, time_at - 1), *range(key_at, at), *range(value_at, headers_at), value_end):
+    for column in (*range(pos, time_at - 1), *columns):
         if rows < MIN_RUN:
             return None
         cells = data[column : column + (rows - 1) * stride + 1 : stride]
         rows = len(cells) - len(cells.lstrip(cells[:1]))
     if rows < MIN_RUN or not _offsets_count_up(data, offset_at, key_at - offset_at, stride, index, rows):
         return None
-    run = Run(rows, pos + rows * stride, not key_size & 1)
+    run = Run(rows, pos + rows * stride, not data[key_at] & 1)
     return run if _find_timestamps(data, time_at, offset_at - time_at, stride, index, run) else None
+
+
+def _length_columns(data: bytes, pos: int, end: int) -> list[int]:
+    """Where the record whose key is at `pos` has its lengths and header count; IndexError if it is wrong."""
+    columns: list[int] = []
+    _, pos = _string(data, pos, columns)
+    _, pos = _string(data, pos, columns)
+    count, at = long_varint(data, pos, 5)
+    columns += range(pos, at)
+    pos = at
+    if count & 1 or count >> 1 > _MAX_HEADERS:
+        raise IndexError
+    for _ in range(count >> 1):
+        key_size, pos = _string(data, pos, columns)
+        if key_size & 1:
+            raise IndexError
+        _, pos = _string(data, pos, columns)
+    if pos != end:
+        raise IndexError
+    return columns
+
+
+def _string(data: bytes, pos: int, columns: list[int]) -> tuple[int, int]:
+    """The zigzag length at `pos` and the position after the bytes it counts."""
+    size, at = long_varint(data, pos, 5)
+    columns += range(pos, at)
+    return size, at if size & 1 else at + (size >> 1)
 
 
 def _offsets_count_up(data: bytes, at: int, width: int, stride: int, index: int, rows: int) -> bool:

@@ -118,11 +118,13 @@ def _parsed(data: bytes, header: BatchHeader) -> list[Record]:
     append_time = header.max_timestamp if header.timestamp_type == LOG_APPEND_TIME else None
     out: list[Record] = []
     try:
-        parse(
+        end = parse(
             data, header.record_count, header.base_offset, header.base_timestamp, append_time, header.base_sequence, out
         )
     except (IndexError, OverflowError) as error:
         raise InvalidRecordError(len(out), f"the record ends too early ({error})") from None
+    if end != len(data):
+        raise InvalidRecordError(-1, f"{len(data) - end} bytes are left after the last of {len(out)} records")
     return out
 
 
@@ -180,16 +182,21 @@ def _walk(data: bytes, count: int, null_keys: list[int]) -> tuple[int, int, int]
             steps = min(steps * 2, 256)
     if pos != len(data):
         raise IndexError
-    max_delta = max(delta for _, delta in stamps)
-    index_of_max = min(at for at, delta in stamps if delta == max_delta)
-    return max_delta, index_of_max, min(delta for _, delta in stamps)
+    index_of_max, max_delta = stamps[0]
+    min_delta = max_delta
+    for at, delta in stamps:
+        if delta > max_delta:
+            index_of_max, max_delta = at, delta
+        elif delta < min_delta:
+            min_delta = delta
+    return max_delta, index_of_max, min_delta
 
 
 def check_lengths(buf: Buffer, pos: int = 0, *, max_decompressed: int = MAX_DECOMPRESSED_BYTES) -> int:
     """Follow only the records' lengths through the batch at `pos`; the record count, or the errors of `check_records`.
 
-    It proves that the batch holds as many records as its header says and nothing else. Timestamps, null keys and what is
-    inside of a record stay unseen, so it serves where the header's max timestamp is believed: batches that another
+    It proves that the batch holds as many records as its header says and nothing else. Timestamps, null keys and what
+    is inside of a record stay unseen, so it serves where the header's max timestamp is believed: batches that another
     broker has checked, or topics under LogAppendTime that are not compacted.
     """
     header = read_header(buf, pos)

@@ -19,7 +19,7 @@ needs the class (`model`).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar, dataclass_transform
+from typing import Any, TypeVar, dataclass_transform
 
 from kwire.wire.primitives import Records as Records
 
@@ -39,17 +39,31 @@ Uuid = bytes
 T = TypeVar("T")
 
 
-class WireField(NamedTuple):
+class WireField:
     """What `wire` says about a field; `default` is `...` where nothing was said."""
 
-    versions: str
-    tag: int | None
-    nullable: str | None
-    default: object
-    factory: Callable[..., object] | None
-    ignorable: bool
-    flexible: str | None
-    name: str | None
+    # No NamedTuple: defining one costs as much as importing a whole message module.
+    __slots__ = ("default", "factory", "flexible", "ignorable", "name", "nullable", "tag", "versions")
+
+    def __init__(
+        self,
+        versions: str = "0+",
+        tag: int | None = None,
+        nullable: str | None = None,
+        default: object = ...,
+        factory: Callable[..., object] | None = None,
+        ignorable: bool = False,
+        flexible: str | None = None,
+        name: str | None = None,
+    ) -> None:
+        self.versions = versions
+        self.tag = tag
+        self.nullable = nullable
+        self.default = default
+        self.factory = factory
+        self.ignorable = ignorable
+        self.flexible = flexible
+        self.name = name
 
 
 def wire(
@@ -74,13 +88,16 @@ def wire(
     return WireField(versions, tag, nullable, default, factory, ignorable, flexible, name)
 
 
-class Ranges(NamedTuple):
+class Ranges:
     """What `message` says about a class; `key` is the API key, or the record type of a coordinator's key."""
 
-    valid: str
-    flexible: str
-    key: int | None
-    prefix: str | None
+    __slots__ = ("flexible", "key", "prefix", "valid")
+
+    def __init__(self, valid: str, flexible: str, key: int | None, prefix: str | None) -> None:
+        self.valid = valid
+        self.flexible = flexible
+        self.key = key
+        self.prefix = prefix
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(wire,))
@@ -104,9 +121,9 @@ def message(
 def struct(cls: type[T]) -> type[T]:
     """Declare a structure inside messages; its versions are those of the message around it."""
     cls.__init__ = _first_init  # type: ignore[method-assign]  # replaced by `model` at the first call
-    cls.__eq__ = _equal  # type: ignore[method-assign]
+    cls.__eq__ = _equal  # type: ignore[method-assign]  # by fields
     cls.__hash__ = None  # type: ignore[assignment]  # mutable and equal by value
-    cls.__repr__ = _text  # type: ignore[method-assign]
+    cls.__repr__ = _text  # type: ignore[method-assign]  # by fields
     return cls
 
 

@@ -76,7 +76,8 @@ def test_the_summary_is_that_of_the_records(sizes: str, times: str, count: int) 
         "both": lambda n: rng.randrange(-70, 20_000),
     }[times]
     key = rng.choice([None, b"key"])
-    records = [(T + time_of(n), key, bytes(size_of()), ()) for n in range(count)]
+    headers = rng.choice([(), [("h", b"x" * 70), ("i", None)]])
+    records = [(T + time_of(n), key, bytes(size_of()), headers) for n in range(count)]
     batch = build_batch(records, base_offset=7)
     stamps = [record[0] for record in records]
     assert check_records(batch) == (
@@ -88,11 +89,12 @@ def test_the_summary_is_that_of_the_records(sizes: str, times: str, count: int) 
     )
 
 
-def test_a_wrong_byte_anywhere_in_a_run_is_seen_as_the_reader_sees_it() -> None:
+@pytest.mark.parametrize("headers", [(), [("h", b"x")]])
+def test_a_wrong_byte_anywhere_in_a_run_is_seen_as_the_reader_sees_it(headers: list[tuple[str, bytes]]) -> None:
     rng = random.Random(9)
-    batch = build_batch([(T + n // 3, b"k", bytes(20), ()) for n in range(200)])
+    batch = build_batch([(T + n // 3, b"k", bytes(20), headers) for n in range(200)])
     refused = 0
-    for _ in range(3000):
+    for _ in range(1500):
         broken = bytearray(batch)
         pos = rng.randrange(61, len(broken))
         broken[pos] = rng.choice([0, 1, 2, 128, 129, 255, broken[pos] ^ 128, broken[pos] + 2 & 255])
@@ -111,4 +113,4 @@ def test_a_wrong_byte_anywhere_in_a_run_is_seen_as_the_reader_sees_it() -> None:
             assert summary.offset_of_max_timestamp == stamps.index(max(stamps))
             assert summary.min_timestamp == min(stamps)
             assert summary.null_key_indexes == [n for n, record in enumerate(records) if record.key is None]
-    assert refused > 300, "or the test looks at nothing"
+    assert refused > 150, "or the test looks at nothing"

@@ -227,7 +227,7 @@ class Controller:
         if isinstance(error, BadVersionError) and error.path == ControllerEpochZnode.PATH:
             logger.warning("another broker has become the controller")
             self.cluster.controller_id = NO_LEADER
-            return KafkaError(ErrorCode.NOT_CONTROLLER)
+            return KafkaError(ErrorCode.NOT_CONTROLLER, "This broker is not the controller any more.")
         logger.error("the metadata store refused a write: %s", error)
         unavailable = isinstance(error, StoreUnavailableError)
         code = ErrorCode.KAFKA_STORAGE_ERROR if unavailable else ErrorCode.UNKNOWN_SERVER_ERROR
@@ -367,7 +367,7 @@ class Controller:
 
     def _must_be_active(self) -> None:
         if not self.is_active:
-            raise KafkaError(ErrorCode.NOT_CONTROLLER)
+            raise KafkaError(ErrorCode.NOT_CONTROLLER, "This broker is not the controller.")
 
     def _topic_defaults(self) -> TopicDefaults:
         return TopicDefaults(self._options.get("num.partitions"), self._options.get("default.replication.factor"))

@@ -6,7 +6,7 @@ import logging
 
 from kwire.cluster.config_znodes import DEFAULT_ENTITY, ConfigEntityZnode
 from kwire.cluster.metadata_cache import BrokerImage, PartitionImage, TopicImage
-from kwire.cluster.store import MetadataStore
+from kwire.cluster.store import MetadataStore, NoNodeError
 from kwire.cluster.znodes import (
     NO_LEADER,
     BrokerIdsZnode,
@@ -80,6 +80,22 @@ def _partition(index: int, replicas: list[int], path: str, node: tuple[bytes | N
         else:
             return PartitionImage(index, state.leader, state.leader_epoch, replicas, state.isr, version)
     return PartitionImage(index, NO_LEADER, -1, replicas, [], -1)
+
+
+async def load_topic_overrides(store: MetadataStore) -> dict[str, dict[str, str]]:
+    """Each topic's own settings, by name: what a broker needs before it has a controller, to recover its logs."""
+    try:
+        names = await store.children(ConfigEntityZnode.type_path("topics"))
+    except NoNodeError:
+        return {}
+    paths = [ConfigEntityZnode.path("topics", name) for name in names]
+    overrides = {}
+    for name, path, node in zip(names, paths, await store.get_many(paths), strict=True):
+        try:
+            overrides[name] = ConfigEntityZnode.decode(path, node[0] if node else None)
+        except ZnodeError as error:
+            logger.error("the settings of a topic are left out: %s", error)
+    return overrides
 
 
 async def load_deletions(store: MetadataStore) -> list[str]:

@@ -1,0 +1,160 @@
+"""Where a log loses records: retention at its start, DeleteRecords, truncation at its end.
+
+Only whole segments go. They go in order from the oldest, never beyond the high watermark, and the active one is rolled
+before it goes. Files become `.deleted` and are unlinked after `file.delete.delay.ms`, so that a reader may finish. Source: Kafka's
+`UnifiedLog.deleteOldSegments`, `deleteRecords`, `truncateTo`.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from kwire.errors import ErrorCode, KafkaError
+from kwire.log.config import DELETE
+from kwire.log.segment import LogSegment
+
+if TYPE_CHECKING:
+    from kwire.log.log import Log
+
+logger = logging.getLogger(__name__)
+UP_TO_HIGH_WATERMARK = -1
+
+
+def delete_old_segments(log: Log, now_ms: int) -> int:
+    """Drop what `retention.ms`, `retention.bytes` or the log's start let go; how many segments. Raises OSError."""
+    segments = list(log.segments)
+    count = _below_log_start(log, segments)
+    if DELETE in log.config.cleanup_policy:
+        count = max(count, _too_old(log, segments, now_ms), _too_much(log, segments))
+    count = min(count, _below_high_watermark(log, segments))
+    if count == 0:
+        return 0
+    if count == len(segments):
+        if not log.segments.active.size:
+            return 0
+        log.roll(now_ms)
+    _drop_oldest(log, segments[:count], now_ms)
+    return count
+
+
+def _below_log_start(log: Log, segments: list[LogSegment]) -> int:
+    count = 0
+    for following in segments[1:]:
+        if following.base_offset > log.log_start_offset:
+            break
+        count += 1
+    return count
+
+
+def _too_old(log: Log, segments: list[LogSegment], now_ms: int) -> int:
+    if log.config.retention_ms < 0:
+        return 0
+    count = 0
+    for segment in segments:
+        if not segment.size and segment is segments[-1]:
+            break
+        if now_ms - segment.largest_timestamp_or_mtime() <= log.config.retention_ms:
+            break
+        count += 1
+    return count
+
+
+def _too_much(log: Log, segments: list[LogSegment]) -> int:
+    limit = log.config.retention_bytes
+    if limit < 0:
+        return 0
+    surplus = sum(segment.size for segment in segments) - limit
+    count = 0
+    for segment in segments:
+        surplus -= segment.size
+        if surplus < 0 or (not segment.size and segment is segments[-1]):
+            break
+        count += 1
+    return count
+
+
+def _below_high_watermark(log: Log, segments: list[LogSegment]) -> int:
+    ends = [following.base_offset for following in segments[1:]] + [log.log_end_offset]
+    return sum(1 for end in ends if end <= log.high_watermark)
+
+
+def _drop_oldest(log: Log, segments: list[LogSegment], now_ms: int) -> None:
+    log.segments.remove(segments)
+    start = next(iter(log.segments)).base_offset
+    if start > log.log_start_offset:
+        _move_start(log, start)
+    log.remove_later(segments, now_ms)
+    logger.info(
+        "%s: %d segments deleted, the log starts at %d", log.topic_partition, len(segments), log.log_start_offset
+    )
+
+
+def _move_start(log: Log, offset: int) -> None:
+    log.log_start_offset = offset
+    log.epochs.truncate_from_start(offset)
+    log.producers.on_log_start_offset(offset)
+    log.update_high_watermark(offset)
+
+
+def delete_records(log: Log, up_to: int) -> int:
+    """Move the log's start to `up_to`, -1 for the high watermark; the start as it is then (KIP-107).
+
+    POLICY_VIOLATION where cleanup.policy has no `delete`, OFFSET_OUT_OF_RANGE beyond the high watermark or below -1. An offset below the
+    start changes nothing. Segments go with the next retention run.
+    """
+    if DELETE not in log.config.cleanup_policy:
+        raise KafkaError(
+            ErrorCode.POLICY_VIOLATION, f"{log.topic_partition} is compacted: its records are not deleted by offset"
+        )
+    if up_to == UP_TO_HIGH_WATERMARK:
+        up_to = log.high_watermark
+    if not 0 <= up_to <= log.high_watermark:
+        raise KafkaError(
+            ErrorCode.OFFSET_OUT_OF_RANGE, f"offset {up_to} is beyond the high watermark {log.high_watermark}"
+        )
+    if up_to > log.log_start_offset:
+        _move_start(log, up_to)
+    return log.log_start_offset
+
+
+def truncate_to(log: Log, offset: int, now_ms: int) -> None:
+    """Drop every batch that reaches `offset` or beyond; producer state is brought back to what it was there. Raises OSError."""
+    from kwire.log.recovery import replay_producers
+
+    if offset >= log.log_end_offset:
+        log.epochs.truncate_from_end(offset)
+        return
+    segments = list(log.segments)
+    if offset <= segments[0].base_offset:
+        truncate_fully_and_start_at(log, offset, now_ms)
+        return
+    dropped = [segment for segment in segments if segment.base_offset >= offset]
+    log.segments.remove(dropped)
+    for segment in dropped:
+        segment.close()
+        for path in segment.paths:
+            log.files.unlink(path)
+    log.segments.active.truncate_to(offset)
+    log.epochs.truncate_from_end(offset)
+    log.epochs.write()
+    log.journal.drop_above(offset)
+    # Batches are dropped whole, so the log may end before the offset that was asked for; it counts as its end all the same.
+    snapshot, entries = log.journal.newest()
+    log.producers.reload(entries, snapshot)
+    replay_producers(log, list(log.segments), max(snapshot, log.log_start_offset), None)
+    log.reset_after_truncation(offset)
+
+
+def truncate_fully_and_start_at(log: Log, offset: int, now_ms: int) -> None:
+    """Drop everything; the log is empty, and its start, end and high watermark are `offset`. Raises OSError."""
+    dropped = list(log.segments)
+    log.journal.drop_above(-1)
+    log.segments.remove(dropped)
+    log.remove_later(dropped, now_ms)
+    log.segments.add(offset, log.config, now_ms)
+    log.epochs.clear()
+    log.producers.reload([], offset)
+    log.log_start_offset = offset
+    log.reset_after_truncation(offset)
+    log.update_high_watermark(offset)

@@ -140,6 +140,7 @@ class LogState:
         self._loader = None
         self._high_watermark = min(max(self._high_watermark, self.log_start_offset), self.log_end_offset)
         self.recovery_point = min(self.recovery_point, self.log_end_offset)
+        self.producers.on_high_watermark(self._high_watermark)
         if self._pending_epoch is not None:
             self.epochs.assign(*self._pending_epoch)
 
@@ -198,7 +199,8 @@ class LogState:
         if offset <= self._high_watermark:
             return False
         self._high_watermark = offset
-        self.producers.on_high_watermark(offset)
+        if self._loader is None:
+            self.producers.on_high_watermark(offset)
         return True
 
     @property

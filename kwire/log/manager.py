@@ -32,6 +32,7 @@ from kwire.log.log import Log
 from kwire.log.log_state import LogState
 
 logger = logging.getLogger(__name__)
+_CLOSING_THREADS = 8
 
 
 class LogManager:
@@ -146,8 +147,7 @@ class LogManager:
         for directory in self.directories:
             if clean and directory.is_online:
                 try:
-                    for log in self.logs_of(directory):
-                        log.close()
+                    self._close_logs(directory)
                     self._checkpoint(directory, sync=True)
                     directory.mark_clean()
                 except OSError as error:
@@ -155,6 +155,20 @@ class LogManager:
             directory.release(remove_name=clean and directory.is_online)
         self._logs.clear()
         self._home.clear()
+
+    def _close_logs(self, directory: LogDirectory) -> None:
+        """Close each log, several at once: nearly all of the time goes into fsync. Raises OSError."""
+        logs = [log for log in self.logs_of(directory) if log.is_loaded]
+        if len(logs) <= _CLOSING_THREADS:
+            for log in logs:
+                log.close()
+            return
+        from concurrent.futures import ThreadPoolExecutor
+
+        # A log's close touches nothing but its own directory, and no append comes any more.
+        with ThreadPoolExecutor(_CLOSING_THREADS) as pool:
+            for _ in pool.map(Log.close, logs):
+                pass
 
     # Logs.
 

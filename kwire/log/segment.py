@@ -370,8 +370,9 @@ class LogSegment:
         """Put data and indexes on the device. Safe in a thread once the segment is closed."""
         if self.size:
             self._files.sync(self.file)
-            self.index.sync()
-            self.time_index.sync()
+            for index in (self.index, self.time_index):
+                if index.size:
+                    index.sync()
 
     def close(self) -> None:
         """Let go of the files; the next use opens them again. Ranges being sent keep theirs."""

@@ -39,7 +39,7 @@ def entity_of(resource_type: int, resource_name: str, context: RequestContext) -
         if not resource_name:
             return BROKERS, DEFAULT_ENTITY
         check_broker_name(resource_name, context)
-        return BROKERS, resource_name
+        return BROKERS, str(context.services.broker_id)  # A name like "01" means it too.
     raise KafkaError(ErrorCode.INVALID_REQUEST, f"Settings of resource type {resource_type} cannot be altered.")
 
 

@@ -116,6 +116,7 @@ def test_brokers() -> None:
         assert stored == b'{"version":1,"config":{"log.retention.ms":"5000"}}'
         assert await code_of(client, BROKER, "1", ("log.retention.ms", DELETE, None)) == 0
         assert node.options.get("log.retention.ms") == 5000
+        assert await code_of(client, BROKER, "01", ("log.segment.bytes", DELETE, None)) == 0
         stored, _ = await node.session.get("/config/brokers/1")
         assert stored == b'{"version":1,"config":{}}'
         assert await code_of(client, BROKER, "1", ("my.plugin.key", SET, "x")) == 0

@@ -22,6 +22,7 @@ from kwire.cluster.controller.changes import (
     apply,
     operations,
 )
+from kwire.cluster.controller.claim import claim_controller
 from kwire.cluster.controller.config_alteration import TOPICS, EntityAlteration, altered, effective_texts
 from kwire.cluster.controller.core import (
     ControllerCore,
@@ -48,7 +49,6 @@ from kwire.cluster.store import (
     MetadataStore,
     NodeExistsError,
     NoNodeError,
-    Operation,
     SetData,
     StoreError,
     StoreUnavailableError,
@@ -58,7 +58,6 @@ from kwire.cluster.znodes import (
     NO_LEADER,
     BrokerIdsZnode,
     ControllerEpochZnode,
-    ControllerZnode,
     FeatureZnode,
 )
 from kwire.config.broker_config import BrokerConfig
@@ -289,36 +288,16 @@ class Controller:
     # --- election --------------------------------------------------------------------------------------------------
 
     async def _elect(self) -> None:
-        """Become the controller unless there is one (`/controller` is ephemeral, `/controller_epoch` is not)."""
-        store = self._store
-        while True:
-            if await store.exists(ControllerEpochZnode.PATH) is None:
-                await store.create(ControllerEpochZnode.PATH, ControllerEpochZnode.encode(0))
-            data, stat = await store.get(ControllerEpochZnode.PATH)
-            epoch = ControllerEpochZnode.decode(data) + 1
-            claim: list[Operation] = [
-                Create(
-                    ControllerZnode.PATH,
-                    ControllerZnode.encode(self._broker_id, self._clock.now_ms()),
-                    ephemeral=True,
-                ),
-                SetData(ControllerEpochZnode.PATH, ControllerEpochZnode.encode(epoch), stat.version),
-            ]
-            try:
-                await store.multi(claim)
-            except (NodeExistsError, BadVersionError):
-                try:
-                    data, _ = await store.get(ControllerZnode.PATH, self._on_controller_change)
-                except NoNodeError:
-                    continue  # It has gone in the meantime: once more.
-                self.cluster.controller_id = ControllerZnode.decode(data)
-                await self._load()
-                return
-            self.epoch = epoch
-            self._epoch_version = stat.version + 1
-            self.cluster.controller_id = self._broker_id
-            await self._take_over()
+        claim = await claim_controller(
+            self._store, self._broker_id, self._clock.now_ms(), on_change=self._on_controller_change
+        )
+        self.cluster.controller_id = claim.controller_id
+        if claim.controller_id != self._broker_id:
+            await self._load()
             return
+        self.epoch = claim.epoch
+        self._epoch_version = claim.epoch_version
+        await self._take_over()
 
     async def _load(self) -> None:
         cluster = self.cluster

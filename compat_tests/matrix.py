@@ -9,13 +9,14 @@ cannot do at all is shown as n/a, with the reason below the table.
 from __future__ import annotations
 
 import argparse
-import os
 import queue
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 from compat_tests.broker import KwireBroker
 from compat_tests.clients.catalog import CLIENTS, CODECS, Client
@@ -28,6 +29,7 @@ HELPER = "confluent-kafka"
 READERS = ("confluent-kafka", "java-4.3.1", "franz-go")
 CHECKS = ("create", *CODECS, "group", "resume", "seek")
 WORKERS = 2
+T = TypeVar("T")
 
 
 class Matrix:
@@ -71,12 +73,12 @@ class Matrix:
 
     def run(self) -> None:
         in_parallel(self.check, self.chosen)
-        in_parallel(self.read_by, [reader for reader in READERS])
+        in_parallel(self.read_by, READERS)
 
 
-def in_parallel(work, items) -> None:  # type: ignore[no-untyped-def]
+def in_parallel(work: Callable[[T], None], items: Iterable[T]) -> None:
     """Deal the items out over the workers, in order."""
-    waiting = queue.SimpleQueue()
+    waiting: queue.SimpleQueue[T] = queue.SimpleQueue()
     for item in items:
         waiting.put(item)
 

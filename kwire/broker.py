@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from kwire.api.context import Services
 from kwire.api.dispatch import Dispatcher
@@ -22,24 +23,30 @@ from kwire.cluster.controller.loading import load_topic_overrides
 from kwire.cluster.embedded_store import METADATA_FILE_NAME, EmbeddedStore
 from kwire.cluster.metadata_cache import MetadataCache
 from kwire.cluster.producer_ids import ProducerIdManager
-from kwire.cluster.registration import choose_broker_id, ensure_cluster_id, ensure_persistent_paths, register_broker
-from kwire.cluster.store import MetadataStore
+from kwire.cluster.registration import (
+    InconsistentBrokerIdError,
+    choose_broker_id,
+    ensure_cluster_id,
+    ensure_persistent_paths,
+    register_broker,
+)
+from kwire.cluster.store import MetadataStore, StoreError
 from kwire.cluster.znodes import BrokerRegistration
 from kwire.config.broker_config import BrokerConfig
 from kwire.config.endpoints import Endpoint
 from kwire.config.topic_config import TopicConfig
-from kwire.coord.group.config import GroupConfig
-from kwire.coord.group.coordinator import GROUP_METADATA_TOPIC, GroupCoordinator
-from kwire.coord.runtime import random_uuid
 from kwire.ids import TopicPartition, uuid_text
-from kwire.log.checkpoints import META_PROPERTIES, parse_meta_properties
 from kwire.log.config import LogConfig
+from kwire.log.directory import DirectoryLockedError, DirectoryUnusableError, LogDirectory, LogDirectoryError
+from kwire.log.files import FILES
 from kwire.log.manager import LogManager
 from kwire.net.connection import Connection, Reply
 from kwire.net.limits import ConnectionLimits, ConnectionQuotas
 from kwire.net.listener import Listener
-from kwire.replica.internal_topic import InternalTopic
 from kwire.replica.manager import ReplicaManager, TopicSettings
+
+if TYPE_CHECKING:
+    from kwire.coord.group.coordinator import GroupCoordinator
 
 logger = logging.getLogger("kwire.broker")
 
@@ -52,6 +59,39 @@ MAX_INTERVAL_MS = 86_400_000
 
 FETCH_SESSION_EVICTION_MS = 120_000
 """A session idle for longer may make room for another (apache/kafka `MIN_INCREMENTAL_FETCH_SESSION_EVICTION_MS`)."""
+
+
+WARM_UP_DELAY_S = 0.2
+WARM_UP_PAUSE_S = 0.01
+GROUP_METADATA_TOPIC_NAME = "__consumer_offsets"
+WARM_ROUTES = (
+    *((3, version) for version in (12, 13)),
+    *((0, version) for version in (9, 10, 11, 12, 13)),
+    *((1, version) for version in (11, 12, 16, 17, 18)),
+    *((2, version) for version in (7, 9, 10, 11)),
+    (22, 4),
+    (22, 5),
+    (10, 4),
+    (10, 6),
+    (11, 9),
+    (14, 5),
+    (12, 4),
+    (8, 9),
+    (9, 9),
+    (13, 5),
+)
+"""(API key, version) of what current clients use first; compiled in idle time after the start."""
+
+
+class BrokerStartError(Exception):
+    """The broker cannot start on this data directory; the text says why and what helps.
+
+    `directory_is_held`: another broker has it.
+    """
+
+    def __init__(self, text: str, *, directory_is_held: bool = False) -> None:
+        super().__init__(text)
+        self.directory_is_held = directory_is_held
 
 
 class Broker:
@@ -95,11 +135,19 @@ class Broker:
         return self._listeners[0].port
 
     async def start(self) -> None:
-        """Return once every API can be used. Raises OSError (port, directory); nothing is left behind then."""
+        """Return once every API can be used.
+
+        Raises BrokerStartError (data directory) or OSError (port, a directory that cannot be made); nothing is left
+        behind then.
+        """
         try:
             await self._start()
-        except BaseException:
+        except BaseException as error:
             await self.stop()
+            if isinstance(error, DirectoryLockedError):
+                raise BrokerStartError(str(error), directory_is_held=True) from error
+            if isinstance(error, LogDirectoryError | StoreError | InconsistentBrokerIdError):
+                raise BrokerStartError(str(error)) from error
             raise
 
     async def stop(self) -> None:
@@ -112,7 +160,8 @@ class Broker:
 
     async def _start(self) -> None:
         self._open_directories()
-        stored = self._stored_identity()
+        directories = self._lock_directories()
+        stored = next(filter(None, (directory.identity() for directory in directories)), {})
         store = self._open_store()
         await ensure_persistent_paths(store)
         self.cluster_id = await ensure_cluster_id(store, stored.get("cluster.id") or uuid_text(os.urandom(16)))
@@ -122,7 +171,7 @@ class Broker:
         services.broker_id, services.cluster_id = self.broker_id, self.cluster_id
         services.metadata = MetadataCache()
         services.metadata.cluster_id = self.cluster_id
-        services.logs = self._open_logs(await load_topic_overrides(store))
+        services.logs = self._open_logs(directories, await load_topic_overrides(store))
         services.replicas = ReplicaManager(self.broker_id, services.logs, self._topic_settings, self.clock.now_ms)
         services.producer_ids = ProducerIdManager(store, self.broker_id)
         services.fetch_sessions = FetchSessionCache(
@@ -138,13 +187,15 @@ class Broker:
             leadership=services.replicas,
             clock=self.clock,
         )
-        services.groups = self._group_coordinator()
-        await self._listen(Dispatcher(services))
+        services.make_groups = self._group_coordinator
+        dispatcher = Dispatcher(services)
+        await self._listen(dispatcher)
         await register_broker(store, self._registration())
         await services.controller.start()
         self._undo.append(services.controller.stop)
         self._keep_house()
         self._ready.set()
+        self._in_background(self._warm_up(dispatcher))
 
     # --- parts -----------------------------------------------------------------------------------------------------
 
@@ -161,9 +212,7 @@ class Broker:
 
             self._undo.append(remove)
             return
-        self.data_directories = [Path(name).expanduser() for name in self.config.log_dirs()]
-        for directory in self.data_directories:
-            directory.mkdir(parents=True, exist_ok=True)
+        self.data_directories = [Path(name).expanduser().absolute() for name in self.config.log_dirs()]
 
     def _open_store(self) -> MetadataStore:
         store = self._given_store
@@ -175,14 +224,24 @@ class Broker:
         self._undo.append(session.close)
         return session
 
-    def _stored_identity(self) -> dict[str, str]:
-        """What `meta.properties` says of the directory's owner; empty for a new directory."""
-        for directory in self.data_directories:
+    def _lock_directories(self) -> list[LogDirectory]:
+        """Lock every directory that can be had; the log manager finds again, and tells, what is wrong with others."""
+        directories = [LogDirectory(str(path), FILES) for path in self.data_directories]
+
+        async def release() -> None:
+            for directory in directories:
+                directory.release()
+
+        self._undo.append(release)
+        unusable = []
+        for directory in directories:
             try:
-                return parse_meta_properties((directory / META_PROPERTIES).read_bytes())
-            except FileNotFoundError:
-                continue
-        return {}
+                directory.lock()
+            except DirectoryUnusableError as error:
+                unusable.append(error)
+        if len(unusable) == len(directories):
+            raise unusable[0]
+        return directories
 
     async def _choose_broker_id(self, store: MetadataStore, stored: str | None) -> int:
         """The configured id; a profile's gives way to the one that the directory belongs to."""
@@ -197,10 +256,10 @@ class Broker:
             reserved_max=self.config.int("reserved.broker.max.id"),
         )
 
-    def _open_logs(self, overrides: Mapping[str, Mapping[str, str]]) -> LogManager:
+    def _open_logs(self, directories: list[LogDirectory], overrides: Mapping[str, Mapping[str, str]]) -> LogManager:
         """Open the directories. `overrides` are the topics' own options: recovery reads them, before the controller."""
         logs = LogManager(
-            self.data_directories,
+            directories,
             default_config=self._topic_settings({}).log,
             config_for=lambda topic: self._topic_settings(overrides.get(topic, {})).log,
             broker_id=self.broker_id,
@@ -217,6 +276,12 @@ class Broker:
         return logs
 
     def _group_coordinator(self) -> GroupCoordinator:
+        """The group coordinator, with the groups of all partitions that are led by now."""
+        from kwire.coord.group.config import GroupConfig
+        from kwire.coord.group.coordinator import GROUP_METADATA_TOPIC, GroupCoordinator
+        from kwire.coord.runtime import random_uuid
+        from kwire.replica.internal_topic import InternalTopic
+
         services = self.services
 
         async def ensure_topic() -> None:
@@ -244,10 +309,22 @@ class Broker:
         async def stop() -> None:
             groups.stop()
 
+        for partition in services.replicas:
+            if partition.is_leader:
+                on_leadership(partition.topic_partition, partition.leader_epoch, True)
         services.replicas.on_leadership.append(on_leadership)
         services.replicas.on_deleted.append(groups.on_partitions_deleted)
         self._undo.append(stop)
         return groups
+
+    async def _warm_up(self, dispatcher: Dispatcher) -> None:
+        """In idle time after the start: load the groups, import and compile what the first clients will ask for."""
+        await asyncio.sleep(WARM_UP_DELAY_S)
+        if GROUP_METADATA_TOPIC_NAME in self.services.metadata.topics:
+            _ = self.services.groups  # Groups live on: their members must be expired and heard.
+        for api_key, version in WARM_ROUTES:
+            await asyncio.sleep(WARM_UP_PAUSE_S)
+            dispatcher.warm(api_key, version)
 
     def _topic_settings(self, overrides: Mapping[str, str]) -> TopicSettings:
         config = TopicConfig(self.config, overrides)
@@ -266,16 +343,17 @@ class Broker:
                 lambda: logs.expire_producers(now_ms(), config.int("producer.id.expiration.ms")),
             ),
         )
-        keepers = [
-            asyncio.create_task(_every(min(config.int(option), MAX_INTERVAL_MS), chore)) for option, chore in chores
-        ]
-        keepers.append(asyncio.create_task(_every(REMOVAL_INTERVAL_MS, lambda: logs.remove_due(now_ms()))))
+        for option, chore in chores:
+            self._in_background(_every(min(config.int(option), MAX_INTERVAL_MS), chore))
+        self._in_background(_every(REMOVAL_INTERVAL_MS, lambda: logs.remove_due(now_ms())))
 
-        async def stop() -> None:
-            for keeper in keepers:
-                keeper.cancel()
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
 
-        self._undo.append(stop)
+        async def cancel() -> None:
+            task.cancel()
+
+        self._undo.append(cancel)
 
     # --- listeners -------------------------------------------------------------------------------------------------
 

@@ -35,8 +35,11 @@ ABILITIES = {
     "headers": "writes and shows headers",
     "timestamps": "sets the timestamps of records",
     "timestamps shown": "shows the timestamps of records",
+    "null keys": "writes records without a key",
     "tombstones": "writes records without a value",
+    "empty": "writes values of no bytes that are not null",
     "binary": "writes keys and values of any bytes",
+    "binary headers": "writes header values of any bytes, and a name more than once",
     "values": "lets the user say what is written",
 }
 PYTHON = "{cache}/python/bin/python"
@@ -65,10 +68,17 @@ CLIENTS = (
             "administration": "kcat has none; writing to a topic creates it",
             "timestamps": NO_TIMESTAMP,
             "tombstones": "-Z would turn every empty value into null",
+            "null keys": "-K splits every line into key and value, so that a key can be empty but not absent",
+            "binary headers": "headers are arguments of the command line",
         },
     ),
     Client("kafkajs", "node", ("node", "{here}/node/kafkajs.js")),
-    Client("confluent-kafka-javascript", "node-confluent", ("node", "{here}/node/confluent.js")),
+    Client(
+        "confluent-kafka-javascript",
+        "node-confluent",
+        ("node", "{here}/node/confluent.js"),
+        {"empty": "an empty Buffer is written as null"},
+    ),
     Client("java-4.3.1", "java-4.3.1", java("4.3.1")),
     Client("java-3.9.2", "java-3.9.2", java("3.9.2")),
     Client(
@@ -100,6 +110,7 @@ CLIENTS = (
         (sys.executable, "{here}/tools/kafka_tools.py", "{cache}/java-tools/libs"),
         {
             "binary": TEXT_ONLY,
+            "binary headers": TEXT_ONLY,
             "timestamps": NO_TIMESTAMP,
         },
     ),

@@ -24,8 +24,8 @@ class Driver:
     """A driver process (see README.md); its standard error goes to `log`."""
 
     def __init__(self, client: Client, cache: Path, bootstrap: str, log: Path) -> None:
-        environment = os.environ | {"NODE_PATH": str(cache / "node/node_modules"), "PYTHONDONTWRITEBYTECODE": "1"}
-        environment["COMPAT_CACHE"] = str(cache)
+        modules = f"{cache}/node/node_modules:{cache}/node-confluent/node_modules"
+        environment = os.environ | {"NODE_PATH": modules, "PYTHONDONTWRITEBYTECODE": "1"}
         self.client = client
         self._log = log.open("wb")
         self._process = subprocess.Popen(
@@ -44,7 +44,7 @@ class Driver:
         try:
             self._process.stdin.write(json.dumps({"op": operation, **fields}).encode() + b"\n")
             self._process.stdin.flush()
-        except OSError as problem:
+        except (OSError, ValueError) as problem:  # ValueError: closed after an answer that did not come
             raise DriverError(f"the driver is gone: {problem}") from problem
         answer = json.loads(self._line(time.monotonic() + ANSWER_S, operation))
         if "error" in answer:

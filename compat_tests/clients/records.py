@@ -26,9 +26,9 @@ def _value(chance: random.Random, index: int, client: Client) -> bytes | None:
     """Empty, absent, short, long, compressible and random values, where the client can write them."""
     if not client.can("values"):
         return b"%d" % index
-    if index % 20 == 3 and client.can("tombstones"):
+    if index % 12 == 5 and client.can("tombstones"):  # never where the key is null, too: some clients refuse that
         return None
-    if index % 20 == 4:
+    if index % 20 == 4 and client.can("empty"):
         return b""
     if index == 7:
         return _text(chance, 20_000)  # more than one block of any codec
@@ -38,17 +38,20 @@ def _value(chance: random.Random, index: int, client: Client) -> bytes | None:
 
 
 def _key(chance: random.Random, index: int, client: Client) -> bytes | None:
-    if index % 3 == 0 or not client.can("values"):
+    if not client.can("values"):
         return None
+    if index % 3 == 0:
+        return None if client.can("null keys") else b""
     return chance.randbytes(8) if client.can("binary") and index % 7 == 0 else b"key-%d" % (index % 10)
 
 
 def _headers(chance: random.Random, index: int, client: Client) -> list[list[str | None]]:
     if index % 4 or not client.can("headers"):
         return []
-    if not client.can("binary"):
+    if not client.can("binary headers"):
         return [["source", _encoded(b"matrix")], ["index", _encoded(b"%d" % index)]]
-    return [["trace", _encoded(chance.randbytes(16))], ["empty", ""], ["trace", _encoded(b"again")]]
+    # Equal names stand together: some clients group them.
+    return [["trace", _encoded(chance.randbytes(16))], ["trace", _encoded(b"again")], ["last", "" if client.can("empty") else _encoded(b"0")]]
 
 
 def records_of(client: Client, codec: str, start_ms: int, *, timestamps: bool = False) -> list[Record]:

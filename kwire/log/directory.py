@@ -68,9 +68,8 @@ class LogDirectory:
 
         The clean-shutdown marker is gone afterwards. Raises LogDirectoryError.
         """
+        self.lock()
         try:
-            os.makedirs(self.path, exist_ok=True)
-            self._take_lock()
             self._check_identity(broker_id, cluster_id, now_ms)
             marker = self.path_of(checkpoints.CLEAN_SHUTDOWN)
             was_clean = self.files.read_file(marker) is not None
@@ -82,6 +81,24 @@ class LogDirectory:
             self.release()
             raise
         return was_clean
+
+    def lock(self) -> None:
+        """Create it if need be and lock it; nothing happens if it is locked by us. Raises LogDirectoryError."""
+        if self._lock is not None:
+            return
+        try:
+            os.makedirs(self.path, exist_ok=True)
+            self._take_lock()
+        except OSError as error:
+            raise DirectoryUnusableError(f"log directory {self.path} cannot be used: {error.strerror}") from error
+
+    def identity(self) -> dict[str, str]:
+        """What `meta.properties` says (`cluster.id`, `broker.id`); empty for a new directory or one that fails."""
+        try:
+            data = self.files.read_file(self.path_of(checkpoints.META_PROPERTIES))
+        except OSError:
+            return {}
+        return {} if data is None else checkpoints.parse_meta_properties(data)
 
     def _take_lock(self) -> None:
         path = self.path_of(LOCK)

@@ -36,7 +36,7 @@ class LogManager:
 
     def __init__(
         self,
-        directories: Sequence[Path | str],
+        directories: Sequence[LogDirectory | Path | str],
         *,
         default_config: LogConfig,
         config_for: Callable[[str], LogConfig],
@@ -46,8 +46,11 @@ class LogManager:
         unique_name: Callable[[], str] = lambda: "0" * 32,
         files: Files = FILES,
     ) -> None:
-        """`draw_jitter_ms(maximum)` and `unique_name()` (32 hex digits) come from whoever owns randomness."""
-        self.directories = [LogDirectory(os.path.abspath(path), files) for path in directories]
+        """A directory that is locked already comes as a LogDirectory. `draw_jitter_ms(maximum)` and `unique_name()` (32 hex digits) come from whoever owns randomness."""
+        self.directories = [
+            directory if isinstance(directory, LogDirectory) else LogDirectory(os.path.abspath(directory), files)
+            for directory in directories
+        ]
         self.default_config = default_config
         self._config_for = config_for
         self._broker_id = broker_id

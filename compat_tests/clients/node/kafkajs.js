@@ -41,7 +41,7 @@ async function produce({ topic, partition, codec, records }) {
 
 /** Run a consumer; `seen` gets each record, `offsets` (by partition) are where it starts. */
 async function run({ topic, group, seen, offsets = {} }) {
-  const consumer = kafka.consumer({ groupId: group });
+  const consumer = kafka.consumer({ groupId: group, maxWaitTimeInMs: 200 });
   let held = [];
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => { held = payload.memberAssignment[topic] || []; });
   consumer.on(consumer.events.REBALANCING, () => { held = []; });

@@ -101,10 +101,13 @@ def seek(topic: str, partitions: list[int], timestamp: int, count: int) -> list[
 
 
 def read_from(member: Member, offsets: dict[aiokafka.TopicPartition, int], count: int) -> list[dict[str, Any]]:
-    member.consumer.assign(list(offsets))
-    for tp, offset in offsets.items():
-        member.consumer.seek(tp, offset)
+    async def start_at() -> None:
+        member.consumer.assign(list(offsets))
+        for tp, offset in offsets.items():
+            member.consumer.seek(tp, offset)
+
     try:
+        run(start_at())
         return read(member, count)
     finally:
         member.close()

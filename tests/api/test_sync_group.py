@@ -1,0 +1,41 @@
+"""SyncGroup at every version."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from kwire.errors import ErrorCode
+from kwire.wire.messages.sync_group import SyncGroupRequest, SyncGroupRequestAssignment
+from tests.api.group_world import GroupWorld, join_request
+
+
+@pytest.mark.parametrize("version", range(6))
+def test_the_leaders_assignment(version: int) -> None:
+    world = GroupWorld()
+
+    async def sync() -> None:
+        member_id = (await world.call(join_request(), 3)).member_id
+        request = SyncGroupRequest(
+            group_id="g",
+            generation_id=1,
+            member_id=member_id,
+            protocol_type="consumer" if version >= 5 else None,
+            protocol_name="range" if version >= 5 else None,
+            assignments=[SyncGroupRequestAssignment(member_id=member_id, assignment=b"mine")],
+        )
+        response = await world.call(request, version)
+        assert (response.error_code, response.assignment) == (ErrorCode.NONE, b"mine")
+        assert response.protocol_name == ("range" if version >= 5 else None)
+
+    asyncio.run(sync())
+
+
+@pytest.mark.parametrize("version", range(6))
+@pytest.mark.parametrize(("group_id", "code"), [("", ErrorCode.INVALID_GROUP_ID), ("h", ErrorCode.UNKNOWN_MEMBER_ID)])
+def test_refused(group_id: str, code: ErrorCode, version: int) -> None:
+    world = GroupWorld()
+    request = SyncGroupRequest(group_id=group_id, generation_id=1, member_id="x", assignments=[])
+    response = asyncio.run(world.call(request, version))
+    assert (response.error_code, response.assignment) == (code, b"")

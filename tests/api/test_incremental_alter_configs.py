@@ -97,7 +97,8 @@ def test_what_a_topic_refuses() -> None:
         twice: list[Change] = [("retention.ms", SET, "1"), ("retention.ms", DELETE, None)]
         assert await code_of(client, TOPIC, "t", *twice) == ErrorCode.INVALID_REQUEST
         assert await code_of(client, TOPIC, "nix", ("retention.ms", SET, "1")) == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-        assert await code_of(client, TOPIC, "b b", ("retention.ms", SET, "1")) == ErrorCode.INVALID_TOPIC_EXCEPTION
+        assert await code_of(client, TOPIC, "b b", ("retention.ms", SET, "1")) == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+        assert await code_of(client, TOPIC, "", ("retention.ms", SET, "1")) == ErrorCode.INVALID_REQUEST
         assert client.node.cache.topics["t"].overrides == {}
         assert client.node.leadership.settings == {}
 

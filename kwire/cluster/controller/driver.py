@@ -357,6 +357,8 @@ class Controller:
                     await act()
                 except (KafkaError, StoreError) as error:
                     logger.error("after a change in the metadata store: %s", error)
+                except Exception:  # Nobody waits for this task who could be told.
+                    logger.exception("after a change in the metadata store")
 
         if not self._stopping:
             task = get_running_loop().create_task(in_turn())

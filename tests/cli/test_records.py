@@ -14,7 +14,7 @@ from kwire.cli.progress import size_text
 from kwire.cli.record_input import InputRecord, json_parser, line_parser
 from kwire.cli.record_output import json_formatter, template_formatter
 from kwire.ids import TopicPartition
-from kwire.wire.control import end_txn_marker
+from kwire.wire.control import EndTransactionMarker, build_end_transaction_marker
 from kwire.wire.record_codec import Record
 from kwire.wire.records import build_batch
 
@@ -63,7 +63,7 @@ def test_templates() -> None:
     write = template_formatter("{topic}-{partition}@{offset}\\t{timestamp} {key}={value} {headers}\\n", "text")
     assert write(RECORD) == b"t-1@7\t1000 k\xff= a=1,b=\n"
     assert template_formatter("{key}", "hex")(RECORD) == b"6bff"
-    with pytest.raises(ClientError, match="{keys} is no field of a record"):
+    with pytest.raises(ClientError, match=r"\{keys\} is no field of a record"):
         template_formatter("{keys}", "text")
 
 
@@ -76,8 +76,8 @@ def test_times() -> None:
 
 def test_fetched_bytes() -> None:
     batch = build_batch([(1, b"k", b"v", []), (2, None, b"w", [])], base_offset=5)
-    marker = end_txn_marker(committed=True, coordinator_epoch=0, producer_id=1, producer_epoch=0, timestamp=3)
-    marker[0:8] = (7).to_bytes(8, "big")
+    end = EndTransactionMarker(True, 0)
+    marker = build_end_transaction_marker(end, producer_id=1, producer_epoch=0, timestamp=3, base_offset=7)
     records, next_offset = decode_records(bytes(batch) + bytes(marker) + bytes(batch)[:40])
     assert [(record.offset, record.value) for record in records] == [(5, b"v"), (6, b"w")]
     assert next_offset == 8

@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from kwire.api.context import Services
 from kwire.api.dispatch import Dispatcher
@@ -34,9 +35,6 @@ from kwire.cluster.znodes import BrokerRegistration
 from kwire.config.broker_config import BrokerConfig
 from kwire.config.endpoints import Endpoint
 from kwire.config.topic_config import TopicConfig
-from kwire.coord.group.config import GroupConfig
-from kwire.coord.group.coordinator import GROUP_METADATA_TOPIC, GroupCoordinator
-from kwire.coord.runtime import random_uuid
 from kwire.ids import TopicPartition, uuid_text
 from kwire.log.config import LogConfig
 from kwire.log.directory import DirectoryLockedError, DirectoryUnusableError, LogDirectory, LogDirectoryError
@@ -45,8 +43,10 @@ from kwire.log.manager import LogManager
 from kwire.net.connection import Connection, Reply
 from kwire.net.limits import ConnectionLimits, ConnectionQuotas
 from kwire.net.listener import Listener
-from kwire.replica.internal_topic import InternalTopic
 from kwire.replica.manager import ReplicaManager, TopicSettings
+
+if TYPE_CHECKING:
+    from kwire.coord.group.coordinator import GroupCoordinator
 
 logger = logging.getLogger("kwire.broker")
 
@@ -59,6 +59,28 @@ MAX_INTERVAL_MS = 86_400_000
 
 FETCH_SESSION_EVICTION_MS = 120_000
 """A session idle for longer may make room for another (apache/kafka `MIN_INCREMENTAL_FETCH_SESSION_EVICTION_MS`)."""
+
+
+WARM_UP_DELAY_S = 0.2
+WARM_UP_PAUSE_S = 0.01
+GROUP_METADATA_TOPIC_NAME = "__consumer_offsets"
+WARM_ROUTES = (
+    *((3, version) for version in (12, 13)),
+    *((0, version) for version in (9, 10, 11, 12, 13)),
+    *((1, version) for version in (11, 12, 16, 17, 18)),
+    *((2, version) for version in (7, 9, 10, 11)),
+    (22, 4),
+    (22, 5),
+    (10, 4),
+    (10, 6),
+    (11, 9),
+    (14, 5),
+    (12, 4),
+    (8, 9),
+    (9, 9),
+    (13, 5),
+)
+"""(API key, version) of what current clients use first; compiled in idle time after the start."""
 
 
 class BrokerStartError(Exception):
@@ -165,13 +187,15 @@ class Broker:
             leadership=services.replicas,
             clock=self.clock,
         )
-        services.groups = self._group_coordinator()
-        await self._listen(Dispatcher(services))
+        services.make_groups = self._group_coordinator
+        dispatcher = Dispatcher(services)
+        await self._listen(dispatcher)
         await register_broker(store, self._registration())
         await services.controller.start()
         self._undo.append(services.controller.stop)
         self._keep_house()
         self._ready.set()
+        self._in_background(self._warm_up(dispatcher))
 
     # --- parts -----------------------------------------------------------------------------------------------------
 
@@ -252,6 +276,12 @@ class Broker:
         return logs
 
     def _group_coordinator(self) -> GroupCoordinator:
+        """The group coordinator, with the groups of all partitions that are led by now."""
+        from kwire.coord.group.config import GroupConfig
+        from kwire.coord.group.coordinator import GROUP_METADATA_TOPIC, GroupCoordinator
+        from kwire.coord.runtime import random_uuid
+        from kwire.replica.internal_topic import InternalTopic
+
         services = self.services
 
         async def ensure_topic() -> None:
@@ -279,10 +309,22 @@ class Broker:
         async def stop() -> None:
             groups.stop()
 
+        for partition in services.replicas:
+            if partition.is_leader:
+                on_leadership(partition.topic_partition, partition.leader_epoch, True)
         services.replicas.on_leadership.append(on_leadership)
         services.replicas.on_deleted.append(groups.on_partitions_deleted)
         self._undo.append(stop)
         return groups
+
+    async def _warm_up(self, dispatcher: Dispatcher) -> None:
+        """In idle time after the start: load the groups, import and compile what the first clients will ask for."""
+        await asyncio.sleep(WARM_UP_DELAY_S)
+        if GROUP_METADATA_TOPIC_NAME in self.services.metadata.topics:
+            _ = self.services.groups  # Groups live on: their members must be expired and heard.
+        for api_key, version in WARM_ROUTES:
+            await asyncio.sleep(WARM_UP_PAUSE_S)
+            dispatcher.warm(api_key, version)
 
     def _topic_settings(self, overrides: Mapping[str, str]) -> TopicSettings:
         config = TopicConfig(self.config, overrides)
@@ -301,16 +343,17 @@ class Broker:
                 lambda: logs.expire_producers(now_ms(), config.int("producer.id.expiration.ms")),
             ),
         )
-        keepers = [
-            asyncio.create_task(_every(min(config.int(option), MAX_INTERVAL_MS), chore)) for option, chore in chores
-        ]
-        keepers.append(asyncio.create_task(_every(REMOVAL_INTERVAL_MS, lambda: logs.remove_due(now_ms()))))
+        for option, chore in chores:
+            self._in_background(_every(min(config.int(option), MAX_INTERVAL_MS), chore))
+        self._in_background(_every(REMOVAL_INTERVAL_MS, lambda: logs.remove_due(now_ms())))
 
-        async def stop() -> None:
-            for keeper in keepers:
-                keeper.cancel()
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
 
-        self._undo.append(stop)
+        async def cancel() -> None:
+            task.cancel()
+
+        self._undo.append(cancel)
 
     # --- listeners -------------------------------------------------------------------------------------------------
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kwire.api.fetch_sessions import FetchSessionCache
     from kwire.clock import Clock
     from kwire.cluster.controller.driver import Controller
@@ -22,17 +24,22 @@ class CloseConnection(Exception):
 
 
 class Services:
-    """The parts of one broker, put together by `kwire.broker`; every handler reaches them through its context."""
+    """The parts of one broker, put together by `kwire.broker`; every handler reaches them through its context.
+
+    The group coordinator is made by `make_groups` when it is first asked for: loading its code and its groups takes
+    longer than the rest of a start together, and a broker that serves no group never pays for it.
+    """
 
     __slots__ = (
+        "_groups",
         "broker_id",
         "clock",
         "cluster_id",
         "config",
         "controller",
         "fetch_sessions",
-        "groups",
         "logs",
+        "make_groups",
         "metadata",
         "producer_ids",
         "replicas",
@@ -44,11 +51,21 @@ class Services:
     config: BrokerConfig
     controller: Controller
     fetch_sessions: FetchSessionCache
-    groups: GroupCoordinator
+    make_groups: Callable[[], GroupCoordinator]
     logs: LogManager
     metadata: MetadataCache
     producer_ids: ProducerIdManager
     replicas: ReplicaManager
+
+    def __init__(self) -> None:
+        self._groups: GroupCoordinator | None = None
+
+    @property
+    def groups(self) -> GroupCoordinator:
+        """The coordinator of the groups whose partitions this broker leads."""
+        if self._groups is None:
+            self._groups = self.make_groups()
+        return self._groups
 
 
 class RequestContext:

@@ -22,7 +22,7 @@ from kwire.api.context import CloseConnection, RequestContext, Services
 from kwire.api.table import API_BY_KEY, Api
 from kwire.errors import ErrorCode, KafkaError
 from kwire.net.connection import CLOSE
-from kwire.wire.codec import decode, encode_parts
+from kwire.wire.codec import decode, encode_parts, warm
 from kwire.wire.header import read_request_header, response_header
 from kwire.wire.messages import request_class, response_class
 from kwire.wire.primitives import WireError
@@ -108,6 +108,13 @@ class Dispatcher:
         if response is None:
             return None
         return self._reply_later(route, request, response, context)
+
+    def warm(self, api_key: int, version: int) -> None:
+        """Import the handler and compile the codecs of this route before a client waits for them."""
+        route = self._routes.get((api_key, version)) or self._open_route(api_key, version)
+        if route is not None:
+            warm(route.request_class, [version])
+            warm(route.response_class, [version])
 
     def _open_route(self, api_key: int, version: int) -> Route | None:
         api = API_BY_KEY.get(api_key)

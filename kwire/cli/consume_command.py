@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable
 
@@ -63,6 +64,7 @@ def consume(
     line = json_formatter(encoding) if as_json else template_formatter(template, encoding)
     partitions = _partitions(client, topics, numbers)
     ends = {tp: end for tp, (_, end) in ranges(client, partitions).items()} if exit_at_end else None
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # leave the group and say the counts, as after Ctrl-C
     run = _Run(line, max_messages, ends, Progress("read", quiet=quiet))
     try:
         if group is not None:
@@ -124,17 +126,22 @@ class _Run:
     def as_member(self, client: Client, member: GroupMember) -> None:
         """The same as a member of a group, which is left in the end with its offsets committed."""
         fetcher = Fetcher(client, {})
+        written: dict[TopicPartition, int] = {}
         joined = False
         try:
             while not (joined and self._is_over(fetcher)):
-                positions = member.poll(fetcher.positions)
+                positions = member.poll(written)
                 if positions is not None:
                     fetcher.assign(positions)
                     joined = True
-                    continue
-                self._write(fetcher.poll(), fetcher)
+                else:
+                    self._write(fetcher.poll(), fetcher)
+                written = dict(fetcher.positions)
+        except KeyboardInterrupt:
+            client.close()  # an answer may be half read; leaving the group takes fresh connections
+            raise
         finally:
-            member.leave(fetcher.positions)
+            member.leave(written)
 
     def finish(self) -> None:
         """The summary."""

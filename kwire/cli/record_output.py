@@ -52,9 +52,9 @@ def json_formatter(encoding: str) -> Callable[[Consumed], bytes]:
 def template_formatter(template: str, encoding: str) -> Callable[[Consumed], bytes]:
     """A function from a record to what `template` makes of it.
 
-    {topic}, {partition}, {offset}, {timestamp}, {key}, {value} and {headers} (name=value, separated by commas) stand for
-    the record's fields, \\t and \\n for tab and line end; null is empty. With the encoding "text", keys and values are
-    written byte for byte. Raises ClientError for another name in braces.
+    {topic}, {partition}, {offset}, {timestamp}, {key}, {value} and {headers} (name=value, separated by commas) stand
+    for the record's fields, \\t and \\n for tab and line end; null is empty. With the encoding "text", keys and values
+    are written byte for byte. Raises ClientError for another name in braces.
     """
     parts: list[bytes | Callable[[Consumed], bytes]] = []
     for literal, field in re.findall(r"([^{]+)|\{([^}]*)\}", template):

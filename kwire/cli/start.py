@@ -11,6 +11,7 @@ import errno
 import logging
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -20,6 +21,7 @@ from kwire.cli.start_options import StartArguments, add_environment
 from kwire.config.broker_config import BrokerConfig
 from kwire.config.option import ConfigError
 from kwire.config.sources import merge_sources
+from kwire.errors import KafkaError
 
 if TYPE_CHECKING:
     from kwire.broker import Broker
@@ -105,8 +107,11 @@ async def _serve(config: BrokerConfig, arguments: StartArguments) -> None:
     except BrokerStartError as error:
         code = EXIT_DIRECTORY_HELD if error.directory_is_held else EXIT_DIRECTORY_UNUSABLE
         raise StartRefused(str(error), code) from error
-    except OSError as error:
-        raise _refusal(error, config) from error
+    except Exception as error:
+        refusal = _refusal(error, config)
+        if refusal is None:
+            raise
+        raise refusal from error
     sys.stdout.write(banner(broker, arguments.log_format or "text", _age_of_process_ms()))
     sys.stdout.flush()
     for warning in config.warnings():
@@ -149,16 +154,20 @@ def banner(broker: Broker, log_format: str, age_ms: int) -> str:
     )
 
 
-def _refusal(error: OSError, config: BrokerConfig) -> StartRefused:
-    """What an OSError during the start means."""
-    if error.errno in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES) and error.filename is None:
+def _refusal(error: Exception, config: BrokerConfig) -> StartRefused | None:
+    """What an error during the start means for people; None when nobody foresaw it."""
+    if isinstance(error, KafkaError):
+        return StartRefused(error.message or str(error), EXIT_FAILURE)
+    if not isinstance(error, OSError):
+        return None
+    if error.filename is None and error.errno in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES):
         from kwire.cli.port_holder import port_refusal
 
         return StartRefused(port_refusal(error, config.listeners()), EXIT_PORT)
-    where = error.filename or ", ".join(config.log_dirs())
-    return StartRefused(
-        f"the data directory {where} cannot be used: {error.strerror or error}", EXIT_DIRECTORY_UNUSABLE
-    )
+    if error.errno is None or isinstance(error, socket.gaierror):
+        return StartRefused(str(error), EXIT_PORT)  # a host name that nobody knows
+    where, why = error.filename or ", ".join(config.log_dirs()), error.strerror or error
+    return StartRefused(f"the data directory {where} cannot be used: {why}", EXIT_DIRECTORY_UNUSABLE)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -143,8 +143,8 @@ class ZnodeTree:
             node.children = known.children
         self.nodes[path] = node
         if path != ROOT:
-            parent_path, name = split_path(path)
-            parent = self.nodes.get(parent_path)
+            parent_path, _, name = path.rpartition("/")
+            parent = self.nodes.get(parent_path or ROOT)
             if parent is None:
                 parent = self.nodes[parent_path] = Node(None, 0, 0, 0, 0, 0, 0, 0)
             parent.children.add(name)

@@ -35,7 +35,7 @@ def from_json_bytes(path: str, data: bytes | None) -> dict[str, Any]:
     if data is None:
         raise ZnodeError(path, "has no data")
     try:
-        value = json.loads(data)
+        value = json.loads(data.decode())  # Given bytes, json would first guess their encoding.
     except ValueError as error:
         raise ZnodeError(path, f"is not JSON: {error}") from error
     if not isinstance(value, dict):

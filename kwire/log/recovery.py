@@ -165,6 +165,9 @@ def _first_to_scan(log: Log, segments: list[LogSegment], listing: Listing, *, cl
     for at, segment in enumerate(segments[:slot]):
         if segment.size and segment.base_offset not in listing.indexes:
             return at
+    if slot and slot == len(segments) and segments[-1].index.last_entry()[1] >= max(segments[-1].size, 1):
+        # The index points beyond the log: the file system lost one and kept the other.
+        return slot - 1
     return slot
 
 

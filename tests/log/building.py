@@ -92,7 +92,9 @@ def append(log: Log, records: bytearray | bytes, *, now_ms: int = NOW, epoch: in
 
 
 def read_bytes(log: Log, offset: int, max_bytes: int = 1 << 20, up_to: int | None = None, one: bool = True) -> bytes:
-    found = log.read(offset, max_bytes, up_to=log.log_end_offset if up_to is None else up_to, min_one_message=one).records
+    found = log.read(
+        offset, max_bytes, up_to=log.log_end_offset if up_to is None else up_to, min_one_message=one
+    ).records
     return found if isinstance(found, bytes) else found.read()
 
 

@@ -33,7 +33,9 @@ def plainly(data: bytes, count: int) -> bool:
     return pos == len(data)
 
 
-@pytest.mark.parametrize("sizes", [[6], [6, 6], [90] * 1000, [90] * 500 + [91] * 500, [5000] * 40, [63, 64, 63, 64] * 90])
+@pytest.mark.parametrize(
+    "sizes", [[6], [6, 6], [90] * 1000, [90] * 500 + [91] * 500, [5000] * 40, [63, 64, 63, 64] * 90]
+)
 def test_a_section_holds_its_records_and_no_other_number(sizes: list[int]) -> None:
     data = memoryview(section(sizes))
     assert holds_records(data, len(sizes))

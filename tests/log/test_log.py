@@ -296,7 +296,9 @@ def test_transactions_hold_the_last_stable_offset_back(tmp_path: Path) -> None:
     log.update_high_watermark(5)
     assert log.last_stable_offset == 5
     assert [tuple(entry) for entry in log.aborted_transactions(0, 5)] == [(1, 1, 3, 2)]
-    fenced = build_end_transaction_marker(EndTransactionMarker(True, -1), producer_id=1, producer_epoch=0, timestamp=NOW)
+    fenced = build_end_transaction_marker(
+        EndTransactionMarker(True, -1), producer_id=1, producer_epoch=0, timestamp=NOW
+    )
     with pytest.raises(AppendRefused) as refusal:
         append(log, fenced, from_client=False)
     assert refusal.value.code == ErrorCode.TRANSACTION_COORDINATOR_FENCED

@@ -114,6 +114,23 @@ def test_the_frame_of_a_request_in_work_holds_while_more_arrives(loop_factory: L
     run(loop_factory, main())
 
 
+def test_receive_buffers_come_back_from_requests_in_work(loop_factory: LoopFactory) -> None:
+    answers = Answers()
+
+    async def main() -> None:
+        async with serving(answers) as listener:
+            client = await Client.connect(listener)
+            for number in range(20):
+                client.send(b"later" + bytes(10_000))
+                await answers.count(number + 1)
+                answers.pending[number].set_result([b"done"])
+                assert await client.receive() == b"done"
+            assert listener._endpoint.scratches.created_count <= 2
+            await client.close()
+
+    run(loop_factory, main())
+
+
 def test_a_coroutine_is_awaited(loop_factory: LoopFactory) -> None:
     async def handler(frame: memoryview, connection: Connection) -> Reply:
         await asyncio.sleep(0)

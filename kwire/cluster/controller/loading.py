@@ -12,6 +12,7 @@ from kwire.cluster.znodes import (
     BrokerIdsZnode,
     BrokerIdZnode,
     DeleteTopicsZnode,
+    PartitionState,
     TopicPartitionStateZnode,
     TopicsZnode,
     TopicZnode,
@@ -57,27 +58,39 @@ async def load_topics(store: MetadataStore) -> list[TopicImage]:
         assignments.append((name, assignment, overrides))
         paths += [TopicPartitionStateZnode.path(name, index) for index in sorted(assignment.replicas)]
     states = iter(zip(paths, await store.get_many(paths), strict=True))
+    known: dict[bytes, PartitionState] = {}
     topics = []
     for name, assignment, overrides in assignments:
         partitions = []
         for index in sorted(assignment.replicas):
             path, state = next(states)
             partitions.append(
-                _partition(index, assignment.replicas[index], path, state and (state[0], state[1].version))
+                _partition(index, assignment.replicas[index], path, state and (state[0], state[1].version), known)
             )
         topics.append(TopicImage(name, assignment.topic_id, partitions, overrides))
     return topics
 
 
-def _partition(index: int, replicas: list[int], path: str, node: tuple[bytes | None, int] | None) -> PartitionImage:
-    """A partition whose state is missing or unreadable is shown without a leader: its data must not be guessed at."""
+def _partition(
+    index: int,
+    replicas: list[int],
+    path: str,
+    node: tuple[bytes | None, int] | None,
+    known: dict[bytes, PartitionState],
+) -> PartitionImage:
+    """A partition whose state is missing or unreadable is shown without a leader: its data must not be guessed at.
+
+    `known` holds the states read so far by their bytes: on a broker with a thousand partitions most are the same.
+    """
     if node is not None:
         data, version = node
-        try:
-            state = TopicPartitionStateZnode.decode(path, data)
-        except ZnodeError as error:
-            logger.error("a partition stays offline: %s", error)
-        else:
+        state = known.get(data or b"")
+        if state is None:
+            try:
+                state = known[data or b""] = TopicPartitionStateZnode.decode(path, data)
+            except ZnodeError as error:
+                logger.error("a partition stays offline: %s", error)
+        if state is not None:
             return PartitionImage(index, state.leader, state.leader_epoch, replicas, state.isr, version)
     return PartitionImage(index, NO_LEADER, -1, replicas, [], -1)
 

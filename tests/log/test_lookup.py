@@ -1,0 +1,60 @@
+"""ListOffsets by timestamp."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kwire.wire.records import build_batch
+from tests.log.building import NOW, append, batch, new_log
+
+
+@pytest.mark.parametrize("codec", [0, 1])
+def test_the_first_record_at_or_above_a_timestamp(tmp_path: Path, codec: int) -> None:
+    log = new_log(tmp_path, segment_bytes=400, index_interval_bytes=0)
+    for start in (0, 100, 50, 200):
+        times = [NOW + start + n * 10 for n in (0, 2, 1)]
+        append(log, build_batch([(time, b"k", b"v", ()) for time in times], compression=codec), epoch=start)
+    found = {
+        0: (NOW, 0, 0),
+        NOW + 1: (NOW + 20, 1, 0),
+        NOW + 15: (NOW + 20, 1, 0),
+        NOW + 21: (NOW + 100, 3, 100),
+        NOW + 101: (NOW + 120, 4, 100),
+        NOW + 121: (NOW + 200, 9, 200),
+        NOW + 220: (NOW + 220, 10, 200),
+    }
+    for timestamp, expected in found.items():
+        assert log.offset_for_timestamp(timestamp) == expected
+    assert log.offset_for_timestamp(NOW + 221) is None
+    assert log.max_timestamp_offset() == (NOW + 220, 10, 200)
+
+
+def test_an_empty_log_and_one_without_timestamps(tmp_path: Path) -> None:
+    log = new_log(tmp_path)
+    assert log.offset_for_timestamp(0) is None
+    assert log.max_timestamp_offset() is None
+    append(log, batch(b"v", timestamp=-1))
+    assert log.offset_for_timestamp(0) is None
+    assert log.max_timestamp_offset() is None
+
+
+def test_records_before_the_start_are_not_found(tmp_path: Path) -> None:
+    log = new_log(tmp_path)
+    append(log, build_batch([(NOW + time, b"k", b"v", ()) for time in (5, 90, 30)]))
+    append(log, batch(b"v", timestamp=NOW + 20))
+    log.update_high_watermark(4)
+    log.delete_records(2)
+    assert log.offset_for_timestamp(0) == (NOW + 30, 2, 0)
+    assert log.max_timestamp_offset() == (NOW + 30, 2, 0)
+    log.delete_records(3)
+    assert log.max_timestamp_offset() == (NOW + 20, 3, 0)
+
+
+def test_log_append_time_is_what_is_looked_up(tmp_path: Path) -> None:
+    log = new_log(tmp_path, message_timestamp_type="LogAppendTime")
+    append(log, batch(b"a", b"b", timestamp=1), now_ms=NOW)
+    append(log, batch(b"c", timestamp=1), now_ms=NOW + 10)
+    assert log.offset_for_timestamp(NOW + 1) == (NOW + 10, 2, 0)
+    assert log.max_timestamp_offset() == (NOW + 10, 2, 0)

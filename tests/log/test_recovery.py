@@ -1,0 +1,210 @@
+"""After a kill: only what was never whole is lost."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from kwire.log.log import Log
+from kwire.log.manager import LogManager
+from tests.log.building import (
+    NOW,
+    TOPIC_ID,
+    TP,
+    append,
+    batch,
+    config,
+    crash,
+    open_manager,
+    read_all,
+    values,
+)
+
+SETTINGS = config(index_interval_bytes=0, segment_bytes=2000)
+DIRECTORY = "t-0"
+
+
+def killed(root: Path, batch_count: int) -> Path:
+    """A data directory as kill -9 leaves it, `batch_count` batches of two records written."""
+    manager = open_manager(root, settings=SETTINGS)
+    log = manager.get_or_create(TP, TOPIC_ID, SETTINGS, NOW)
+    for n in range(batch_count):
+        append(
+            log, batch(b"a%d" % n, b"b%d" % n, timestamp=NOW + n, producer_id=5, producer_epoch=0, base_sequence=2 * n)
+        )
+    crash(manager)
+    return root / DIRECTORY
+
+
+def opened(root: Path) -> tuple[LogManager, Log]:
+    manager = open_manager(root, settings=SETTINGS)
+    log = manager.get(TP)
+    assert log is not None
+    return manager, log
+
+
+def expected(batch_count: int) -> list[bytes]:
+    return [b"%c%d" % (letter, n) for n in range(batch_count) for letter in b"ab"]
+
+
+def last_log(partition: Path) -> Path:
+    return max(partition.glob("*.log"))
+
+
+def test_every_cut_of_the_last_batch_loses_that_batch_and_nothing_else(tmp_path: Path) -> None:
+    partition = killed(tmp_path / "source", 5)
+    data = last_log(partition).read_bytes()
+    size = len(data) // 5
+    for cut in range(1, size + 1):
+        root = tmp_path / f"cut{cut}"
+        shutil.copytree(tmp_path / "source", root)
+        last_log(root / DIRECTORY).write_bytes(data[:-cut])
+        manager, log = opened(root)
+        assert log.log_end_offset == 8
+        assert log.high_watermark <= 8
+        assert values(read_all(log)) == expected(4)
+        assert last_log(root / DIRECTORY).stat().st_size == len(data) - size
+        # The producer goes on where the log does: the lost batch is taken again, in order.
+        info = append(log, batch(b"a4", b"b4", producer_id=5, producer_epoch=0, base_sequence=8))
+        assert (info.first_offset, info.duplicate) == (8, False)
+        crash(manager)
+        shutil.rmtree(root)
+
+
+def test_a_flipped_byte_cuts_the_log_there(tmp_path: Path) -> None:
+    partition = killed(tmp_path, 4)
+    path = last_log(partition)
+    data = bytearray(path.read_bytes())
+    size = len(data) // 4
+    data[2 * size + 70] ^= 1
+    path.write_bytes(data)
+    _, log = opened(tmp_path)
+    assert values(read_all(log)) == expected(2)
+
+
+def test_zeros_behind_the_last_batch_are_cut(tmp_path: Path) -> None:
+    """What some file systems leave of a write that a power cut overtook."""
+    path = last_log(killed(tmp_path, 3))
+    path.write_bytes(path.read_bytes() + bytes(5000))
+    _, log = opened(tmp_path)
+    assert values(read_all(log)) == expected(3)
+
+
+def test_damage_in_an_older_segment_ends_the_log_there(tmp_path: Path) -> None:
+    partition = killed(tmp_path, 60)
+    first, second, *later = sorted(partition.glob("*.log"))
+    assert later
+    data = second.read_bytes()
+    second.write_bytes(data[:-1])
+    _, log = opened(tmp_path)
+    kept = log.log_end_offset // 2
+    assert 0 < kept < 60
+    assert values(read_all(log)) == expected(kept)
+    assert sorted(partition.glob("*.log")) == [first, second]
+    assert max(int(path.stem) for path in partition.glob("*.snapshot")) <= log.log_end_offset
+
+
+def test_without_a_checkpoint_or_index_everything_is_found_again(tmp_path: Path) -> None:
+    partition = killed(tmp_path, 60)
+    for path in [*partition.glob("*index"), *partition.glob("*.snapshot"), *partition.glob("leader-epoch*")]:
+        path.unlink()
+    _, log = opened(tmp_path)
+    assert values(read_all(log)) == expected(60)
+    assert log.epochs.entries == [(0, 0)]
+    assert append(log, batch(b"a59", b"b59", producer_id=5, producer_epoch=0, base_sequence=118)).duplicate
+
+
+def test_a_segment_without_its_index_is_indexed_after_a_clean_stop_too(tmp_path: Path) -> None:
+    manager = open_manager(tmp_path, settings=SETTINGS)
+    log = manager.get_or_create(TP, TOPIC_ID, SETTINGS, NOW)
+    for n in range(60):
+        append(log, batch(b"v%d" % n))
+    manager.close()
+    first = min((tmp_path / DIRECTORY).glob("*.index"))
+    before = first.read_bytes()
+    first.unlink()
+    _, log = opened(tmp_path)
+    assert log.log_end_offset == 60
+    assert len(read_all(log)) == 60
+    assert first.read_bytes() == before
+
+
+def test_only_the_part_behind_the_recovery_point_is_read_again(tmp_path: Path) -> None:
+    manager = open_manager(tmp_path, settings=SETTINGS)
+    log = manager.get_or_create(TP, TOPIC_ID, SETTINGS, NOW)
+    for n in range(60):
+        append(log, batch(b"v%d" % n))
+    log.flush(NOW)
+    manager.checkpoint(NOW)
+    crash(manager)
+    # Damage that only a scan would see.
+    path = min((tmp_path / DIRECTORY).glob("*.log"))
+    data = bytearray(path.read_bytes())
+    data[70] ^= 1
+    path.write_bytes(data)
+    _, log = opened(tmp_path)
+    assert log.log_end_offset == 60
+
+
+def test_left_overs_are_removed_and_aliens_left_alone(tmp_path: Path) -> None:
+    partition = killed(tmp_path, 3)
+    gone = [
+        f"{7:020d}.log.deleted",
+        f"{7:020d}.index.deleted",
+        f"{0:020d}.log.cleaned",
+        f"{9:020d}.timeindex",
+        f"{9:020d}.index",
+    ]
+    alien = ["notes.txt", "0.log", f"{3:020d}.bak", "core.deleted"]
+    for name in gone + alien:
+        (partition / name).write_bytes(b"x")
+    _, log = opened(tmp_path)
+    assert values(read_all(log)) == expected(3)
+    names = {path.name for path in partition.iterdir()}
+    assert names.isdisjoint(gone)
+    assert names.issuperset(alien)
+
+
+def test_a_swap_segment_replaces_what_it_was_made_of(tmp_path: Path) -> None:
+    partition = killed(tmp_path, 60)
+    first, second, third, *_ = sorted(partition.glob("*.log"))
+    kept = int(third.stem)
+    merged = first.read_bytes() + second.read_bytes()
+    (partition / f"{0:020d}.log.swap").write_bytes(merged)
+    (partition / f"{0:020d}.index.swap").write_bytes(b"")
+    _, log = opened(tmp_path)
+    assert values(read_all(log)) == expected(60)
+    assert not second.exists()
+    assert first.read_bytes() == merged
+    assert not list(partition.glob("*.swap"))
+    assert kept > 0
+
+
+@pytest.mark.parametrize("start", [3, 40])
+def test_a_log_start_beyond_what_is_left_empties_the_log(tmp_path: Path, start: int) -> None:
+    partition = killed(tmp_path, 5)
+    (tmp_path / "log-start-offset-checkpoint").write_text(f"0\n1\nt 0 {start}\n")
+    _, log = opened(tmp_path)
+    if start == 3:
+        assert (log.log_start_offset, log.log_end_offset) == (3, 10)
+        assert [record.offset for record in read_all(log)] == list(range(3, 10))
+    else:
+        assert (log.log_start_offset, log.log_end_offset) == (40, 40)
+        assert append(log, batch(b"v")).first_offset == 40
+    assert partition.exists()
+
+
+def test_a_damaged_snapshot_is_passed_over(tmp_path: Path) -> None:
+    manager = open_manager(tmp_path, settings=SETTINGS)
+    log = manager.get_or_create(TP, TOPIC_ID, SETTINGS, NOW)
+    for n in range(40):
+        append(log, batch(b"v%d" % n, producer_id=5, producer_epoch=0, base_sequence=n))
+    manager.close()
+    newest = max((tmp_path / DIRECTORY).glob("*.snapshot"))
+    assert newest.name == f"{40:020d}.snapshot"
+    newest.write_bytes(newest.read_bytes()[:-1])
+    _, log = opened(tmp_path)
+    assert append(log, batch(b"v", producer_id=5, producer_epoch=0, base_sequence=39)).duplicate
+    assert not newest.exists()

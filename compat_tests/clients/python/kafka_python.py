@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import queue
 import sys
+import threading
+import time
 from typing import Any
 
 import kafka
@@ -33,6 +36,32 @@ class Member:
 
     def close(self) -> None:
         self.consumer.close()
+
+
+class SharingMember(Member):
+    """A member that polls in a thread of its own: three that take turns in one thread keep each other waiting."""
+
+    def __init__(self, topic: str, group_id: str) -> None:
+        super().__init__(group_id)
+        self.consumer.subscribe([topic])
+        self.seen: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self.leaving = threading.Event()
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self) -> None:
+        while not self.leaving.is_set():
+            for each in super().poll(0.5):
+                self.seen.put(each)
+        super().close()
+
+    def poll(self, timeout_s: float) -> list[dict[str, Any]]:
+        time.sleep(timeout_s)
+        return [self.seen.get() for _ in range(self.seen.qsize())]
+
+    def close(self) -> None:
+        self.leaving.set()
+        self.thread.join()
 
 
 def create_topic(topic: str, partitions: int) -> None:
@@ -96,6 +125,6 @@ serve(
         "consume": consume,
         "seek": seek,
         "take": lambda topic, group, count: take(join(topic, group), topic, count),
-        "group": lambda topic, group, count, partitions: run_group(lambda: join(topic, group), partitions, count),
+        "group": lambda topic, group, count, partitions: run_group(lambda: SharingMember(topic, group), partitions, count),
     }
 )

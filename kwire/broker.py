@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from kwire.api.context import Services
 from kwire.api.dispatch import Dispatcher
 from kwire.api.fetch_sessions import FetchSessionCache
+from kwire.api.warm_up import warm_up
 from kwire.clock import Clock, SystemClock
 from kwire.cluster.controller.driver import Controller
 from kwire.cluster.controller.loading import load_topic_overrides
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("kwire.broker")
 
-STOP_GRACE_S = 5.0
 REMOVAL_INTERVAL_MS = 1000
 """How often files whose `file.delete.delay.ms` is over are looked for."""
 
@@ -59,28 +59,6 @@ MAX_INTERVAL_MS = 86_400_000
 
 FETCH_SESSION_EVICTION_MS = 120_000
 """A session idle for longer may make room for another (apache/kafka `MIN_INCREMENTAL_FETCH_SESSION_EVICTION_MS`)."""
-
-
-WARM_UP_DELAY_S = 0.2
-WARM_UP_PAUSE_S = 0.01
-GROUP_METADATA_TOPIC_NAME = "__consumer_offsets"
-WARM_ROUTES = (
-    *((3, version) for version in (12, 13)),
-    *((0, version) for version in (9, 10, 11, 12, 13)),
-    *((1, version) for version in (11, 12, 16, 17, 18)),
-    *((2, version) for version in (7, 9, 10, 11)),
-    (22, 4),
-    (22, 5),
-    (10, 4),
-    (10, 6),
-    (11, 9),
-    (14, 5),
-    (12, 4),
-    (8, 9),
-    (9, 9),
-    (13, 5),
-)
-"""(API key, version) of what current clients use first; compiled in idle time after the start."""
 
 
 class BrokerStartError(Exception):
@@ -98,7 +76,8 @@ class Broker:
     """A broker in this process and event loop.
 
     `ephemeral` keeps nothing: the data lies in a directory of its own that goes away with the broker. `store` is given
-    where several brokers of one process share one (tests); otherwise the broker opens its own.
+    where several brokers of one process share one (tests); otherwise the broker opens its own. A stop waits
+    `stop_grace_s` seconds for requests in work.
     """
 
     def __init__(
@@ -108,8 +87,10 @@ class Broker:
         ephemeral: bool = False,
         store: EmbeddedStore | None = None,
         clock: Clock | None = None,
+        stop_grace_s: float = 5.0,
     ) -> None:
         self.config = config
+        self.stop_grace_s = stop_grace_s
         self.ephemeral = ephemeral
         self.clock: Clock = clock or SystemClock()
         self.broker_id = -1
@@ -189,13 +170,13 @@ class Broker:
         )
         services.make_groups = self._group_coordinator
         dispatcher = Dispatcher(services)
+        self._undo.append(services.controller.stop)
         await self._listen(dispatcher)
         await register_broker(store, self._registration())
         await services.controller.start()
-        self._undo.append(services.controller.stop)
         self._keep_house()
         self._ready.set()
-        self._in_background(self._warm_up(dispatcher))
+        self._in_background(warm_up(dispatcher, services))
 
     # --- parts -----------------------------------------------------------------------------------------------------
 
@@ -317,15 +298,6 @@ class Broker:
         self._undo.append(stop)
         return groups
 
-    async def _warm_up(self, dispatcher: Dispatcher) -> None:
-        """In idle time after the start: load the groups, import and compile what the first clients will ask for."""
-        await asyncio.sleep(WARM_UP_DELAY_S)
-        if GROUP_METADATA_TOPIC_NAME in self.services.metadata.topics:
-            _ = self.services.groups  # Groups live on: their members must be expired and heard.
-        for api_key, version in WARM_ROUTES:
-            await asyncio.sleep(WARM_UP_PAUSE_S)
-            dispatcher.warm(api_key, version)
-
     def _topic_settings(self, overrides: Mapping[str, str]) -> TopicSettings:
         config = TopicConfig(self.config, overrides)
         return TopicSettings(LogConfig.from_options(config.get), config.get("min.insync.replicas"))
@@ -358,7 +330,7 @@ class Broker:
     # --- listeners -------------------------------------------------------------------------------------------------
 
     async def _listen(self, dispatcher: Dispatcher) -> None:
-        quotas = ConnectionQuotas(_connection_limits(self.config))
+        quotas = ConnectionQuotas(ConnectionLimits.from_options(self.config.get))
         serve = self._gate(dispatcher)
         for endpoint in self.config.listeners():
             listener = Listener(
@@ -372,7 +344,13 @@ class Broker:
             )
             await listener.start()
             self._listeners.append(listener)
-            self._undo.append(_stopping(listener))
+            self._undo.append(self._stopping(listener))
+
+    def _stopping(self, listener: Listener) -> Callable[[], Awaitable[None]]:
+        async def stop() -> None:
+            await listener.stop(self.stop_grace_s)
+
+        return stop
 
     def _gate(self, dispatcher: Dispatcher) -> Callable[[memoryview, Connection], Reply | Awaitable[Reply]]:
         """Requests go straight to the dispatcher; those that come while the broker starts wait until it is ready."""
@@ -409,32 +387,8 @@ async def _every(interval_ms: int, chore: Callable[[], object]) -> None:
             logger.exception("a periodic duty failed")
 
 
-def _connection_limits(config: BrokerConfig) -> ConnectionLimits:
-    overrides = {}
-    for pair in filter(None, config.str("max.connections.per.ip.overrides").split(",")):
-        host, _, count = pair.strip().rpartition(":")
-        overrides[host] = int(count)
-    return ConnectionLimits(
-        max_connections=config.int("max.connections"),
-        max_connections_per_ip=config.int("max.connections.per.ip"),
-        max_connections_per_ip_overrides=overrides,
-        connections_max_idle_ms=config.int("connections.max.idle.ms"),
-        socket_request_max_bytes=config.int("socket.request.max.bytes"),
-        socket_send_buffer_bytes=config.int("socket.send.buffer.bytes"),
-        socket_receive_buffer_bytes=config.int("socket.receive.buffer.bytes"),
-        socket_listen_backlog_size=config.int("socket.listen.backlog.size"),
-    )
-
-
 def _closing(store: EmbeddedStore) -> Callable[[], Awaitable[None]]:
     async def close() -> None:
         store.close()
 
     return close
-
-
-def _stopping(listener: Listener) -> Callable[[], Awaitable[None]]:
-    async def stop() -> None:
-        await listener.stop(STOP_GRACE_S)
-
-    return stop

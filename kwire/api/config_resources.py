@@ -7,7 +7,6 @@ from enum import IntEnum
 from kwire.api.context import RequestContext
 from kwire.cluster.config_znodes import DEFAULT_ENTITY
 from kwire.cluster.controller.config_alteration import BROKERS, TOPICS, EntityAlteration, OptionAlteration
-from kwire.cluster.controller.validation import check_topic_name
 from kwire.errors import ErrorCode, KafkaError
 
 
@@ -33,13 +32,14 @@ def check_broker_name(name: str, context: RequestContext) -> None:
 def entity_of(resource_type: int, resource_name: str, context: RequestContext) -> tuple[str, str]:
     """Entity type and name of a resource whose settings can be altered. Raises KafkaError with Kafka's code."""
     if resource_type == ResourceType.TOPIC:
-        check_topic_name(resource_name)
+        if not resource_name:
+            raise KafkaError(ErrorCode.INVALID_REQUEST, "Topics have no common settings of their own.")
         return TOPICS, resource_name
     if resource_type == ResourceType.BROKER:
         if not resource_name:
             return BROKERS, DEFAULT_ENTITY
         check_broker_name(resource_name, context)
-        return BROKERS, resource_name
+        return BROKERS, str(context.services.broker_id)  # A name like "01" means it too.
     raise KafkaError(ErrorCode.INVALID_REQUEST, f"Settings of resource type {resource_type} cannot be altered.")
 
 

@@ -67,6 +67,10 @@ class Services:
             self._groups = self.make_groups()
         return self._groups
 
+    @groups.setter
+    def groups(self, groups: GroupCoordinator) -> None:
+        self._groups = groups
+
 
 class RequestContext:
     """One request's circumstances.

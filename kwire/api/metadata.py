@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable
 
-from kwire.api.context import RequestContext
+from kwire.api.context import CloseConnection, RequestContext
 from kwire.api.endpoints import endpoint_for
 from kwire.cluster.controller.validation import check_topic_name
 from kwire.cluster.metadata_cache import INTERNAL_TOPICS, BrokerImage, MetadataCache, PartitionImage, TopicImage
@@ -65,7 +65,9 @@ def _asked_names(request: MetadataRequest, context: RequestContext) -> list[str 
     asked: dict[str | bytes, None] = {}
     for topic in request.topics or []:
         if context.api_version < FIRST_VERSION_BY_TOPIC_ID:
-            if topic.name is None or topic.topic_id != ZERO_UUID:
+            if topic.name is None:  # No error can be told: these versions have no room for a topic without a name.
+                raise CloseConnection("a topic without a name before version 12")
+            if topic.topic_id != ZERO_UUID:
                 raise KafkaError(ErrorCode.INVALID_REQUEST, "Before version 12, topics are asked for by name.")
             asked[topic.name] = None
         elif topic.topic_id != ZERO_UUID:

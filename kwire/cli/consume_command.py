@@ -64,7 +64,8 @@ def consume(
     line = json_formatter(encoding) if as_json else template_formatter(template, encoding)
     partitions = _partitions(client, topics, numbers)
     ends = {tp: end for tp, (_, end) in ranges(client, partitions).items()} if exit_at_end else None
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # leave the group and say the counts, as after Ctrl-C
+    # SIGTERM, too, shall leave the group and say the counts.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     run = _Run(line, max_messages, ends, Progress("read", quiet=quiet))
     try:
         if group is not None:
@@ -72,6 +73,7 @@ def consume(
         else:
             run.until_done(Fetcher(client, _positions(client, partitions, from_beginning, offset, timestamp)))
     finally:
+        signal.signal(signal.SIGTERM, before)
         run.finish()
 
 

@@ -11,7 +11,6 @@ import errno
 import logging
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -164,8 +163,8 @@ def _refusal(error: Exception, config: BrokerConfig) -> StartRefused | None:
         from kwire.cli.port_holder import port_refusal
 
         return StartRefused(port_refusal(error, config.listeners()), EXIT_PORT)
-    if error.errno is None or isinstance(error, socket.gaierror):
-        return StartRefused(str(error), EXIT_PORT)  # a host name that nobody knows
+    if error.errno is None or error.errno < 0:
+        return StartRefused(error.strerror or str(error), EXIT_PORT)  # the resolver's numbers: a name nobody knows
     where, why = error.filename or ", ".join(config.log_dirs()), error.strerror or error
     return StartRefused(f"the data directory {where} cannot be used: {why}", EXIT_DIRECTORY_UNUSABLE)
 

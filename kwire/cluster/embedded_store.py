@@ -112,7 +112,8 @@ class EmbeddedStore:
 
         try:
             # Autocommit: the only transactions are the ones begun by hand in `_keep`.
-            database = sqlite3.connect(path, isolation_level=None, timeout=0.1)
+            # Any thread: a test may make the store in one and run the loop in another; one loop uses it.
+            database = sqlite3.connect(path, isolation_level=None, timeout=0.1, check_same_thread=False)
             # Exclusive before WAL: the index of the log stays in this process's memory, no -shm file is needed.
             database.execute("PRAGMA locking_mode=EXCLUSIVE")
             database.execute("PRAGMA journal_mode=WAL")

@@ -26,6 +26,9 @@ class ProfileRow(NamedTuple):
 DEV: Final = (
     ProfileRow("broker.id", "1", "A single broker needs a number, not a generated one that differs by directory."),
     ProfileRow("log.dir", "~/.local/share/kwire", "/tmp is emptied at a reboot, and topics with it."),
+    ProfileRow("socket.listen.backlog.size", "1024", "A thousand clients at once would wait for retries of their SYN."),
+    ProfileRow("socket.receive.buffer.bytes", "-1", "The system's own sizing halves the cost of large requests."),
+    ProfileRow("socket.send.buffer.bytes", "-1", "The same for large answers."),
     ProfileRow("group.initial.rebalance.delay.ms", "0", "Nobody waits three seconds for the first record of a test."),
     ProfileRow("group.streams.initial.rebalance.delay.ms", "0", "The same for Streams groups."),
     ProfileRow("offsets.topic.replication.factor", "1", "One broker cannot hold three replicas."),

@@ -28,8 +28,8 @@ from kwire.wire.codec import WireError
 
 logger = logging.getLogger("kwire.coord")
 
-LOAD_SLICE_BYTES = 64 * 1024
-"""How much log is replayed before others may run: a few milliseconds' worth."""
+LOAD_SLICE_BYTES = 16 * 1024
+"""How much log is replayed before others may run: some 250 records, a few milliseconds' worth."""
 
 SPLIT_ABOVE_RECORDS = 1000
 """Records of a decision that is not atomic go into batches of at most so many."""
@@ -181,7 +181,13 @@ class CoordinatorRuntime(Generic[S]):
                 slot.shard.replay(record, NO_PRODUCER, now_ms)
 
     def _is_committed(self, slot: _Slot[S]) -> bool:
-        return not slot.deferred and slot.last_offset < self._log.high_watermark(slot.partition)
+        """Whether everything appended is committed; if the log cannot say so, `committed` finds out why."""
+        if slot.deferred:
+            return False
+        try:
+            return slot.last_offset < self._log.high_watermark(slot.partition)
+        except KafkaError:
+            return False
 
     def _defer(self, slot: _Slot[S], replies: list[tuple[ReplyKey, Any]]) -> None:
         if not replies:
@@ -202,6 +208,9 @@ class CoordinatorRuntime(Generic[S]):
                 code = ErrorCode.COORDINATOR_NOT_AVAILABLE
             except KafkaError as error:
                 code = APPEND_ERRORS.get(error.code, error.code)
+            except Exception:
+                logger.exception("%s: nobody knows whether offset %d is committed", slot.partition, offset)
+                code = ErrorCode.UNKNOWN_SERVER_ERROR
             slot.deferred.popleft()
             for key, response in replies:
                 if code is ErrorCode.NONE:
@@ -230,7 +239,10 @@ class CoordinatorRuntime(Generic[S]):
         for slot in list(self._slots.values()):
             if slot.state is slot.ACTIVE:
                 while (key := slot.shard.timers.pop_due(now_ms)) is not None:
-                    self._carry_out(slot, slot.shard.on_timer(key, now_ms), now_ms)
+                    try:
+                        self._carry_out(slot, slot.shard.on_timer(key, now_ms), now_ms)
+                    except Exception:  # One group's trouble must not stop everybody's clock.
+                        logger.exception("%s: the deadline %s came to nothing", slot.partition, key)
         self._armed_ms = None
         for slot in self._slots.values():
             self._arm(slot)
@@ -266,7 +278,7 @@ class CoordinatorRuntime(Generic[S]):
                 self._activate(slot)
             else:
                 slot.load = asyncio.get_running_loop().create_task(self._load_rest(slot, offset))
-        except (KafkaError, WireError, OSError) as error:
+        except Exception as error:  # Whatever it is, the partition has no coordinator and the broker goes on.
             self._fail(slot, error)
 
     async def _load_rest(self, slot: _Slot[S], offset: int | None) -> None:
@@ -275,7 +287,7 @@ class CoordinatorRuntime(Generic[S]):
                 await asyncio.sleep(0)
                 offset = self._load_slice(slot, offset)
             self._activate(slot)
-        except (KafkaError, WireError, OSError) as error:
+        except Exception as error:  # Whatever it is, the partition has no coordinator and the broker goes on.
             self._fail(slot, error)
 
     def _load_slice(self, slot: _Slot[S], offset: int) -> int | None:
@@ -305,7 +317,9 @@ class CoordinatorRuntime(Generic[S]):
         self._arm(slot)
 
     def _fail(self, slot: _Slot[S], error: Exception) -> None:
-        logger.error("%s cannot be loaded, its groups have no coordinator: %s", slot.partition, error)
+        foreseen = isinstance(error, (KafkaError, WireError, OSError))
+        text = "%s cannot be loaded, its groups have no coordinator: %s"
+        logger.error(text, slot.partition, error, exc_info=None if foreseen else error)
         slot.state = slot.FAILED
         slot.load = None
 

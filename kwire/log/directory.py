@@ -1,10 +1,12 @@
-"""One log directory (an entry of `log.dirs`): its lock, its identity, its checkpoints, and whether its disk still works.
+"""One log directory (an entry of `log.dirs`): its lock, its identity, its checkpoints, and whether its disk still
+works.
 
 ```
 .lock   held while a broker runs; empty. Left behind by kill -9, which frees the lock but not the name
 ```
-The lock is Java's (`FileChannel.tryLock` is a POSIX record lock), so that Apache Kafka and kwire refuse each other's directory; POSIX locks
-do not see two brokers of one process, so `flock` is taken too. A directory whose disk fails goes offline alone, for good until the next start.
+The lock is Java's (`FileChannel.tryLock` is a POSIX record lock), so that Apache Kafka and kwire refuse each other's
+directory; POSIX locks do not see two brokers of one process, so `flock` is taken too. A directory whose disk fails goes
+offline alone, for good until the next start.
 """
 
 from __future__ import annotations
@@ -130,7 +132,7 @@ class LogDirectory:
             if found.get(name, ours) != ours:
                 raise DirectoryMismatchError(
                     f"log directory {self.path} belongs to {name} {found[name]}, this broker's is {ours}; "
-                    f"choose another directory, or the broker that it belongs to ({checkpoints.META_PROPERTIES} says so)"
+                    f"choose another directory, or its own broker ({checkpoints.META_PROPERTIES} says so)"
                 )
 
     def read_checkpoint(self, name: str) -> dict[TopicPartition, int]:

@@ -1,13 +1,15 @@
 """A file of fixed-size, ascending entries that grows at its end: what the offset index and the time index share.
 
 While its segment is active Kafka keeps such a file at `segment.index.bytes` (rounded down to whole entries), sparse and
-zero behind the last entry; a roll or a clean stop trims it to its entries. Here the newest entries are held in memory and
-written in runs, and the file comes into being with the first run, so that creating a partition creates no index. A crash
-therefore leaves a prefix of the entries, then zeros, or no file: recovery rebuilds it from the log in any case, as Kafka does.
+zero behind the last entry; a roll or a clean stop trims it to its entries. Here the newest entries are held in memory
+and written in runs, and the file comes into being with the first run, so that creating a partition creates no index. A
+crash therefore leaves a prefix of the entries, then zeros, or no file: recovery rebuilds it from the log in any case,
+as Kafka does.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from struct import Struct
 
 from kwire.log.files import Files, OpenFile
@@ -15,7 +17,7 @@ from kwire.log.files import Files, OpenFile
 _ENTRIES_IN_A_RUN = 64
 
 
-class EntryFile:
+class EntryFile(ABC):
     """Entries of two integers: those on disk, read when asked for, and the newest in memory."""
 
     __slots__ = (
@@ -47,9 +49,9 @@ class EntryFile:
         if self._stored_bytes:
             self._stored_bytes = self._real_entries() * self.ENTRY_SIZE
 
+    @abstractmethod
     def is_real(self, entry: tuple[int, int]) -> bool:
         """Whether an entry read from the file was written, rather than left zero by preallocation."""
-        raise NotImplementedError
 
     def _real_entries(self) -> int:
         """Entries before the zeros that a crash leaves behind them, found by halving."""

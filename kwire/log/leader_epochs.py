@@ -5,10 +5,10 @@
 <count>
 <epoch> <start offset>  one line each, both ascending
 ```
-Followers and consumers ask for the end offset of an epoch to find where their log parts from the leader's. When the log's start
-moves, the oldest kept entry's offset moves with it. The file exists once the first epoch has started (here: with the first batch; before
-it nothing can part). It is replaced by rename, so a crash leaves an old or a new one; batches carry their epoch too, and recovery adds
-from them what the file lacks. Source: Kafka's `LeaderEpochFileCache`.
+Followers and consumers ask for the end offset of an epoch to find where their log parts from the leader's. When the
+log's start moves, the oldest kept entry's offset moves with it. The file exists once the first epoch has started (here:
+with the first batch; before it nothing can part). It is replaced by rename, so a crash leaves an old or a new one;
+batches carry their epoch too, and recovery adds from them what the file lacks. Source: Kafka's `LeaderEpochFileCache`.
 """
 
 from __future__ import annotations

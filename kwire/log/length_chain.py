@@ -1,10 +1,10 @@
 """Counting the records of an uncompressed batch by their lengths, at the speed of `bytes` where the records allow it.
 
-A record begins with its length, a varint. Following the chain shows whether the batch holds the records it declares and nothing
-else, which is all that a broker must know of most batches. A step per record costs 1 to 2 ms for 10,000 of them, several times
-the rest of an append. But the records of one producer are often of one size: then their length bytes stand at equal distances, and a
-strided slice holds them side by side. How far such a slice repeats its first byte is one `lstrip`, so a run of equal records costs
-little more than one. Records of unequal size cost the plain step each.
+A record begins with its length, a varint. Following the chain shows whether the batch holds the records it declares and
+nothing else, which is all that a broker must know of most batches. A step per record costs 1 to 2 ms for 10,000 of
+them, several times the rest of an append. But the records of one producer are often of one size: then their length
+bytes stand at equal distances, and a strided slice holds them side by side. How far such a slice repeats its first byte
+is one `lstrip`, so a run of equal records costs little more than one. Records of unequal size cost the plain step each.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ def _fills(data: bytes | memoryview, count: int) -> bool:
         if n == last and count > reach >> 4:
             stride = pos - start + (n >> 1)
             run = _run(data, start, pos - start, stride, min(count, reach))
-            # A reach that was used up doubles eightfold, one that was far too long shrinks: neither kind of batch pays much.
+            # A reach that was used up doubles eightfold, one that was far too long shrinks: neither kind of batch pays
+            # much.
             reach = min(reach << 3, _MAX_RUN) if run == reach else max(_FIRST_RUN, run << 1)
             pos = start + run * stride
             count -= run
@@ -60,7 +61,9 @@ def _fills(data: bytes | memoryview, count: int) -> bool:
 
 
 def _long_varint(data: bytes | memoryview, pos: int) -> tuple[int, int]:
-    """(value as it stands, lowest bit the sign; position behind it) of a varint of up to five bytes; odd for a longer one."""
+    """(value as it stands, lowest bit the sign; position behind it) of a varint of up to five bytes; odd for a longer
+    one.
+    """
     n = shift = 0
     for at in range(pos, pos + 5):
         byte = data[at]

@@ -8,7 +8,7 @@ from kwire.log.segment import LogSegment, StoredBatch
 from kwire.log.time_index import NO_TIMESTAMP
 
 if TYPE_CHECKING:
-    from kwire.log.log import Log
+    from kwire.log.log_state import LogState
 
 
 class TimestampOffset(NamedTuple):
@@ -19,10 +19,11 @@ class TimestampOffset(NamedTuple):
     leader_epoch: int
 
 
-def offset_for_timestamp(log: Log, timestamp: int) -> TimestampOffset | None:
+def offset_for_timestamp(log: LogState, timestamp: int) -> TimestampOffset | None:
     """The first record at or behind the log's start whose timestamp is at or above `timestamp` (ms); None without one.
 
-    The first segment whose largest timestamp reaches it is searched: time index, batch headers, then the records of one batch.
+    The first segment whose largest timestamp reaches it is searched: time index, batch headers, then the records of one
+    batch.
     """
     for segment in log.segments:
         if segment.size and segment.largest_timestamp_and_offset()[0] >= timestamp:
@@ -53,7 +54,7 @@ def _in_batch(segment: LogSegment, batch: StoredBatch, timestamp: int, start_off
     return None
 
 
-def max_timestamp_offset(log: Log) -> TimestampOffset | None:
+def max_timestamp_offset(log: LogState) -> TimestampOffset | None:
     """The first record with the largest timestamp, at or behind the log's start; None for a log without timestamps."""
     best: LogSegment | None = None
     largest = NO_TIMESTAMP

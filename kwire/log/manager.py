@@ -1,7 +1,8 @@
 """All logs of a broker, over its log directories (`log.dirs`).
 
-`open` locks the directories and finds what is there; after a clean stop that is all, and each log is opened when it is first asked for
-something. After a crash every log is recovered before `open` returns. Nothing runs by itself: the broker calls `run_retention`, `flush_due`,
+`open` locks the directories and finds what is there; after a clean stop that is all, and each log is opened when it is
+first asked for something. After a crash every log is recovered before `open` returns. Nothing runs by itself: the
+broker calls `run_retention`, `flush_due`,
 `checkpoint_*` and `remove_due` when `next_deadline` says so, and flushes closed segments in a thread.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from kwire.errors import ErrorCode, KafkaError
@@ -27,8 +29,10 @@ from kwire.log.files import (
     parse_partition_directory,
 )
 from kwire.log.log import Log
+from kwire.log.log_state import LogState
 
 logger = logging.getLogger(__name__)
+_CLOSING_THREADS = 8
 
 
 class LogManager:
@@ -46,7 +50,10 @@ class LogManager:
         unique_name: Callable[[], str] = lambda: "0" * 32,
         files: Files = FILES,
     ) -> None:
-        """A directory that is locked already comes as a LogDirectory. `draw_jitter_ms(maximum)` and `unique_name()` (32 hex digits) come from whoever owns randomness."""
+        """A directory that is locked already comes as a LogDirectory.
+
+        `draw_jitter_ms(maximum)` and `unique_name()` (32 hex digits) come from whoever owns randomness.
+        """
         self.directories = [
             directory if isinstance(directory, LogDirectory) else LogDirectory(os.path.abspath(directory), files)
             for directory in directories
@@ -67,8 +74,8 @@ class LogManager:
     def open(self, now_ms: int) -> None:
         """Lock and read all directories, recover what was not stopped cleanly.
 
-        A directory that cannot be used stays offline; LogDirectoryError when that holds for all of them, or for any that is locked or another
-        broker's.
+        A directory that cannot be used stays offline; LogDirectoryError when that holds for all of them, or for any
+        that is locked or another broker's.
         """
         unusable: list[DirectoryUnusableError] = []
         try:
@@ -105,7 +112,6 @@ class LogManager:
                     f"and {directory.path_of(name)}; move one of them away"
                 )
             config = self._config_for(topic_partition.topic)
-            start = starts.get(topic_partition, 0)
             log = Log(
                 topic_partition,
                 ZERO_UUID,
@@ -114,7 +120,7 @@ class LogManager:
                 self._files,
                 self,
                 created_ms=now_ms,
-                loader=lambda log, start=start: recovery.load(log, clean=clean, checkpointed_start=start),  # type: ignore[misc]
+                loader=partial(recovery.load, clean=clean, checkpointed_start=starts.get(topic_partition, 0)),
             )
             point = recovery_points.get(topic_partition, 0)
             log.expect(
@@ -141,8 +147,7 @@ class LogManager:
         for directory in self.directories:
             if clean and directory.is_online:
                 try:
-                    for log in self.logs_of(directory):
-                        log.close()
+                    self._close_logs(directory)
                     self._checkpoint(directory, sync=True)
                     directory.mark_clean()
                 except OSError as error:
@@ -150,6 +155,20 @@ class LogManager:
             directory.release(remove_name=clean and directory.is_online)
         self._logs.clear()
         self._home.clear()
+
+    def _close_logs(self, directory: LogDirectory) -> None:
+        """Close each log, several at once: nearly all of the time goes into fsync. Raises OSError."""
+        logs = [log for log in self.logs_of(directory) if log.is_loaded]
+        if len(logs) <= _CLOSING_THREADS:
+            for log in logs:
+                log.close()
+            return
+        from concurrent.futures import ThreadPoolExecutor
+
+        # A log's close touches nothing but its own directory, and no append comes any more.
+        with ThreadPoolExecutor(_CLOSING_THREADS) as pool:
+            for _ in pool.map(Log.close, logs):
+                pass
 
     # Logs.
 
@@ -164,8 +183,8 @@ class LogManager:
     def get_or_create(self, topic_partition: TopicPartition, topic_id: bytes, config: LogConfig, now_ms: int) -> Log:
         """The log; a new one goes to the directory with the fewest partitions (Kafka's choice).
 
-        A log that is there under another topic id belonged to a deleted topic of the same name: it is put aside as `-stray`.
-        KAFKA_STORAGE_ERROR when no directory is online, or the log's own is offline.
+        A log that is there under another topic id belonged to a deleted topic of the same name: it is put aside as
+        `-stray`. KAFKA_STORAGE_ERROR when no directory is online, or the log's own is offline.
         """
         log = self._logs.get(topic_partition)
         if log is not None:
@@ -235,7 +254,7 @@ class LogManager:
 
     # What logs ask for (`LogHost`).
 
-    def storage_failed(self, log: Log, error: OSError) -> None:
+    def storage_failed(self, log: LogState, error: OSError) -> None:
         """The log's directory goes offline with all its logs."""
         directory = self._home.get(log.topic_partition)
         if directory is not None and directory.is_online:

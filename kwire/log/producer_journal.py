@@ -45,7 +45,10 @@ class ProducerJournal:
         return self.offsets[-1] if self.offsets else 0
 
     def take(self, entries: dict[int, ProducerState], offset: int) -> None:
-        """Write the state as of the log below `offset`, unless it is there already or the log is new. Raises OSError."""
+        """Write the state as of the log below `offset`, unless it is there already or the log is new.
+
+        Raises OSError.
+        """
         if offset > self.newest_offset:
             self._files.create_file(self.path(offset), encode_snapshot(entries))
             self.offsets.append(offset)

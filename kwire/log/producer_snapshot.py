@@ -14,9 +14,10 @@ count x 46 bytes
   coordinator_epoch   int32   -1 none
   txn_first_offset    int64   of the open transaction, -1 none
 ```
-Written at every roll (named after the new segment) and at a clean stop (named after the log end offset). Only each producer's last
-batch is kept, so after a restart older duplicates are refused rather than recognised. Read when a log is opened, by
-us and by Kafka's `ProducerStateManager`. A file that a crash left torn fails its checksum: the next older one is taken, or the log from its start.
+Written at every roll (named after the new segment) and at a clean stop (named after the log end offset). Only each
+producer's last batch is kept, so after a restart older duplicates are refused rather than recognised. Read when a log
+is opened, by us and by Kafka's `ProducerStateManager`. A file that a crash left torn fails its checksum: the next older
+one is taken, or the log from its start.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """What a partition remembers of its idempotent and transactional producers (KIP-98, KIP-360).
 
-Per producer id: the epoch, the last five batches (sequence and offset ranges), the open transaction's first offset, the coordinator
-epoch of its last marker. From these come duplicates (answered with the offsets of the first time), gaps in the sequence,
-fenced epochs, and the last stable offset. The same rules run for a leader's append (`origin` a client), a follower's copy and a
-rebuild from the log; only the first refuses sequences. Source: Kafka's `ProducerStateManager` and `ProducerAppendInfo`.
+Per producer id: the epoch, the last five batches (sequence and offset ranges), the open transaction's first offset, the
+coordinator epoch of its last marker. From these come duplicates (answered with the offsets of the first time), gaps in
+the sequence, fenced epochs, and the last stable offset. The same rules run for a leader's append (`origin` a client), a
+follower's copy and a rebuild from the log; only the first refuses sequences. Source: Kafka's `ProducerStateManager` and
+`ProducerAppendInfo`.
 
 All state is derived from the log: `producer_snapshot` keeps it from being derived from the beginning.
 """
@@ -94,7 +95,7 @@ class ProducerState:
         if header.producer_epoch < self.epoch:
             raise KafkaError(
                 ErrorCode.INVALID_PRODUCER_EPOCH,
-                f"epoch {header.producer_epoch} of producer {self.producer_id} is older than the last seen, {self.epoch}",
+                f"epoch {header.producer_epoch} of producer {self.producer_id} is older than {self.epoch}",
             )
 
     def check_sequence(self, header: BatchHeader) -> None:
@@ -107,7 +108,7 @@ class ProducerState:
             if first != 0:
                 raise KafkaError(
                     ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
-                    f"sequence {first} of producer {self.producer_id} cannot begin the new epoch {header.producer_epoch}",
+                    f"sequence {first} of producer {self.producer_id} cannot begin epoch {header.producer_epoch}",
                 )
         elif first != last + 1 and not (first == 0 and last == _MAX_SEQUENCE):
             raise KafkaError(
@@ -251,7 +252,7 @@ class ProducerStateManager:
     # Lifetime.
 
     def remove_expired(self, now_ms: int, expiration_ms: int) -> int:
-        """Forget producers that wrote nothing for `producer.id.expiration.ms` and have no transaction open; how many."""
+        """Forget producers without a transaction that were idle for `producer.id.expiration.ms`; how many."""
         expired = [
             producer_id
             for producer_id, entry in self.entries.items()

@@ -1,13 +1,14 @@
 """Opening the log of a partition directory, after a clean stop and after a crash.
 
-After a clean stop nothing is scanned: segments come from the directory's listing, the end offset from the batches behind the last
-index entry, producers from the snapshot at the end. After a crash every segment from the recovery point on is read whole, each batch's checksum
-included: indexes, transaction index and producer state are made anew, the log is cut at the first batch that is not whole and sound, and
-what lies behind the cut goes. Since all that was acknowledged was written before, only a torn tail can be lost.
+After a clean stop nothing is scanned: segments come from the directory's listing, the end offset from the batches
+behind the last index entry, producers from the snapshot at the end. After a crash every segment from the recovery point
+on is read whole, each batch's checksum included: indexes, transaction index and producer state are made anew, the log
+is cut at the first batch that is not whole and sound, and what lies behind the cut goes. Since all that was
+acknowledged was written before, only a torn tail can be lost.
 
-Whatever else is found is dealt with as Kafka's `LogLoader` does: `.deleted` and `.cleaned` files are removed, a `.swap` segment
-replaces those it was made of, an index without its segment is removed, a segment without its offset index is scanned. Alien
-files are left alone.
+Whatever else is found is dealt with as Kafka's `LogLoader` does: `.deleted` and `.cleaned` files are removed, a `.swap`
+segment replaces those it was made of, an index without its segment is removed, a segment without its offset index is
+scanned. Alien files are left alone.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ from kwire.wire.record_batch import (
 )
 
 if TYPE_CHECKING:
-    from kwire.log.log import Log
+    from kwire.log.log_state import LogState
 
 logger = logging.getLogger(__name__)
 _MAX_RELATIVE_OFFSET = 0x7FFFFFFF
@@ -108,7 +109,7 @@ def _complete_swaps(directory: str, files: Files, names: list[str]) -> None:
                 files.unlink(path)
 
 
-def load(log: Log, *, clean: bool, checkpointed_start: int) -> None:
+def load(log: LogState, *, clean: bool, checkpointed_start: int) -> None:
     """Fill in what `log` knows of its directory: segments, ends, epochs, producers. Raises OSError."""
     files, directory, config = log.files, log.directory, log.config
     listing = list_directory(directory, files)
@@ -153,7 +154,7 @@ def load(log: Log, *, clean: bool, checkpointed_start: int) -> None:
     log.segments.close()
 
 
-def _first_to_scan(log: Log, segments: list[LogSegment], listing: Listing, *, clean: bool) -> int:
+def _first_to_scan(log: LogState, segments: list[LogSegment], listing: Listing, *, clean: bool) -> int:
     """The slot from which segments must be read whole; their count when none must."""
     slot = len(segments)
     if not clean:
@@ -178,7 +179,7 @@ def _ends_at(segment: LogSegment, offset: int) -> bool:
         return False
 
 
-def _load_producers(log: Log, segments: list[LogSegment], first_to_scan: int) -> None:
+def _load_producers(log: LogState, segments: list[LogSegment], first_to_scan: int) -> None:
     """Producer state as of the first segment to scan, or of the end: the newest snapshot and the batches behind it."""
     journal = log.journal
     if first_to_scan < len(segments):
@@ -188,7 +189,7 @@ def _load_producers(log: Log, segments: list[LogSegment], first_to_scan: int) ->
     replay_producers(log, segments[:first_to_scan], offset, None)
 
 
-def replay_producers(log: Log, segments: Sequence[LogSegment], offset: int, end: int | None) -> None:
+def replay_producers(log: LogState, segments: Sequence[LogSegment], offset: int, end: int | None) -> None:
     """Bring producer state, as of `offset`, up to the end of `segments` (or to `end`) from their batches."""
     for segment, following in zip_longest(segments, segments[1:]):
         if following is not None and following.base_offset <= offset:
@@ -203,7 +204,7 @@ def replay_producers(log: Log, segments: Sequence[LogSegment], offset: int, end:
                     log.producers.complete(completed)
 
 
-def recover_segment(log: Log, segment: LogSegment) -> bool:
+def recover_segment(log: LogState, segment: LogSegment) -> bool:
     """Read the segment whole and make its indexes anew; False if it was cut. Raises OSError."""
     size, sound, last_offset = segment.size, 0, segment.base_offset - 1
     producers, epochs = log.producers, log.epochs
@@ -241,7 +242,7 @@ def aborted(completed: CompletedTxn, producers: ProducerStateManager) -> Aborted
     return AbortedTransaction(completed.producer_id, completed.first_offset, completed.last_offset, stable)
 
 
-def _discard(log: Log, segments: list[LogSegment]) -> None:
+def _discard(log: LogState, segments: list[LogSegment]) -> None:
     """Remove segments that lie behind a cut."""
     for segment in segments:
         segment.close()

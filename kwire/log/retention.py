@@ -1,7 +1,8 @@
 """Where a log loses records: retention at its start, DeleteRecords, truncation at its end.
 
 Only whole segments go. They go in order from the oldest, never beyond the high watermark, and the active one is rolled
-before it goes. Files become `.deleted` and are unlinked after `file.delete.delay.ms`, so that a reader may finish. Source: Kafka's
+before it goes. Files become `.deleted` and are unlinked after `file.delete.delay.ms`, so that a reader may finish.
+Source: Kafka's
 `UnifiedLog.deleteOldSegments`, `deleteRecords`, `truncateTo`.
 """
 
@@ -15,13 +16,13 @@ from kwire.log.config import DELETE
 from kwire.log.segment import LogSegment
 
 if TYPE_CHECKING:
-    from kwire.log.log import Log
+    from kwire.log.log_state import LogState
 
 logger = logging.getLogger(__name__)
 UP_TO_HIGH_WATERMARK = -1
 
 
-def delete_old_segments(log: Log, now_ms: int) -> int:
+def delete_old_segments(log: LogState, now_ms: int) -> int:
     """Drop what `retention.ms`, `retention.bytes` or the log's start let go; how many segments. Raises OSError."""
     segments = list(log.segments)
     count = _below_log_start(log, segments)
@@ -38,7 +39,7 @@ def delete_old_segments(log: Log, now_ms: int) -> int:
     return count
 
 
-def _below_log_start(log: Log, segments: list[LogSegment]) -> int:
+def _below_log_start(log: LogState, segments: list[LogSegment]) -> int:
     count = 0
     for following in segments[1:]:
         if following.base_offset > log.log_start_offset:
@@ -47,7 +48,7 @@ def _below_log_start(log: Log, segments: list[LogSegment]) -> int:
     return count
 
 
-def _too_old(log: Log, segments: list[LogSegment], now_ms: int) -> int:
+def _too_old(log: LogState, segments: list[LogSegment], now_ms: int) -> int:
     if log.config.retention_ms < 0:
         return 0
     count = 0
@@ -60,7 +61,7 @@ def _too_old(log: Log, segments: list[LogSegment], now_ms: int) -> int:
     return count
 
 
-def _too_much(log: Log, segments: list[LogSegment]) -> int:
+def _too_much(log: LogState, segments: list[LogSegment]) -> int:
     limit = log.config.retention_bytes
     if limit < 0:
         return 0
@@ -74,12 +75,12 @@ def _too_much(log: Log, segments: list[LogSegment]) -> int:
     return count
 
 
-def _below_high_watermark(log: Log, segments: list[LogSegment]) -> int:
+def _below_high_watermark(log: LogState, segments: list[LogSegment]) -> int:
     ends = [following.base_offset for following in segments[1:]] + [log.log_end_offset]
     return sum(1 for end in ends if end <= log.high_watermark)
 
 
-def _drop_oldest(log: Log, segments: list[LogSegment], now_ms: int) -> None:
+def _drop_oldest(log: LogState, segments: list[LogSegment], now_ms: int) -> None:
     log.segments.remove(segments)
     start = next(iter(log.segments)).base_offset
     if start > log.log_start_offset:
@@ -90,18 +91,18 @@ def _drop_oldest(log: Log, segments: list[LogSegment], now_ms: int) -> None:
     )
 
 
-def _move_start(log: Log, offset: int) -> None:
+def _move_start(log: LogState, offset: int) -> None:
     log.log_start_offset = offset
     log.epochs.truncate_from_start(offset)
     log.producers.on_log_start_offset(offset)
     log.update_high_watermark(offset)
 
 
-def delete_records(log: Log, up_to: int) -> int:
+def delete_records(log: LogState, up_to: int) -> int:
     """Move the log's start to `up_to`, -1 for the high watermark; the start as it is then (KIP-107).
 
-    POLICY_VIOLATION where cleanup.policy has no `delete`, OFFSET_OUT_OF_RANGE beyond the high watermark or below -1. An offset below the
-    start changes nothing. Segments go with the next retention run.
+    POLICY_VIOLATION where cleanup.policy has no `delete`, OFFSET_OUT_OF_RANGE beyond the high watermark or below -1. An
+    offset below the start changes nothing. Segments go with the next retention run.
     """
     if DELETE not in log.config.cleanup_policy:
         raise KafkaError(
@@ -118,8 +119,11 @@ def delete_records(log: Log, up_to: int) -> int:
     return log.log_start_offset
 
 
-def truncate_to(log: Log, offset: int, now_ms: int) -> None:
-    """Drop every batch that reaches `offset` or beyond; producer state is brought back to what it was there. Raises OSError."""
+def truncate_to(log: LogState, offset: int, now_ms: int) -> None:
+    """Drop every batch that reaches `offset` or beyond; producer state is brought back to what it was there.
+
+    Raises OSError.
+    """
     from kwire.log.recovery import replay_producers
 
     if offset >= log.log_end_offset:
@@ -139,14 +143,15 @@ def truncate_to(log: Log, offset: int, now_ms: int) -> None:
     log.epochs.truncate_from_end(offset)
     log.epochs.write()
     log.journal.drop_above(offset)
-    # Batches are dropped whole, so the log may end before the offset that was asked for; it counts as its end all the same.
+    # Batches are dropped whole, so the log may end before the offset that was asked for; it counts as its end all the
+    # same.
     snapshot, entries = log.journal.newest()
     log.producers.reload(entries, snapshot)
     replay_producers(log, list(log.segments), max(snapshot, log.log_start_offset), None)
     log.reset_after_truncation(offset)
 
 
-def truncate_fully_and_start_at(log: Log, offset: int, now_ms: int) -> None:
+def truncate_fully_and_start_at(log: LogState, offset: int, now_ms: int) -> None:
     """Drop everything; the log is empty, and its start, end and high watermark are `offset`. Raises OSError."""
     dropped = list(log.segments)
     log.journal.drop_above(-1)

@@ -1,9 +1,9 @@
 """One segment of a log: `<base>.log`, record batches one after another, and the indexes beside it.
 
-A segment holds the offsets from its base offset up to the next segment's. Batches lie in it as they travel on the wire; offsets
-ascend, with gaps where compaction took records. Only the last segment of a log is active, that is, grows. The file is
-created with its first batch, opened with its first use, and written by one `pwrite` per append. What a crash leaves is whole batches and perhaps
-a torn one at the end (`recovery` cuts it off).
+A segment holds the offsets from its base offset up to the next segment's. Batches lie in it as they travel on the wire;
+offsets ascend, with gaps where compaction took records. Only the last segment of a log is active, that is, grows. The
+file is created with its first batch, opened with its first use, and written by one `pwrite` per append. What a crash
+leaves is whole batches and perhaps a torn one at the end (`recovery` cuts it off).
 
 Positions are bytes from the start of the `.log` file, sizes are bytes, timestamps ms. Source: Kafka's `LogSegment`.
 """
@@ -130,7 +130,8 @@ class LogSegment:
     def append(self, records: Buffer, base_offset: int, last_offset: int, max_timestamp: int) -> None:
         """Write whole batches at the end, in one write, and index them. Raises OSError with the file cut back.
 
-        `base_offset` and `last_offset` are the first batch's and the last batch's, `max_timestamp` their largest (-1 none).
+        `base_offset` and `last_offset` are the first batch's and the last batch's, `max_timestamp` their largest (-1
+        none).
         """
         position = self.size
         try:
@@ -169,7 +170,7 @@ class LogSegment:
         positions[base_offset] = position
 
     def is_full_for(self, size: int, last_offset: int, max_segment_bytes: int) -> bool:
-        """Whether `size` bytes up to `last_offset` need a new segment: bytes, index room or offset range are used up."""
+        """Whether bytes, index room or offset range leave no room for `size` bytes up to `last_offset`."""
         if self.size > max_segment_bytes - size or last_offset - self.base_offset > _MAX_RELATIVE_OFFSET:
             return True
         # An index that was never touched has room, and looking at it would open it.
@@ -230,8 +231,9 @@ class LogSegment:
     def read(self, position: int, max_bytes: int, end: int, *, min_one_message: bool) -> FileRange | None:
         """Up to `max_bytes` from `position`, where a batch starts, but not beyond `end`; None for nothing.
 
-        With `min_one_message` the first batch comes whole, however large. Otherwise the cut falls at the start of the last indexed
-        batch within reach, and only when none is there amid a batch (as Kafka's does always; clients drop the part).
+        With `min_one_message` the first batch comes whole, however large. Otherwise the cut falls at the start of the
+        last indexed batch within reach, and only when none is there amid a batch (as Kafka's does always; clients drop
+        the part).
         """
         available = end - position
         if available <= 0:
@@ -271,7 +273,9 @@ class LogSegment:
         return self._largest
 
     def largest_timestamp_or_mtime(self) -> int:
-        """What retention by time goes by: the largest timestamp, or when the file was last written if no record has one."""
+        """What retention by time goes by: the largest timestamp, or when the file was last written if no record has
+        one.
+        """
         largest = self.largest_timestamp_and_offset()[0]
         return largest if largest >= 0 else self._files.modified_ms(self.log_path)
 
@@ -336,7 +340,10 @@ class LogSegment:
         self.become_inactive()
 
     def whole_batches(self) -> Iterator[tuple[int, BatchHeader, memoryview]]:
-        """(position, header, bytes) of each batch, in order; ends before a torn one. CorruptRecordError where none starts."""
+        """(position, header, bytes) of each batch, in order; ends before a torn one.
+
+        CorruptRecordError where none starts.
+        """
         piece = memoryview(b"")
         piece_start = position = 0
         while position + RECORD_BATCH_OVERHEAD <= self.size:
@@ -363,8 +370,9 @@ class LogSegment:
         """Put data and indexes on the device. Safe in a thread once the segment is closed."""
         if self.size:
             self._files.sync(self.file)
-            self.index.sync()
-            self.time_index.sync()
+            for index in (self.index, self.time_index):
+                if index.size:
+                    index.sync()
 
     def close(self) -> None:
         """Let go of the files; the next use opens them again. Ranges being sent keep theirs."""

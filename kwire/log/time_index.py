@@ -5,10 +5,10 @@ entry, 12 bytes, big-endian, ascending in both
   timestamp        int64   largest timestamp (ms) of the segment so far
   relative_offset  int32   last offset of the batch that holds it, minus the segment's base offset
 ```
-An entry says: every record above this timestamp lies behind this offset. One is written with each entry of the offset index, and one
-when the segment rolls or the broker stops cleanly, in each case only if the timestamp is above the last entry's. Read by
-ListOffsets, retention and roll (largest timestamp of a segment) and by Kafka's `TimeIndex`. On preallocation, and on
-what a crash leaves, see `entry_file`.
+An entry says: every record above this timestamp lies behind this offset. One is written with each entry of the offset
+index, and one when the segment rolls or the broker stops cleanly, in each case only if the timestamp is above the last
+entry's. Read by ListOffsets, retention and roll (largest timestamp of a segment) and by Kafka's `TimeIndex`. On
+preallocation, and on what a crash leaves, see `entry_file`.
 """
 
 from __future__ import annotations

@@ -8,9 +8,9 @@ entry, 34 bytes, big-endian, ascending in last_offset
   last_offset         int64   of the marker
   last_stable_offset  int64   after the abort is applied: the first offset of another open transaction, or marker + 1
 ```
-The file comes into being with its first entry; most segments have none. Read by fetches under read_committed, for the list of
-aborted transactions, and by Kafka's `TransactionIndex`. A crash may leave a torn last entry or too few entries: recovery
-empties the file and writes it anew while it scans the segment.
+The file comes into being with its first entry; most segments have none. Read by fetches under read_committed, for the
+list of aborted transactions, and by Kafka's `TransactionIndex`. A crash may leave a torn last entry or too few entries:
+recovery empties the file and writes it anew while it scans the segment.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ class TxnIndex:
         return [AbortedTransaction._make(fields[1:]) for fields in _ENTRY.iter_unpack(memoryview(data)[:whole])]
 
     def collect(self, first: int, last: int) -> tuple[list[AbortedTransaction], bool]:
-        """Aborted transactions that overlap the offsets `first` to `last` (exclusive), and whether no later segment can have more.
+        """Aborted transactions that overlap the offsets `first` to `last` (exclusive), and whether no later segment can
+        have more.
 
         The search is complete once an entry's last stable offset reaches `last`: whatever aborts later was open there.
         """

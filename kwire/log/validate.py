@@ -1,20 +1,24 @@
 """What a leader checks before it appends, in Kafka's order, and what it writes into the batch.
 
-Four depths, each with its own answer (behaviour facts, "Produce"; Kafka's `ProduceRequest.validateRecords`, `UnifiedLog.append`,
+Four depths, each with its own answer (behaviour facts, "Produce"; Kafka's `ProduceRequest.validateRecords`,
+`UnifiedLog.append`,
 `LogValidator`):
 
 1. before the log: one whole batch of magic 2 (from Produce v3 on), codec allowed in the version -> INVALID_RECORD,
    UNSUPPORTED_COMPRESSION_TYPE, CORRUPT_MESSAGE; log start offset -1, message told;
-2. the frame: base offset 0 -> INVALID_RECORD; size -> MESSAGE_TOO_LARGE and checksum -> CORRUPT_MESSAGE, both without log start offset;
+2. the frame: base offset 0 -> INVALID_RECORD; size -> MESSAGE_TOO_LARGE and checksum -> CORRUPT_MESSAGE, both without
+log start offset;
 3. the header: offset range and count agree, no control bit, a sequence with a producer id -> INVALID_RECORD;
-4. the records: INVALID_RECORD or INVALID_TIMESTAMP with record errors (KIP-467); codecs that fail -> UNKNOWN_SERVER_ERROR.
+4. the records: INVALID_RECORD or INVALID_TIMESTAMP with record errors (KIP-467); codecs that fail ->
+UNKNOWN_SERVER_ERROR.
 
 Depth 4 is where a broker in Python must choose. Kafka walks every record of every batch. Here an uncompressed batch
 into a plain topic is only proven to hold the records it declares (`length_chain`), and its header's max timestamp is
-believed if it can be true: not below the base timestamp, within the topic's bounds. Everything else is walked field by field:
-compacted topics (null keys), a bound on old timestamps, a max timestamp that cannot be true (Sarama sends -1), records too new (the
-record errors name them). A compressed batch is decompressed, as in Kafka, then judged in the same way.
-What escapes: a producer that lies below its own max timestamp, or inside of a record whose length is true. It harms its own consumers only.
+believed if it can be true: not below the base timestamp, within the topic's bounds. Everything else is walked field by
+field: compacted topics (null keys), a bound on old timestamps, a max timestamp that cannot be true (Sarama sends -1),
+records too new (the record errors name them). A compressed batch is decompressed, as in Kafka, then judged in the same
+way. What escapes: a producer that lies below its own max timestamp, or inside of a record whose length is true. It
+harms its own consumers only.
 """
 
 from __future__ import annotations
@@ -88,14 +92,19 @@ def refused_before_the_log(code: ErrorCode, reason: str) -> AppendRefused:
 
 
 class ValidBatch(NamedTuple):
-    """A batch fit to be written: its bytes (those of the request unless it was converted) and its header as it now stands."""
+    """A batch fit to be written: its bytes (those of the request unless it was converted) and its header as it now
+    stands.
+    """
 
     records: bytearray | memoryview
     header: BatchHeader
 
 
 def first_batch_size(records: memoryview) -> int:
-    """Bytes of the first whole batch or message; 0 when there is none. CORRUPT_MESSAGE for a length or magic that no format has."""
+    """Bytes of the first whole batch or message; 0 when there is none.
+
+    CORRUPT_MESSAGE for a length or magic that no format has.
+    """
     available = len(records)
     if available < LOG_OVERHEAD:
         return 0
@@ -138,7 +147,7 @@ def one_batch_of_magic_2(records: memoryview, produce_version: int) -> memoryvie
 
 
 def one_batch_of_any_magic(records: memoryview) -> memoryview:
-    """Produce v0 to v2: a batch of magic 2 as it is, a message set of magic 0 or 1 converted; empty without a message."""
+    """Produce v0 to v2: a batch of magic 2 as it is, a message set of magic 0 or 1 converted; empty if none."""
     size = first_batch_size(records)
     if not size:
         return records[:0]
@@ -150,7 +159,9 @@ def one_batch_of_any_magic(records: memoryview) -> memoryview:
 
 
 def _converted(message_set: memoryview) -> memoryview:
-    """A message set of magic 0 or 1 as one batch of magic 2, under the codec of its first message (Kafka's `LogValidator`)."""
+    """A message set of magic 0 or 1 as one batch of magic 2, under the codec of its first message (Kafka's
+    `LogValidator`).
+    """
     from kwire.wire.compression import CompressionError
     from kwire.wire.conversion import to_v2
     from kwire.wire.legacy import message_batches
@@ -171,7 +182,9 @@ def _converted(message_set: memoryview) -> memoryview:
 
 
 def valid_batch(batch: memoryview, config: LogConfig, now_ms: int) -> ValidBatch:
-    """Depths 2 to 4 for one batch from a client, whose bytes `batch` is exactly; timestamps are set, offsets are not yet."""
+    """Depths 2 to 4 for one batch from a client, whose bytes `batch` is exactly; timestamps are set, offsets are not
+    yet.
+    """
     header = _checked_frame(batch, config)
     _check_header(header)
     codec = header.attributes & COMPRESSION_MASK

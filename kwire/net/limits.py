@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from kwire.clock import Clock
 
@@ -50,6 +51,24 @@ class ConnectionLimits:
         self.socket_send_buffer_bytes = socket_send_buffer_bytes
         self.socket_receive_buffer_bytes = socket_receive_buffer_bytes
         self.socket_listen_backlog_size = socket_listen_backlog_size
+
+    @classmethod
+    def from_options(cls, get: Callable[[str], Any]) -> ConnectionLimits:
+        """`get` returns a broker option's typed value by its Kafka name."""
+        overrides = {}
+        for pair in filter(None, get("max.connections.per.ip.overrides").split(",")):
+            host, _, count = pair.strip().rpartition(":")
+            overrides[host] = int(count)
+        return cls(
+            max_connections=get("max.connections"),
+            max_connections_per_ip=get("max.connections.per.ip"),
+            max_connections_per_ip_overrides=overrides,
+            connections_max_idle_ms=get("connections.max.idle.ms"),
+            socket_request_max_bytes=get("socket.request.max.bytes"),
+            socket_send_buffer_bytes=get("socket.send.buffer.bytes"),
+            socket_receive_buffer_bytes=get("socket.receive.buffer.bytes"),
+            socket_listen_backlog_size=get("socket.listen.backlog.size"),
+        )
 
 
 class ConnectionQuotas:

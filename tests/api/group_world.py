@@ -14,13 +14,13 @@ from kwire.api.table import API_BY_KEY
 from kwire.clock import ManualClock
 from kwire.cluster.metadata_cache import BrokerImage, MetadataCache, PartitionImage, TopicImage
 from kwire.config.broker_config import BrokerConfig
-from kwire.coord.group.config import GroupConfig
 from kwire.coord.group.coordinator import GROUP_METADATA_TOPIC, GroupCoordinator
 from kwire.errors import KafkaError
 from kwire.wire.codec import decode, encode
 from kwire.wire.messages import response_class
 from kwire.wire.messages.join_group import JoinGroupRequest, JoinGroupRequestProtocol
 from kwire.wire.messages.sync_group import SyncGroupRequest, SyncGroupRequestAssignment
+from tests.coord.group.configs import group_config
 from tests.coord.memory_log import MemoryLog
 
 TOPIC_ID = bytes(range(16))
@@ -50,7 +50,7 @@ class GroupWorld:
         self.creation_error: KafkaError | None = None
         self.uuids = 0
         self.groups = GroupCoordinator(
-            GroupConfig(initial_rebalance_delay_ms=0),
+            group_config(initial_rebalance_delay_ms=0),
             self.log,
             self.clock,
             partition_count=lambda: self.metadata.partition_count(GROUP_METADATA_TOPIC),

@@ -97,7 +97,8 @@ def test_what_a_topic_refuses() -> None:
         twice: list[Change] = [("retention.ms", SET, "1"), ("retention.ms", DELETE, None)]
         assert await code_of(client, TOPIC, "t", *twice) == ErrorCode.INVALID_REQUEST
         assert await code_of(client, TOPIC, "nix", ("retention.ms", SET, "1")) == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-        assert await code_of(client, TOPIC, "b b", ("retention.ms", SET, "1")) == ErrorCode.INVALID_TOPIC_EXCEPTION
+        assert await code_of(client, TOPIC, "b b", ("retention.ms", SET, "1")) == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+        assert await code_of(client, TOPIC, "", ("retention.ms", SET, "1")) == ErrorCode.INVALID_REQUEST
         assert client.node.cache.topics["t"].overrides == {}
         assert client.node.leadership.settings == {}
 
@@ -116,6 +117,7 @@ def test_brokers() -> None:
         assert stored == b'{"version":1,"config":{"log.retention.ms":"5000"}}'
         assert await code_of(client, BROKER, "1", ("log.retention.ms", DELETE, None)) == 0
         assert node.options.get("log.retention.ms") == 5000
+        assert await code_of(client, BROKER, "01", ("log.segment.bytes", DELETE, None)) == 0
         stored, _ = await node.session.get("/config/brokers/1")
         assert stored == b'{"version":1,"config":{}}'
         assert await code_of(client, BROKER, "1", ("my.plugin.key", SET, "x")) == 0

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from kwire.api.context import CloseConnection
 from kwire.cluster.controller.core import NewTopic
 from kwire.cluster.metadata_cache import BrokerImage, PartitionImage
 from kwire.config.endpoints import Endpoint
@@ -174,6 +175,8 @@ def test_topic_ids_are_asked_from_version_12_on(version: int) -> None:
     async def scenario(client: Client) -> None:
         request = MetadataRequest(topics=[MetadataRequestTopic(topic_id=b"\x01" * 16, name="t")])
         assert codes(await metadata(client, request, version)) == {"t": ErrorCode.INVALID_REQUEST}
+        with pytest.raises(CloseConnection):
+            await metadata(client, asking(None), version)
 
     with_client(None, scenario)
 

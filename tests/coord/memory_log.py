@@ -12,7 +12,7 @@ from kwire.wire.record_batch import read_header, set_offset_and_epoch, verify
 class MemoryLog:
     """Partitions as lists of batches. `commits_at_once` off holds the high watermark until `commit` is called.
 
-    `refuse_next` makes the next append fail; `fences` make `committed` fail for whoever waits.
+    `refuse_next` makes the next append fail; `fence` makes everything about the high watermark fail.
     """
 
     def __init__(self, *, commits_at_once: bool = True) -> None:
@@ -21,6 +21,7 @@ class MemoryLog:
         self.watermarks: dict[TopicPartition, int] = {}
         self.commits_at_once = commits_at_once
         self.refuse_next: KafkaError | None = None
+        self.fences: dict[TopicPartition, KafkaError] = {}
         self.appends = 0
         self.reads = 0
         self._moved = asyncio.Event()
@@ -58,11 +59,19 @@ class MemoryLog:
         return self.ends.get(partition, 0)
 
     def high_watermark(self, partition: TopicPartition) -> int:
+        if partition in self.fences:
+            raise self.fences[partition]
         return self.watermarks.get(partition, 0)
 
     async def committed(self, partition: TopicPartition, offset: int) -> None:
         while self.high_watermark(partition) <= offset:
             await self._moved.wait()
+
+    def fence(self, partition: TopicPartition, error: KafkaError) -> None:
+        """This broker does not lead the partition any more."""
+        self.fences[partition] = error
+        self._moved.set()
+        self._moved = asyncio.Event()
 
     def commit(self, partition: TopicPartition) -> None:
         """All replicas have everything."""

@@ -10,9 +10,9 @@ import pytest
 
 from kwire.clock import ManualClock
 from kwire.coord import runtime as runtime_module
-from kwire.coord.group.config import GroupConfig
 from kwire.coord.group.coordinator import GROUP_METADATA_TOPIC, GroupCoordinator
 from kwire.coord.group.members import JoiningClient
+from kwire.coord.group.shard import GroupShard
 from kwire.coord.runtime import OnDemand, random_uuid, when_all
 from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import TopicPartition
@@ -27,6 +27,7 @@ from kwire.wire.messages.offset_commit import (
 )
 from kwire.wire.messages.offset_fetch import OffsetFetchRequestGroup
 from kwire.wire.messages.sync_group import SyncGroupRequest, SyncGroupRequestAssignment
+from tests.coord.group.configs import group_config
 from tests.coord.memory_log import MemoryLog
 
 PARTITION = TopicPartition(GROUP_METADATA_TOPIC, 0)
@@ -39,7 +40,7 @@ class World:
     def __init__(self, **config: int) -> None:
         self.log = MemoryLog()
         self.clock = ManualClock()
-        self.config = GroupConfig(**{"initial_rebalance_delay_ms": 0, **config})
+        self.config = group_config(**{"initial_rebalance_delay_ms": 0, **config})
         self.uuids = 0
         self.groups = self.another()
 
@@ -172,6 +173,24 @@ def test_a_commit_that_takes_too_long() -> None:
         assert code_of(await world.commit(1)) is ErrorCode.COORDINATOR_NOT_AVAILABLE
         world.log.commit(PARTITION)
         assert offset_of(world.fetch()) == 1
+        world.groups.stop()
+
+    run(work())
+
+
+def test_leadership_is_lost_while_a_commit_waits() -> None:
+    async def work() -> None:
+        world = World()
+        world.log.commits_at_once = False
+        world.groups.on_elected(0, 0)
+        committing, reading = world.commit(1), world.fetch()
+        world.log.fence(PARTITION, KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER))
+        assert code_of(await committing) is ErrorCode.NOT_COORDINATOR
+        assert (await reading).error_code == ErrorCode.NOT_COORDINATOR
+        # The log is gone altogether, and the coordinator has not been told yet.
+        assert (await world.fetch()).error_code == ErrorCode.NOT_COORDINATOR
+        world.clock.advance(600_000)
+        world.groups._runtime.run_due_timers()
         world.groups.stop()
 
     run(work())
@@ -321,6 +340,52 @@ def test_a_log_that_cannot_be_read() -> None:
             assert listing.error_code == ErrorCode.NONE  # type: ignore[union-attr]
         # Another election tries again.
         world.log.batches[PARTITION] = [whole]
+        world.groups.on_elected(0, 2)
+        assert offset_of(world.fetch()) == 1
+        world.groups.stop()
+
+    run(work())
+
+
+def test_trouble_with_one_deadline_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work() -> None:
+        world = World()
+        world.groups.on_elected(0, 0)
+        first = world.join().member_id
+        world.sync(first)
+        shard = world.groups._runtime._slots[0].shard
+        on_timer = GroupShard.on_timer
+
+        def trouble(self: GroupShard, key: Any, now_ms: int) -> Any:
+            if key[1] == "trouble":
+                raise RuntimeError("unforeseen")
+            return on_timer(self, key, now_ms)
+
+        monkeypatch.setattr(GroupShard, "on_timer", trouble)
+        shard.timers.schedule(("session", "trouble", ""), world.clock.now_ms() + 1)
+        world.clock.advance(10_000)
+        world.groups._runtime.run_due_timers()
+        assert world.heartbeat(first).error_code == ErrorCode.UNKNOWN_MEMBER_ID
+        assert world.groups._runtime._alarm is not None
+        world.groups.stop()
+
+    run(work())
+
+
+def test_unforeseen_trouble_while_loading(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work() -> None:
+        world = World()
+        world.groups.on_elected(0, 0)
+        world.commit(1)
+
+        def trouble(self: GroupShard, *_: Any) -> None:
+            raise RuntimeError("unforeseen")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(GroupShard, "replay", trouble)
+            world.groups = world.another()
+            world.groups.on_elected(0, 1)
+        assert world.fetch().error_code == ErrorCode.NOT_COORDINATOR
         world.groups.on_elected(0, 2)
         assert offset_of(world.fetch()) == 1
         world.groups.stop()

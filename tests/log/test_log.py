@@ -417,3 +417,16 @@ def test_a_history_of_appends_reads_rolls_truncations_and_restarts(tmp_path: Pat
         assert (log.log_start_offset, log.log_end_offset) == (start, end)
     assert [(record.offset, record.timestamp, record.value) for record in read_all(log)] == model
     crash(manager)
+
+
+def test_a_decided_transaction_holds_nothing_back_after_a_restart(tmp_path: Path) -> None:
+    settings = config()
+    manager = open_manager(tmp_path, settings=settings)
+    log = manager.get_or_create(TP, TOPIC_ID, settings, NOW)
+    append(log, batch(b"t", producer_id=1, producer_epoch=0, base_sequence=0, transactional=True))
+    marker = build_end_transaction_marker(EndTransactionMarker(True, 0), producer_id=1, producer_epoch=0, timestamp=NOW)
+    append(log, marker, from_client=False)
+    log.update_high_watermark(2)
+    manager.checkpoint(NOW)
+    manager, log = reopened(manager, tmp_path, settings, clean=False)
+    assert log.last_stable_offset == 2

@@ -285,3 +285,17 @@ def test_no_directory_online_is_a_storage_error(tmp_path: Path) -> None:
     assert error.value.code == ErrorCode.KAFKA_STORAGE_ERROR
     manager.close()
     assert not (tmp_path / ".kafka_cleanshutdown").exists()
+
+
+def test_many_logs_are_closed_at_once_and_all_come_back(tmp_path: Path) -> None:
+    manager = open_manager(tmp_path)
+    for index in range(40):
+        log = manager.get_or_create(TopicPartition("t", index), TOPIC_ID, config(), NOW)
+        for _ in range(index % 3):
+            append(log, batch(b"v%d" % index))
+    manager.close()
+    manager = open_manager(tmp_path)
+    for index in range(40):
+        found = manager.get(TopicPartition("t", index))
+        assert found is not None
+        assert values(read_all(found)) == [b"v%d" % index] * (index % 3)

@@ -1,4 +1,6 @@
-"""Produce, request by request as the behaviour of Apache Kafka 4.3.1 shows it: code, log start offset, message, record errors."""
+"""Produce, request by request as the behaviour of Apache Kafka 4.3.1 shows it: code, log start offset, message, record
+errors.
+"""
 
 from __future__ import annotations
 

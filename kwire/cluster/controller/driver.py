@@ -8,9 +8,9 @@ returns, clients may use what it made.
 from __future__ import annotations
 
 import logging
-from asyncio import Lock, Task, get_running_loop
-from collections.abc import Callable, Coroutine, Iterable, Sequence
-from typing import Any
+from asyncio import Lock, Task, get_running_loop, shield
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from typing import Any, TypeVar
 
 from kwire.clock import Clock
 from kwire.cluster.config_notices import purge_config_notices
@@ -22,6 +22,7 @@ from kwire.cluster.controller.changes import (
     apply,
     operations,
 )
+from kwire.cluster.controller.claim import claim_controller
 from kwire.cluster.controller.config_alteration import TOPICS, EntityAlteration, altered, effective_texts
 from kwire.cluster.controller.core import (
     ControllerCore,
@@ -48,7 +49,6 @@ from kwire.cluster.store import (
     MetadataStore,
     NodeExistsError,
     NoNodeError,
-    Operation,
     SetData,
     StoreError,
     StoreUnavailableError,
@@ -58,7 +58,6 @@ from kwire.cluster.znodes import (
     NO_LEADER,
     BrokerIdsZnode,
     ControllerEpochZnode,
-    ControllerZnode,
     FeatureZnode,
 )
 from kwire.config.broker_config import BrokerConfig
@@ -66,6 +65,8 @@ from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import TopicPartition
 
 logger = logging.getLogger("kwire.controller")
+
+Result = TypeVar("Result")
 
 
 class Controller:
@@ -118,33 +119,39 @@ class Controller:
 
     async def create_topics(self, topics: Sequence[NewTopic], *, validate_only: bool = False) -> list[TopicResult]:
         """One result per distinct name, in order. A created topic is led and shown when this returns."""
-        async with self._lock:
-            self._must_be_active()
+
+        async def act() -> list[TopicResult]:
             decision = self._core.create_topics(topics, self._topic_defaults(), self._entropy)
             return await self._carry_out(decision, validate_only)
+
+        return await self._in_turn(act)
 
     async def create_partitions(
         self, topics: Sequence[NewPartitions], *, validate_only: bool = False
     ) -> list[TopicResult]:
         """One result per distinct name, in order. New partitions are led and shown when this returns."""
-        async with self._lock:
-            self._must_be_active()
-            decision = self._core.create_partitions(topics)
-            return await self._carry_out(decision, validate_only)
+
+        async def act() -> list[TopicResult]:
+            return await self._carry_out(self._core.create_partitions(topics), validate_only)
+
+        return await self._in_turn(act)
 
     async def delete_topics(self, names: Sequence[str]) -> list[TopicResult]:
         """One result per distinct name, in order. Deletions are queued in the store first: a restart ends them."""
-        async with self._lock:
-            self._must_be_active()
+
+        async def act() -> list[TopicResult]:
             decision = self._core.delete_topics(names)
             await self._write(decision.changes)
             for result in decision.results:
-                if result.error is None:
-                    assert result.topic is not None
+                if result.topic is not None:
                     self.cluster.remove_topic(result.name)
                     self._core.deleting[result.name] = result.topic
+            for result in decision.results:
+                if result.topic is not None:
                     await self._finish_deletion(result.name)
             return decision.results
+
+        return await self._in_turn(act)
 
     async def auto_create(self, names: Sequence[str]) -> list[TopicResult]:
         """Create topics that a client asked about, with the broker's defaults; internal ones with Kafka's settings."""
@@ -173,11 +180,24 @@ class Controller:
         self, alterations: Sequence[EntityAlteration], *, validate_only: bool = False
     ) -> list[KafkaError | None]:
         """Why not, or None, for each entity in order. A change is in force here when this returns."""
-        async with self._lock:
-            self._must_be_active()
+
+        async def act() -> list[KafkaError | None]:
             return [await self._alter_config(alteration, validate_only) for alteration in alterations]
 
+        return await self._in_turn(act)
+
     # --- carrying out ----------------------------------------------------------------------------------------------
+
+    async def _in_turn(self, act: Callable[[], Awaitable[Result]]) -> Result:
+        """One decision after the other, each to its end: a client that leaves must not stop it half-way."""
+
+        async def turn() -> Result:
+            async with self._lock:
+                if not self.is_active:
+                    raise KafkaError(ErrorCode.NOT_CONTROLLER, "This broker is not the controller.")
+                return await act()
+
+        return await shield(turn())
 
     async def _carry_out(self, decision: Decision, validate_only: bool) -> list[TopicResult]:
         if decision.changes and not validate_only:
@@ -268,36 +288,16 @@ class Controller:
     # --- election --------------------------------------------------------------------------------------------------
 
     async def _elect(self) -> None:
-        """Become the controller unless there is one (`/controller` is ephemeral, `/controller_epoch` is not)."""
-        store = self._store
-        while True:
-            if await store.exists(ControllerEpochZnode.PATH) is None:
-                await store.create(ControllerEpochZnode.PATH, ControllerEpochZnode.encode(0))
-            data, stat = await store.get(ControllerEpochZnode.PATH)
-            epoch = ControllerEpochZnode.decode(data) + 1
-            claim: list[Operation] = [
-                Create(
-                    ControllerZnode.PATH,
-                    ControllerZnode.encode(self._broker_id, self._clock.now_ms()),
-                    ephemeral=True,
-                ),
-                SetData(ControllerEpochZnode.PATH, ControllerEpochZnode.encode(epoch), stat.version),
-            ]
-            try:
-                await store.multi(claim)
-            except (NodeExistsError, BadVersionError):
-                try:
-                    data, _ = await store.get(ControllerZnode.PATH, self._on_controller_change)
-                except NoNodeError:
-                    continue  # It has gone in the meantime: once more.
-                self.cluster.controller_id = ControllerZnode.decode(data)
-                await self._load()
-                return
-            self.epoch = epoch
-            self._epoch_version = stat.version + 1
-            self.cluster.controller_id = self._broker_id
-            await self._take_over()
+        claim = await claim_controller(
+            self._store, self._broker_id, self._clock.now_ms(), on_change=self._on_controller_change
+        )
+        self.cluster.controller_id = claim.controller_id
+        if claim.controller_id != self._broker_id:
+            await self._load()
             return
+        self.epoch = claim.epoch
+        self._epoch_version = claim.epoch_version
+        await self._take_over()
 
     async def _load(self) -> None:
         cluster = self.cluster
@@ -357,6 +357,8 @@ class Controller:
                     await act()
                 except (KafkaError, StoreError) as error:
                     logger.error("after a change in the metadata store: %s", error)
+                except Exception:  # Nobody waits for this task who could be told.
+                    logger.exception("after a change in the metadata store")
 
         if not self._stopping:
             task = get_running_loop().create_task(in_turn())
@@ -364,10 +366,6 @@ class Controller:
             task.add_done_callback(self._tasks.discard)
 
     # --- settings --------------------------------------------------------------------------------------------------
-
-    def _must_be_active(self) -> None:
-        if not self.is_active:
-            raise KafkaError(ErrorCode.NOT_CONTROLLER, "This broker is not the controller.")
 
     def _topic_defaults(self) -> TopicDefaults:
         return TopicDefaults(self._options.get("num.partitions"), self._options.get("default.replication.factor"))

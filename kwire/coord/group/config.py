@@ -16,7 +16,8 @@ rebalance (apache/kafka `group.coordinator` new member join timeout; it is not a
 class GroupConfig:
     """Values of the `group.*` and `offsets.*` options that the coordinator's core needs.
 
-    Made from the broker's options by `from_options`; a test sets only what it looks at.
+    Made from the broker's options, where they have their defaults, by `from_options`. The cores read them anew at each
+    use, so that setting one takes effect at once.
     """
 
     __slots__ = (
@@ -32,13 +33,13 @@ class GroupConfig:
     def __init__(
         self,
         *,
-        initial_rebalance_delay_ms: int = 3000,
-        min_session_timeout_ms: int = 6000,
-        max_session_timeout_ms: int = 1_800_000,
-        max_size: int = 2**31 - 1,
-        offset_metadata_max_size: int = 4096,
-        offsets_retention_ms: int = 10_080 * MILLISECONDS_PER_MINUTE,
-        offsets_retention_check_interval_ms: int = 600_000,
+        initial_rebalance_delay_ms: int,
+        min_session_timeout_ms: int,
+        max_session_timeout_ms: int,
+        max_size: int,
+        offset_metadata_max_size: int,
+        offsets_retention_ms: int,
+        offsets_retention_check_interval_ms: int,
     ) -> None:
         self.initial_rebalance_delay_ms = initial_rebalance_delay_ms
         self.min_session_timeout_ms = min_session_timeout_ms

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from kwire.clock import ManualClock
 from kwire.cluster.controller.config_alteration import EntityAlteration, OptionAlteration
 from kwire.cluster.controller.core import NewPartitions, NewTopic
+from kwire.cluster.controller.leadership import PartitionAssignment
 from kwire.cluster.embedded_store import EmbeddedStore
 from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import TopicPartition
@@ -71,6 +73,32 @@ def test_a_topic_is_written_in_one_transaction() -> None:
         zxid = node.store.tree.zxid
         await node.controller.create_topics([NewTopic("t", 500), NewTopic("u", 10)])
         assert node.store.tree.zxid == zxid + 1
+
+    asyncio.run(scenario())
+
+
+def test_a_client_that_leaves_stops_nothing_half_way() -> None:
+    async def scenario() -> None:
+        node = await Node().start()
+        gate = asyncio.Event()
+        apply = node.leadership.apply
+
+        async def slow_apply(assignments: Iterable[PartitionAssignment]) -> None:
+            await gate.wait()
+            await apply(assignments)
+
+        node.leadership.apply = slow_apply  # type: ignore[method-assign]  # a broker whose disk is slow
+        creating = asyncio.ensure_future(node.controller.create_topics([NewTopic("t")]))
+        await asyncio.sleep(0.001)
+        assert "t" not in node.cache.topics  # Not shown before it is led.
+        creating.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await creating
+        gate.set()
+        (result,) = await node.controller.create_topics([NewTopic("t")])
+        assert result.error is not None
+        assert result.error.code is ErrorCode.TOPIC_ALREADY_EXISTS
+        assert [order.topic for order in node.leadership.applied] == ["t"]
 
     asyncio.run(scenario())
 

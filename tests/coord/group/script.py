@@ -38,6 +38,7 @@ from kwire.wire.messages.offset_delete import (
 )
 from kwire.wire.messages.offset_fetch import OffsetFetchRequestGroup, OffsetFetchRequestTopics
 from kwire.wire.messages.sync_group import SyncGroupRequest, SyncGroupRequestAssignment, SyncGroupResponse
+from tests.coord.group.configs import group_config
 from tests.coord.group.hard_state import assert_same_hard_state
 
 START_MS = 1_000_000
@@ -49,7 +50,7 @@ class Player:
     """Plays commands on one shard and keeps its log as encoded batches."""
 
     def __init__(self) -> None:
-        self.config = GroupConfig()
+        self.config = group_config()
         self.now_ms = START_MS
         self.log: list[bytearray] = []
         self.trace: list[str] = []

@@ -1,8 +1,8 @@
 """`python -m compat_tests.matrix`: every stock client against one broker, as one table.
 
-Without --bootstrap a broker of this project is started on a fresh directory and a free port. The clients are dealt out over two workers, the
-quick ones first; what they wrote is then read by three of them. The last line is `N passed, N failed`; the exit
-status is 1 when anything failed, a client that could not be installed included. Nothing is skipped: what a client
+Without --bootstrap a kwire broker is started on a fresh directory and a free port. The clients are dealt out over two
+workers, the quick ones first; what they wrote is then read by three of them. The last line is `N passed, N failed`; the
+exit status is 1 when anything failed, a client that could not be installed included. Nothing is skipped: what a client
 cannot do at all is shown as n/a, with the reason below the table.
 """
 
@@ -98,40 +98,52 @@ def in_parallel(work: Callable[[T], None], items: Iterable[T]) -> None:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="compat_tests.matrix", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--bootstrap", metavar="HOST:PORT", help="use this broker instead of starting one")
-    parser.add_argument("--client", action="append", metavar="NAME", choices=[c.name for c in CLIENTS], help="only this client; may be repeated")
-    parser.add_argument("--cache", type=Path, default=default_cache(), help="where the clients are installed (%(default)s)")
-    parser.add_argument("--logs", type=Path, help="where the logs of clients and broker go (a temporary folder)")
-    parser.add_argument("--install-only", action="store_true")
+    parser = argparse.ArgumentParser(prog="compat_tests.matrix", description="Every stock client against one broker.")
+    names = [client.name for client in CLIENTS]
+    parser.add_argument("--bootstrap", metavar="HOST:PORT", help="use this broker instead of starting kwire")
+    parser.add_argument("--client", action="append", choices=names, help="only this client; may be repeated")
+    parser.add_argument("--cache", type=Path, default=default_cache(), help="for installed clients (%(default)s)")
+    parser.add_argument("--logs", type=Path, help="for the logs of clients and broker (a temporary folder)")
+    parser.add_argument("--install-only", action="store_true", help="install the clients and end")
     return parser.parse_args()
+
+
+def run_matrix(options: argparse.Namespace, clients: list[Client], logs: Path) -> Matrix:
+    """Run against the named broker, or against a kwire that is started for it and stopped afterwards."""
+    if options.bootstrap:
+        matrix = Matrix(options.bootstrap, options.cache, logs, clients)
+        matrix.run()
+        return matrix
+    with tempfile.TemporaryDirectory(prefix="kwire-compat-") as folder:
+        broker = KwireBroker(Path(folder), log=logs / "broker.log")
+        broker.start()
+        try:
+            matrix = Matrix(broker.bootstrap, options.cache, logs, clients)
+            matrix.run()
+        finally:
+            broker.stop()
+    return matrix
 
 
 def main() -> int:
     options = arguments()
     began = time.monotonic()
-    chosen = [client for client in CLIENTS if not options.client or client.name in options.client]
     by_name = {client.name: client for client in CLIENTS}
-    needed = {client.installer for client in [*chosen, *(by_name[name] for name in READERS)]}
-    problems = install(needed, options.cache)
+    chosen = [client for client in CLIENTS if not options.client or client.name in options.client]
+    problems = install({client.installer for client in [*chosen, *(by_name[name] for name in READERS)]}, options.cache)
     for name, problem in problems.items():
         print(f"cannot install {name}: {problem}", file=sys.stderr)
-    if options.install_only or any(by_name[name].installer in problems for name in READERS):
+    if options.install_only:
         return 1 if problems else 0
-    installed_s = time.monotonic() - began
-    logs = options.logs or Path(tempfile.mkdtemp(prefix="kwire-compat-"))
+    if any(by_name[name].installer in problems for name in READERS):
+        print(f"0 passed, {len(chosen)} failed")
+        return 1
+    installed = time.monotonic()
+    logs = options.logs or Path(tempfile.mkdtemp(prefix="kwire-compat-logs-"))
     logs.mkdir(parents=True, exist_ok=True)
-    broker = None if options.bootstrap else KwireBroker(Path(tempfile.mkdtemp(prefix="kwire-compat-data-")), log=logs / "broker.log")
-    try:
-        if broker is not None:
-            broker.start()
-        bootstrap = options.bootstrap or broker.bootstrap
-        matrix = Matrix(bootstrap, options.cache, logs, [c for c in chosen if c.installer not in problems])
-        matrix.run()
-    finally:
-        if broker is not None:
-            broker.stop()
-    print(f"{bootstrap}: {installed_s:.0f} s to install, {time.monotonic() - began - installed_s:.0f} s to run; logs in {logs}\n")
+    matrix = run_matrix(options, [client for client in chosen if client.installer not in problems], logs)
+    times = f"{installed - began:.0f} s to install, {time.monotonic() - installed:.0f} s to run"
+    print(f"{matrix.bootstrap}: {times}; logs in {logs}\n")
     return 1 if print_table(chosen, CHECKS, READERS, matrix.cells, matrix.versions) else 0
 
 

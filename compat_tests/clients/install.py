@@ -87,7 +87,7 @@ def node(home: Path) -> None:
 
 
 def node_confluent(home: Path) -> None:
-    """The package brings librdkafka's source and, where it finds no prebuilt binary, compiles it against Debian's libraries."""
+    """Where the package finds no prebuilt binary, it compiles its own librdkafka against Debian's libraries."""
     debian(*LIBRDKAFKA_NEEDS)
     _npm(home, HERE / "node/confluent", CKJS_LINKING="dynamic")
 
@@ -133,7 +133,7 @@ INSTALLERS: dict[str, tuple[Callable[[Path], None], str]] = {
     "java-0.9.0.1": (java("0.9.0.1", "v0_9"), "java"),
     "java-tools": (java_tools, ""),
 }
-"""Name, what installs it, and the folder of sources whose change makes it stale; longest first is best for the clock."""
+"""Name, what installs it, and the folder of sources whose change makes it stale."""
 
 
 def _fingerprint(folder: str) -> str:

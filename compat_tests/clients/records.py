@@ -51,7 +51,11 @@ def _headers(chance: random.Random, index: int, client: Client) -> list[list[str
     if not client.can("binary headers"):
         return [["source", _encoded(b"matrix")], ["index", _encoded(b"%d" % index)]]
     # Equal names stand together: some clients group them.
-    return [["trace", _encoded(chance.randbytes(16))], ["trace", _encoded(b"again")], ["last", "" if client.can("empty") else _encoded(b"0")]]
+    return [
+        ["trace", _encoded(chance.randbytes(16))],
+        ["trace", _encoded(b"again")],
+        ["last", "" if client.can("empty") else _encoded(b"0")],
+    ]
 
 
 def records_of(client: Client, codec: str, start_ms: int, *, timestamps: bool = False) -> list[Record]:
@@ -92,4 +96,3 @@ def by_partition(records: list[Record]) -> dict[int, list[Record]]:
     for record in records:
         parts.setdefault(record["p"], []).append(record)
     return parts
-

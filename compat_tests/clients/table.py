@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from compat_tests.clients.catalog import CLIENTS, Client
+from compat_tests.clients.catalog import Client
 from compat_tests.clients.checks import Cell
 
 
@@ -17,7 +17,11 @@ def _shown(cell: Cell | None) -> str:
 
 
 def print_table(
-    clients: Sequence[Client], checks: Sequence[str], readers: Sequence[str], cells: Sequence[Cell], versions: dict[str, str]
+    clients: Sequence[Client],
+    checks: Sequence[str],
+    readers: Sequence[str],
+    cells: Sequence[Cell],
+    versions: dict[str, str],
 ) -> int:
     """Print clients x checks with seconds, the failures and the reasons for n/a; returns the number of failures.
 
@@ -48,8 +52,3 @@ def print_table(
     passed = sum(text.startswith("ok") for row in shown for text in row)
     print(f"\n{passed} passed, {failed} failed")
     return failed
-
-
-def client_named(name: str) -> Client:
-    """Raises KeyError."""
-    return {client.name: client for client in CLIENTS}[name]

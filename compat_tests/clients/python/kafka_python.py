@@ -117,6 +117,10 @@ def join(topic: str, group_id: str) -> Member:
     return member
 
 
+def share(topic: str, group: str, partitions: int, count: int) -> dict[str, Any]:
+    return run_group(lambda: SharingMember(topic, group), partitions, count)
+
+
 serve(
     {
         "version": lambda: kafka.__version__,
@@ -125,6 +129,8 @@ serve(
         "consume": consume,
         "seek": seek,
         "take": lambda topic, group, count: take(join(topic, group), topic, count),
-        "group": lambda topic, group, count, partitions: run_group(lambda: SharingMember(topic, group), partitions, count),
+        "group": lambda topic, group, count, partitions: run_group(
+            lambda: SharingMember(topic, group), partitions, count
+        ),
     }
 )

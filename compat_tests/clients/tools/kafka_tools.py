@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "python"))
-from contract import DEADLINE_S, from_base64, record, serve  # noqa: E402
+from contract import DEADLINE_S, from_base64, record, serve
 
 LIBS, BOOTSTRAP = sys.argv[1], ("--bootstrap-server", sys.argv[2])
 JAVA = ("java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-Xmx256m", "-cp", f"{LIBS}/*")

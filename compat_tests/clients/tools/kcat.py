@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "python"))
-from contract import DEADLINE_S, from_base64, record, serve  # noqa: E402
+from contract import DEADLINE_S, from_base64, record, serve
 
 KCAT = ("kcat", "-b", sys.argv[1])
 KEY, END = b"<|key|>", b"<|end|>"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "python"))
-from contract import DEADLINE_S, serve  # noqa: E402
+from contract import DEADLINE_S, serve
 
 LIBS, BOOTSTRAP = sys.argv[1:3]
 JAVA = ("java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m", "-cp", f"{LIBS}/*")

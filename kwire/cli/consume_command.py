@@ -161,11 +161,10 @@ class _Run:
             # Not written, so not read: a group must be given it again. The first one left over counts.
             tp = TopicPartition(consumed.topic, consumed.partition)
             fetcher.positions[tp] = min(fetcher.positions[tp], consumed.record.offset)
-        out = sys.stdout.buffer
-        for consumed in batch[:left]:
-            out.write(self._line(consumed))
-            self._bytes += len(consumed.record.key or b"") + len(consumed.record.value or b"")
-        if batch:
-            out.flush()
-        self._records += len(batch[:left])
+        shown = batch[:left]
+        if shown:
+            sys.stdout.buffer.write(b"".join(map(self._line, shown)))
+            sys.stdout.buffer.flush()
+        self._records += len(shown)
+        self._bytes += sum(len(c.record.key or b"") + len(c.record.value or b"") for c in shown)
         self._progress.update(self._records, self._bytes)

@@ -35,7 +35,7 @@ def port_holder(port: int) -> str | None:
     links = {f"socket:[{inode}]" for inode in inodes}
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            if any(os.readlink(entry.path) in links for entry in os.scandir(process / "fd")):
+            if any(os.readlink(process / "fd" / number) in links for number in os.listdir(process / "fd")):
                 return f"process {process.name} ({(process / 'comm').read_text().strip()})"
         except OSError:
             continue  # another user's process, or one that has just ended

@@ -31,6 +31,13 @@ logger = logging.getLogger("kwire.config")
 PASSED_ON = ("listener.name.", "config.providers.", "rsm.config.", "rlmm.config.")
 """Prefixes under which Kafka hands whatever follows to a listener's mechanism or to a plug-in: any name is taken."""
 
+SHOWN_WHEN_SET = (
+    "follower.replication.throttled.rate",
+    "leader.replication.throttled.rate",
+    "replica.alter.log.dirs.io.max.bytes.per.second",
+)
+"""Options that Kafka knows as dynamic values only, and lists for those who have set them."""
+
 OnChange = Callable[[frozenset[str]], None]
 
 
@@ -251,7 +258,7 @@ class BrokerConfig:
         )
 
     def _described_names(self) -> set[builtins.str]:
-        names = {name for name, option in BROKER_OPTIONS.items() if not option.internal}
+        names = {name for name, option in BROKER_OPTIONS.items() if not option.internal}.difference(SHOWN_WHEN_SET)
         return names.union(self.static, self._per_broker, self._cluster)
 
     def _layers(self) -> tuple[tuple[Mapping[builtins.str, builtins.str], builtins.int], ...]:

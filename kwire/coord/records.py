@@ -35,13 +35,15 @@ class LoadedBatch(NamedTuple):
     """One batch of the log, decoded.
 
     `next_offset` is the offset after it. `producer_id` is -1 outside of transactions. `committed` is None for records,
-    otherwise this is the marker that ends the producer's transaction and `records` is empty.
+    otherwise this is the marker that ends the producer's transaction and `records` is empty. `skipped_count` records
+    were of a type, or had a value of a version, that is newer than this coordinator.
     """
 
     next_offset: int
     producer_id: int
     records: list[CoordinatorRecord]
     committed: bool | None
+    skipped_count: int = 0
 
 
 def encode_records(records: Iterable[CoordinatorRecord], now_ms: int, *, compression: int = 0) -> bytearray:
@@ -73,7 +75,7 @@ def decode_batches(data: Buffer, formats: Mapping[int, RecordFormat]) -> Iterato
             continue
         decoded = [_decode(record, formats) for record in read_records(data, position)]
         records = [record for record in decoded if record is not None]
-        yield LoadedBatch(header.last_offset + 1, producer_id, records, None)
+        yield LoadedBatch(header.last_offset + 1, producer_id, records, None, len(decoded) - len(records))
 
 
 def _marker(data: Buffer, position: int, header: BatchHeader) -> LoadedBatch:
@@ -88,12 +90,12 @@ def _decode(record: Record, formats: Mapping[int, RecordFormat]) -> CoordinatorR
     """None for a record of a type, or with a value of a version, that is newer than this coordinator."""
     key = record.key
     if key is None or len(key) < _NUMBER.size:
-        logger.warning("skipping record %d: a key of %s", record.offset, "nothing" if key is None else key.hex())
+        logger.debug("skipping record %d: a key of %s", record.offset, "nothing" if key is None else key.hex())
         return None
     record_type = _NUMBER.unpack_from(key)[0]
     row = formats.get(record_type)
     if row is None:
-        logger.warning("skipping record %d of unknown type %d", record.offset, record_type)
+        logger.debug("skipping record %d of unknown type %d", record.offset, record_type)
         return None
     key_message = decode(row.key_class, KEY_VERSION, key, _NUMBER.size)
     value = record.value
@@ -101,6 +103,6 @@ def _decode(record: Record, formats: Mapping[int, RecordFormat]) -> CoordinatorR
         return CoordinatorRecord(key_message, None)
     version = _NUMBER.unpack_from(value)[0] if len(value) >= _NUMBER.size else -1
     if not 0 <= version <= row.highest_value_version:
-        logger.warning("skipping record %d of type %d: value version %d", record.offset, record_type, version)
+        logger.debug("skipping record %d of type %d: value version %d", record.offset, record_type, version)
         return None
     return CoordinatorRecord(key_message, decode(row.value_class, version, value, _NUMBER.size))

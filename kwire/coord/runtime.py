@@ -21,7 +21,8 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from kwire.clock import Clock
 from kwire.coord.coordinator_log import APPEND_ERRORS, CoordinatorLog, CoordinatorShard
 from kwire.coord.decision import Decision, ReplyKey
-from kwire.coord.records import NO_PRODUCER, decode_batches, encode_records
+from kwire.coord.loading import replay_slice
+from kwire.coord.records import NO_PRODUCER, encode_records
 from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import TopicPartition
 from kwire.wire.codec import WireError
@@ -47,7 +48,7 @@ Refusal: TypeAlias = Callable[[ErrorCode], R]
 class _Slot(Generic[S]):
     """One partition: its shard, and what waits for the log."""
 
-    __slots__ = ("deferred", "epoch", "last_offset", "load", "partition", "shard", "state", "waiter")
+    __slots__ = ("deferred", "epoch", "last_offset", "load", "partition", "shard", "skipped_count", "state", "waiter")
 
     LOADING, ACTIVE, FAILED = "loading", "active", "failed"
 
@@ -57,6 +58,7 @@ class _Slot(Generic[S]):
         self.shard = shard
         self.state = self.LOADING
         self.last_offset = -1
+        self.skipped_count = 0
         self.deferred: deque[tuple[int, list[tuple[ReplyKey, Any]]]] = deque()
         self.waiter: asyncio.Task[None] | None = None
         self.load: asyncio.Task[None] | None = None
@@ -292,27 +294,18 @@ class CoordinatorRuntime(Generic[S]):
 
     def _load_slice(self, slot: _Slot[S], offset: int) -> int | None:
         """Replay one slice; the offset to go on from, None at the end."""
-        end_offset = self._log.end_offset(slot.partition)
-        if offset >= end_offset:
-            return None
         now_ms = self._clock.now_ms()
-        data = self._log.read(slot.partition, offset, LOAD_SLICE_BYTES)
-        next_offset = offset
-        for batch in decode_batches(data, slot.shard.formats):
-            next_offset = batch.next_offset
-            if batch.committed is not None:
-                slot.shard.replay_marker(batch.producer_id, batch.committed)
-            for record in batch.records:
-                slot.shard.replay(record, batch.producer_id, now_ms)
-        if next_offset <= offset:
-            raise KafkaError(ErrorCode.CORRUPT_MESSAGE, f"no whole batch at offset {offset} of {end_offset}")
-        return next_offset if next_offset < end_offset else None
+        piece = replay_slice(self._log, slot.partition, slot.shard, offset, LOAD_SLICE_BYTES, now_ms)
+        slot.skipped_count += piece.skipped_count
+        return piece.next_offset
 
     def _activate(self, slot: _Slot[S]) -> None:
         now_ms = self._clock.now_ms()
         slot.last_offset = self._log.end_offset(slot.partition) - 1
         slot.state = slot.ACTIVE
         slot.load = None
+        if slot.skipped_count:
+            logger.warning("%s: %d records belong to newer coordinators: skipped", slot.partition, slot.skipped_count)
         self._carry_out(slot, slot.shard.on_loaded(now_ms), now_ms)
         self._arm(slot)
 

@@ -5,6 +5,9 @@ nothing else, which is all that a broker must know of most batches. A step per r
 them, several times the rest of an append. But the records of one producer are often of one size: then their length
 bytes stand at equal distances, and a strided slice holds them side by side. How far such a slice repeats its first byte
 is one `lstrip`, so a run of equal records costs little more than one. Records of unequal size cost the plain step each.
+
+Measured per MiB, beside 43 us for its checksum and 110 to 330 us for its write: records of 1 KiB 31 us (of unequal
+size 250 us); of 100 bytes 140 us (of unequal size 2.5 ms). The full walk of every field takes 0.85 and 10 ms.
 """
 
 from __future__ import annotations

@@ -139,7 +139,7 @@ class LogSegment:
         except OSError:
             self._cut_back(position)
             raise
-        if self._largest is None:
+        if self._largest is None and position:
             # Asked before the size grows: it is found from the batches that are there.
             self.largest_timestamp_and_offset()
         self.size = position + len(records)

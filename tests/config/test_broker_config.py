@@ -101,6 +101,7 @@ def test_describe_leaves_out_internal_options_until_they_are_set() -> None:
     names = {entry.name for entry in BrokerConfig({}).describe()}
     assert "unstable.api.versions.enable" not in names
     assert "log.segment.bytes" in names
+    assert "leader.replication.throttled.rate" not in names
     assert "unstable.api.versions.enable" in {
         e.name for e in BrokerConfig({"unstable.api.versions.enable": "true"}).describe()
     }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kwire.config import option as types
 from kwire.config.broker_options import BROKER_OPTIONS, THEMES
-from kwire.config.effects import READ_BY_BROKER, READ_BY_TOPIC, READ_HERE, without_effect
+from kwire.config.effects import READ_BY_BROKER, READ_BY_TOPIC, READ_HERE, READ_WITHOUT_EFFECT, without_effect
 from kwire.config.group_options import GROUP_OPTIONS
 from kwire.config.profiles import PROFILES
 from kwire.config.reference import reference
@@ -80,7 +80,7 @@ def names_in_code() -> set[str]:
 
 def test_the_lists_of_effects_are_what_the_code_reads() -> None:
     """Whoever reads one more option adds it to kwire/config/effects.py and writes docs/options.md anew."""
-    listed = READ_BY_BROKER | READ_BY_TOPIC
+    listed = READ_BY_BROKER | READ_BY_TOPIC | READ_WITHOUT_EFFECT
     assert names_in_code() - READ_HERE == listed - READ_HERE
 
 

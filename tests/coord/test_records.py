@@ -144,7 +144,7 @@ def test_other_control_records_mean_nothing_here() -> None:
 )
 def test_what_is_not_known_is_skipped(key: bytes | None, value: bytes) -> None:
     batch = build_batch([(NOW_MS, key, value, [])])
-    assert list(decode_batches(batch, GROUP_FORMATS)) == [LoadedBatch(1, -1, [], None)]
+    assert list(decode_batches(batch, GROUP_FORMATS)) == [LoadedBatch(1, -1, [], None, skipped_count=1)]
 
 
 def test_a_value_that_breaks_off_is_an_error() -> None:

@@ -27,6 +27,7 @@ from kwire.wire.messages.offset_commit import (
 )
 from kwire.wire.messages.offset_fetch import OffsetFetchRequestGroup
 from kwire.wire.messages.sync_group import SyncGroupRequest, SyncGroupRequestAssignment
+from kwire.wire.records import build_batch
 from tests.coord.group.configs import group_config
 from tests.coord.memory_log import MemoryLog
 
@@ -302,6 +303,19 @@ def test_loading_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
         world.groups.stop()
 
     run(work())
+
+
+def test_records_of_newer_coordinators_are_counted_and_skipped(caplog: pytest.LogCaptureFixture) -> None:
+    async def work() -> None:
+        world = World()
+        world.log.append(PARTITION, build_batch([(0, b"\x00\x03\x00\x01g", b"\x00\x00", [])] * 3), 0)
+        world.groups.on_elected(0, 0)
+        world.commit(1)
+        assert offset_of(world.fetch()) == 1
+        world.groups.stop()
+
+    run(work())
+    assert "3 records belong to newer coordinators" in caplog.text
 
 
 def test_resigning_while_loading(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,8 +4,10 @@ v1 kinds of coordinators (KIP-98); v4 several keys at once (KIP-699); v6 share c
 
 Only groups have a coordinator so far. Their topic, `__consumer_offsets`, is created by the first question for it, and
 the answer waits for that; Apache Kafka answers COORDINATOR_NOT_AVAILABLE first, and a new client pauses for its retry.
-Transactional ids and share keys are answered with INVALID_REQUEST and a text that says why: clients treat it as final
-and show the text, where COORDINATOR_NOT_AVAILABLE would have them ask again until they time out.
+Transactional ids and share keys are answered with an error that clients take as final, and a text that says why; with
+COORDINATOR_NOT_AVAILABLE they would ask again until they time out, and never show the text. For share keys that is
+INVALID_REQUEST, as from an Apache Kafka without share groups; for transactional ids it has to be
+TRANSACTIONAL_ID_AUTHORIZATION_FAILED, because librdkafka repeats the question after any other.
 """
 
 from __future__ import annotations
@@ -27,8 +29,8 @@ FIRST_VERSION_WITH_KEYS = 4
 NO_NODE_ID = -1
 
 NOT_SERVED = {
-    TRANSACTION: "This broker has no transactions yet.",
-    SHARE: "This broker has no share groups yet.",
+    TRANSACTION: (ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "This broker has no transactions yet."),
+    SHARE: (ErrorCode.INVALID_REQUEST, "This broker has no share groups yet."),
 }
 
 
@@ -72,7 +74,8 @@ def _answer(request: FindCoordinatorRequest, context: RequestContext) -> FindCoo
 def _find(key: str, key_type: int, context: RequestContext) -> Coordinator:
     try:
         if key_type != GROUP:
-            raise KafkaError(ErrorCode.INVALID_REQUEST, NOT_SERVED.get(key_type, f"Unknown key type {key_type}."))
+            code, text = NOT_SERVED.get(key_type, (ErrorCode.INVALID_REQUEST, f"Unknown key type {key_type}."))
+            raise KafkaError(code, text)
         return _find_group(key, context)
     except KafkaError as error:
         return _refused(key, error)

@@ -77,9 +77,16 @@ def test_nobody_leads_the_partition() -> None:
     assert response.error_code == ErrorCode.COORDINATOR_NOT_AVAILABLE
 
 
-@pytest.mark.parametrize(("key_type", "text"), [(1, "transactions"), (2, "share groups"), (9, "type 9")])
+@pytest.mark.parametrize(
+    ("key_type", "code", "text"),
+    [
+        (1, ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "transactions"),
+        (2, ErrorCode.INVALID_REQUEST, "share groups"),
+        (9, ErrorCode.INVALID_REQUEST, "type 9"),
+    ],
+)
 @pytest.mark.parametrize("version", [1, 6])
-def test_other_kinds_of_coordinators(key_type: int, text: str, version: int) -> None:
+def test_other_kinds_of_coordinators(key_type: int, code: ErrorCode, text: str, version: int) -> None:
     world = GroupWorld(topic_exists=False)
     request = FindCoordinatorRequest(key_type=key_type)
     if version < 4:
@@ -88,6 +95,6 @@ def test_other_kinds_of_coordinators(key_type: int, text: str, version: int) -> 
         request.coordinator_keys = ["x"]
     response = asyncio.run(world.call(request, version))
     answer = response if version < 4 else response.coordinators[0]
-    assert answer.error_code == ErrorCode.INVALID_REQUEST
+    assert answer.error_code == code
     assert text in answer.error_message
     assert world.creations == 0

@@ -41,6 +41,7 @@ from kwire.log.config import LogConfig
 from kwire.log.directory import DirectoryLockedError, DirectoryUnusableError, LogDirectory, LogDirectoryError
 from kwire.log.files import FILES
 from kwire.log.manager import LogManager
+from kwire.log.segment import LogSegment
 from kwire.net.connection import Connection, Reply
 from kwire.net.limits import ConnectionLimits, ConnectionQuotas
 from kwire.net.listener import Listener
@@ -53,6 +54,8 @@ logger = logging.getLogger("kwire.broker")
 
 REMOVAL_INTERVAL_MS = 1000
 """How often files whose `file.delete.delay.ms` is over are looked for."""
+
+FLUSH_INTERVAL_S = 1.0
 
 MAX_INTERVAL_MS = 86_400_000
 """No duty sleeps longer: an interval of 2^63 - 1 means "never", and a day comes close."""
@@ -318,6 +321,7 @@ class Broker:
         for option, chore in chores:
             self._in_background(_every(min(config.int(option), MAX_INTERVAL_MS), chore))
         self._in_background(_every(REMOVAL_INTERVAL_MS, lambda: logs.remove_due(now_ms())))
+        self._in_background(_flush_closed_segments(logs))
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -385,6 +389,28 @@ async def _every(interval_ms: int, chore: Callable[[], object]) -> None:
             chore()
         except Exception:
             logger.exception("a periodic duty failed")
+
+
+async def _flush_closed_segments(logs: LogManager) -> None:
+    """Put closed segments on the device, in a thread, and let recovery start behind them."""
+    while True:
+        await asyncio.sleep(FLUSH_INTERVAL_S)
+        for log in logs.rolled_logs():
+            segments, end_offset = log.unflushed_segments(), log.segments.active.base_offset
+            if not segments:
+                continue
+            try:
+                await asyncio.to_thread(_flush_all, segments)
+            except OSError as error:
+                logger.error("%s: closed segments cannot be flushed: %s", log.topic_partition, error)
+                continue
+            if not log.is_failed:
+                log.flushed_to(end_offset)
+
+
+def _flush_all(segments: list[LogSegment]) -> None:
+    for segment in segments:
+        segment.flush()
 
 
 def _closing(store: EmbeddedStore) -> Callable[[], Awaitable[None]]:

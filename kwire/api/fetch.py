@@ -83,11 +83,12 @@ class _Fetch:
     def _look_again(self, wanted: FetchedPartition) -> Partition:
         """Why a partition was not found: UNKNOWN_TOPIC_ID, UNKNOWN_TOPIC_OR_PARTITION, KAFKA_STORAGE_ERROR."""
         services = self._context.services
-        name: str | None = wanted.topic
+        name = wanted.topic
         if self._context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS:
-            name = services.metadata.topic_names.get(wanted.topic_id)
-            if name is None:
+            known = services.metadata.topic_names.get(wanted.topic_id)
+            if known is None:
                 raise KafkaError(ErrorCode.UNKNOWN_TOPIC_ID)
+            name = known
         return services.replicas.partition(name, wanted.partition)
 
     def read(self) -> list[Result]:

@@ -1,8 +1,8 @@
 """InitProducerId (key 22), versions 0-5: an id for an idempotent producer (KIP-98); v3 goes on from an epoch (KIP-360).
 
 Left out: transactional ids. There is no transaction coordinator yet: they are answered with
-TRANSACTIONAL_ID_AUTHORIZATION_FAILED, at which clients give up at once, and the transaction APIs are not advertised. Where Apache Kafka answers COORDINATOR_LOAD_IN_PROGRESS while the first block of
-ids is fetched, the answer here waits for it.
+TRANSACTIONAL_ID_AUTHORIZATION_FAILED, at which clients give up at once, and the transaction APIs are not advertised.
+Where Apache Kafka answers COORDINATOR_LOAD_IN_PROGRESS while the first block of ids is fetched, the answer waits for it.
 """
 
 from __future__ import annotations

@@ -36,6 +36,7 @@ from kwire.cluster.znodes import BrokerRegistration
 from kwire.config.broker_config import BrokerConfig
 from kwire.config.endpoints import Endpoint
 from kwire.config.topic_config import TopicConfig
+from kwire.housekeeping import duties
 from kwire.ids import TopicPartition, uuid_text
 from kwire.log.config import LogConfig
 from kwire.log.directory import DirectoryLockedError, DirectoryUnusableError, LogDirectory, LogDirectoryError
@@ -50,12 +51,6 @@ if TYPE_CHECKING:
     from kwire.coord.group.coordinator import GroupCoordinator
 
 logger = logging.getLogger("kwire.broker")
-
-REMOVAL_INTERVAL_MS = 1000
-"""How often files whose `file.delete.delay.ms` is over are looked for."""
-
-MAX_INTERVAL_MS = 86_400_000
-"""No duty sleeps longer: an interval of 2^63 - 1 means "never", and a day comes close."""
 
 FETCH_SESSION_EVICTION_MS = 120_000
 """A session idle for longer may make room for another (apache/kafka `MIN_INCREMENTAL_FETCH_SESSION_EVICTION_MS`)."""
@@ -174,7 +169,8 @@ class Broker:
         await self._listen(dispatcher)
         await register_broker(store, self._registration())
         await services.controller.start()
-        self._keep_house()
+        for duty in duties(services.logs, self.config, self.clock.now_ms):
+            self._in_background(duty)
         self._ready.set()
         self._in_background(warm_up(dispatcher, services))
 
@@ -302,23 +298,6 @@ class Broker:
         config = TopicConfig(self.config, overrides)
         return TopicSettings(LogConfig.from_options(config.get), config.get("min.insync.replicas"))
 
-    def _keep_house(self) -> None:
-        """Start what comes back again and again: retention, flushes, checkpoints, removals."""
-        logs, config, now_ms = self.services.logs, self.config, self.clock.now_ms
-        chores = (
-            ("log.retention.check.interval.ms", lambda: logs.run_retention(now_ms())),
-            ("log.flush.scheduler.interval.ms", lambda: logs.flush_due(now_ms())),
-            ("log.flush.offset.checkpoint.interval.ms", lambda: logs.checkpoint(now_ms())),
-            ("replica.high.watermark.checkpoint.interval.ms", logs.checkpoint_high_watermarks),
-            (
-                "producer.id.expiration.check.interval.ms",
-                lambda: logs.expire_producers(now_ms(), config.int("producer.id.expiration.ms")),
-            ),
-        )
-        for option, chore in chores:
-            self._in_background(_every(min(config.int(option), MAX_INTERVAL_MS), chore))
-        self._in_background(_every(REMOVAL_INTERVAL_MS, lambda: logs.remove_due(now_ms())))
-
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
 
@@ -375,16 +354,6 @@ class Broker:
             endpoints.append(Endpoint(endpoint.listener_name, host, port, endpoint.security_protocol))
         rack = self.config.get("broker.rack")
         return BrokerRegistration(self.broker_id, tuple(endpoints), rack, -1, self.clock.now_ms())
-
-
-async def _every(interval_ms: int, chore: Callable[[], object]) -> None:
-    """Do `chore` every `interval_ms`; one that fails is logged, and tried again next time."""
-    while True:
-        await asyncio.sleep(interval_ms / 1000)
-        try:
-            chore()
-        except Exception:
-            logger.exception("a periodic duty failed")
 
 
 def _closing(store: EmbeddedStore) -> Callable[[], Awaitable[None]]:

@@ -27,6 +27,7 @@ LAYER = {
     "api": 4,
     "admin": 4,
     "broker": 5,
+    "housekeeping": 5,
     "cli": 5,
     "testing": 5,
     "__main__": 5,
@@ -46,6 +47,7 @@ ASYNCIO_ROOMS = (
     "cluster/producer_ids.py",
     "cluster/controller/driver.py",
     "broker.py",
+    "housekeeping.py",
     "cli/",
     "testing/",
 )

@@ -80,6 +80,17 @@ class _Fetch:
             name = services.metadata.topic_names.get(wanted.topic_id)
         return None if name is None else services.replicas.get(name, wanted.partition)
 
+    def _look_again(self, wanted: FetchedPartition) -> Partition:
+        """Why a partition was not found: UNKNOWN_TOPIC_ID, UNKNOWN_TOPIC_OR_PARTITION, KAFKA_STORAGE_ERROR."""
+        services = self._context.services
+        name = wanted.topic
+        if self._context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS:
+            known = services.metadata.topic_names.get(wanted.topic_id)
+            if known is None:
+                raise KafkaError(ErrorCode.UNKNOWN_TOPIC_ID)
+            name = known
+        return services.replicas.partition(name, wanted.partition)
+
     def read(self) -> list[Result]:
         """One result for each partition of the plan, in its order."""
         remaining = self._max_bytes
@@ -104,9 +115,7 @@ class _Fetch:
     ) -> Result:
         try:
             if partition is None:
-                by_id = self._context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS
-                known = not by_id or wanted.topic_id in self._context.services.metadata.topic_names
-                raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION if known else ErrorCode.UNKNOWN_TOPIC_ID)
+                partition = self._look_again(wanted)
             partition.check_leader(wanted.current_leader_epoch)
             diverging = _diverging_epoch(wanted, partition)
             if diverging is not None:

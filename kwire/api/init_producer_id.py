@@ -1,8 +1,8 @@
 """InitProducerId (key 22), versions 0-5: an id for an idempotent producer (KIP-98); v3 goes on from an epoch (KIP-360).
 
-Left out: transactional ids (there is no transaction coordinator yet) are answered COORDINATOR_NOT_AVAILABLE, and the
-transaction APIs are not advertised. Where Apache Kafka answers COORDINATOR_LOAD_IN_PROGRESS while the first block of
-ids is fetched, the answer here waits for it.
+Left out: transactional ids. There is no transaction coordinator yet: they are answered with
+TRANSACTIONAL_ID_AUTHORIZATION_FAILED, at which clients give up at once, and the transaction APIs are not advertised.
+Where Apache Kafka answers COORDINATOR_LOAD_IN_PROGRESS while the first block of ids is fetched, the answer waits for it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ async def handle(request: InitProducerIdRequest, context: RequestContext) -> Ini
     if request.transactional_id is not None:
         if not request.transactional_id:
             raise KafkaError(ErrorCode.INVALID_REQUEST)
-        raise KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE)
+        raise KafkaError(ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
     producer_id = await context.services.producer_ids.next_id()
     return InitProducerIdResponse(
         error_code=ErrorCode.NONE, producer_id=producer_id, producer_epoch=0, throttle_time_ms=0

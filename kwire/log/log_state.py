@@ -35,6 +35,9 @@ class LogHost(Protocol):
     def remove_later(self, paths: Sequence[str], delay_ms: int, now_ms: int) -> None:
         """Unlink files once `file.delete.delay.ms` is over."""
 
+    def segment_closed(self, log: LogState) -> None:
+        """A segment is closed and wants to be flushed."""
+
     def segment_jitter_ms(self, config: LogConfig) -> int:
         """How much earlier than `segment.ms` this log rolls."""
 
@@ -241,6 +244,7 @@ class LogState:
             return self.segments.active
         self.epochs.write()
         self.journal.take(self.producers.entries, self.log_end_offset)
+        self.host.segment_closed(self)
         return self.segments.roll(self.log_end_offset, self.config, now_ms)
 
     def unflushed_segments(self) -> list[LogSegment]:

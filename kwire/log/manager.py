@@ -67,6 +67,7 @@ class LogManager:
         self._files = files
         self._logs: dict[TopicPartition, Log] = {}
         self._home: dict[TopicPartition, LogDirectory] = {}
+        self._rolled: set[Log] = set()
         self._removals: list[tuple[int, tuple[str, ...]]] = []
 
     # Opening and closing.
@@ -270,6 +271,10 @@ class LogManager:
     def _remove_later(self, paths: tuple[str, ...], delay_ms: int, now_ms: int) -> None:
         self._removals.append((now_ms + delay_ms, paths))
 
+    def segment_closed(self, log: LogState) -> None:
+        """A log has rolled: what it closed is to be flushed in a thread."""
+        self._rolled.add(self._logs[log.topic_partition])
+
     def segment_jitter_ms(self, config: LogConfig) -> int:
         """How much earlier than `segment.ms` a log rolls, so that many do not roll at once."""
         return self._draw_jitter_ms(config.segment_jitter_ms) if config.segment_jitter_ms else 0
@@ -304,6 +309,11 @@ class LogManager:
                 except KafkaError as error:
                     logger.error("retention of %s: %s", log.topic_partition, error)
         return count
+
+    def rolled_logs(self) -> list[Log]:
+        """The logs that have closed segments which may not be on the device (`LogState.unflushed_segments`)."""
+        rolled, self._rolled = self._rolled, set()
+        return [log for log in rolled if not log.is_failed]
 
     def flush_due(self, now_ms: int) -> int:
         """Flush the logs whose `flush.ms` is over; how many."""

@@ -5,6 +5,7 @@ The controller tells it what to lead and what to drop (`apply`, `stop`); request
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple, Protocol
 
@@ -38,6 +39,9 @@ class Assignment(Protocol):
     def overrides(self) -> Mapping[str, str]: ...
 
 
+logger = logging.getLogger("kwire.replica")
+
+
 class TopicSettings(NamedTuple):
     """What of a topic's options its partitions need."""
 
@@ -65,6 +69,8 @@ class ReplicaManager:
         self._settings_for = settings_for
         self._now_ms = now_ms
         self._partitions: dict[TopicPartition, Partition] = {}
+        self._of_topic: dict[str, list[Partition]] = {}
+        self._offline: set[TopicPartition] = set()
         self.on_leadership: list[Callable[[TopicPartition, int, bool], None]] = []
         self.on_deleted: list[Callable[[list[TopicPartition]], None]] = []
 
@@ -76,10 +82,11 @@ class ReplicaManager:
         return self._partitions.get((topic, partition))  # type: ignore[call-overload, no-any-return]  # equal keys
 
     def partition(self, topic: str, partition: int) -> Partition:
-        """The local replica; UNKNOWN_TOPIC_OR_PARTITION if this broker holds none."""
+        """The local replica; UNKNOWN_TOPIC_OR_PARTITION without one, KAFKA_STORAGE_ERROR if its disk fails."""
         found = self.get(topic, partition)
         if found is None:
-            raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+            offline = (topic, partition) in self._offline
+            raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR if offline else ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
         return found
 
     async def apply(self, assignments: Iterable[Assignment]) -> None:
@@ -98,9 +105,15 @@ class ReplicaManager:
                 topic = settings.get(assignment.topic)
                 if topic is None:
                     topic = settings[assignment.topic] = self._settings_for(assignment.overrides)
-                log = self._logs.get_or_create(name, assignment.topic_id, topic.log, now_ms)
+                try:
+                    log = self._logs.get_or_create(name, assignment.topic_id, topic.log, now_ms)
+                except KafkaError as error:
+                    logger.error("%s is offline: %s", name, error.message)
+                    self._offline.add(name)
+                    continue
                 partition = self._partitions[name] = Partition(name, assignment.topic_id, log, self._broker_id)
                 partition.min_insync_replicas = topic.min_insync_replicas
+                self._of_topic.setdefault(name.topic, []).append(partition)
             was_leader, old_epoch = partition.is_leader, partition.leader_epoch
             partition.become(
                 assignment.leader,
@@ -116,9 +129,11 @@ class ReplicaManager:
         """Give these partitions up; with `delete`, their logs too."""
         names = list(names)
         for name in names:
+            self._offline.discard(name)
             partition = self._partitions.pop(name, None)
             if partition is None:
                 continue
+            self._of_topic[name.topic].remove(partition)
             was_leader = partition.is_leader
             partition.leader_id = -1
             partition.wake()
@@ -133,10 +148,9 @@ class ReplicaManager:
     def reconfigure(self, topic: str, overrides: Mapping[str, str]) -> None:
         """Apply a topic's changed options to its logs at once."""
         settings = self._settings_for(overrides)
-        for name, partition in self._partitions.items():
-            if name.topic == topic:
-                partition.log.config = settings.log
-                partition.min_insync_replicas = settings.min_insync_replicas
+        for partition in self._of_topic.get(topic, ()):
+            partition.log.config = settings.log
+            partition.min_insync_replicas = settings.min_insync_replicas
 
     def log_of(self, name: TopicPartition) -> Log:
         """The log of a led partition; KafkaError as `partition` and `Partition.check_leader`."""

@@ -122,9 +122,7 @@ class Model:
         self.prefix = ranges.prefix if ranges else None
         said = cls.__dict__
         plain = WireField()
-        self.fields = [
-            Field(cls, name, text, said.get(name, plain)) for name, text in cls.__annotations__.items()
-        ]
+        self.fields = [Field(cls, name, text, said.get(name, plain)) for name, text in cls.__annotations__.items()]
         self.names = tuple(field.name for field in self.fields)
 
     def is_flexible(self, version: int) -> bool:

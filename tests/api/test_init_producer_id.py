@@ -21,7 +21,8 @@ def test_every_version_gives_a_new_id(served: Served, version: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("transactional_id", "code"), [("", ErrorCode.INVALID_REQUEST), ("x", ErrorCode.COORDINATOR_NOT_AVAILABLE)]
+    ("transactional_id", "code"),
+    [("", ErrorCode.INVALID_REQUEST), ("x", ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)],
 )
 def test_transactional_ids_have_no_coordinator(served: Served, transactional_id: str, code: ErrorCode) -> None:
     request = InitProducerIdRequest(transactional_id=transactional_id, transaction_timeout_ms=60_000)

@@ -1,0 +1,70 @@
+"""What a broker does again and again beside serving: retention, flushes, checkpoints, expiry, removals."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from kwire.config.broker_config import BrokerConfig
+from kwire.log.manager import LogManager
+from kwire.log.segment import LogSegment
+
+logger = logging.getLogger("kwire.broker")
+
+REMOVAL_INTERVAL_MS = 1000
+"""How often files whose `file.delete.delay.ms` is over are looked for."""
+
+FLUSH_INTERVAL_MS = 1000
+"""How soon after a roll the closed segment is flushed."""
+
+MAX_INTERVAL_MS = 86_400_000
+"""No duty sleeps longer: an interval of 2^63 - 1 means "never", and a day comes close."""
+
+
+def duties(logs: LogManager, config: BrokerConfig, now_ms: Callable[[], int]) -> list[Coroutine[Any, Any, None]]:
+    """Coroutines that never return; the broker runs each as a task until it stops."""
+    expiration = "producer.id.expiration.ms"
+    by_option: dict[str, Callable[[], object]] = {
+        "log.retention.check.interval.ms": lambda: logs.run_retention(now_ms()),
+        "log.flush.scheduler.interval.ms": lambda: logs.flush_due(now_ms()),
+        "log.flush.offset.checkpoint.interval.ms": lambda: logs.checkpoint(now_ms()),
+        "replica.high.watermark.checkpoint.interval.ms": logs.checkpoint_high_watermarks,
+        "producer.id.expiration.check.interval.ms": lambda: logs.expire_producers(now_ms(), config.int(expiration)),
+    }
+    return [
+        *(_every(config.int(option), duty) for option, duty in by_option.items()),
+        _every(REMOVAL_INTERVAL_MS, lambda: logs.remove_due(now_ms())),
+        _flush_closed_segments(logs),
+    ]
+
+
+async def _every(interval_ms: int, duty: Callable[[], object]) -> None:
+    """Do it every `interval_ms`; when it fails it is logged, and tried again next time."""
+    while True:
+        await asyncio.sleep(min(interval_ms, MAX_INTERVAL_MS) / 1000)
+        try:
+            duty()
+        except Exception:
+            logger.exception("a periodic duty failed")
+
+
+async def _flush_closed_segments(logs: LogManager) -> None:
+    """Put closed segments on the device, in a thread, and let recovery start behind them."""
+    while True:
+        await asyncio.sleep(FLUSH_INTERVAL_MS / 1000)
+        for log in logs.rolled_logs():
+            segments, end_offset = log.unflushed_segments(), log.segments.active.base_offset
+            try:
+                await asyncio.to_thread(_flush, segments)
+            except OSError as error:
+                logger.error("%s: closed segments cannot be flushed: %s", log.topic_partition, error)
+                continue
+            if not log.is_failed:
+                log.flushed_to(end_offset)
+
+
+def _flush(segments: list[LogSegment]) -> None:
+    for segment in segments:
+        segment.flush()

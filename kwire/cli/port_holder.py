@@ -15,8 +15,8 @@ _LISTEN = "0A"
 
 def port_refusal(error: OSError, endpoints: Sequence[Endpoint]) -> str:
     """A sentence about a listener that could not be bound: which, why, and what to do."""
-    text = str(error)
-    taken = [endpoint for endpoint in endpoints if endpoint.port and str(endpoint.port) in text] or list(endpoints)
+    numbers = re.findall(r"[0-9]+", str(error))
+    taken = [endpoint for endpoint in endpoints if str(endpoint.port) in numbers] or list(endpoints)
     ports = " or ".join(str(endpoint.port) for endpoint in taken)
     if error.errno == errno.EACCES:
         return f"port {ports} is not allowed to this user (ports below 1024 are the system's); give another --port"

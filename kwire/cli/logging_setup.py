@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 import time
@@ -28,6 +27,8 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
+        import json  # not on the way to a broker that logs text
+
         return json.dumps(line, ensure_ascii=False)
 
 

@@ -31,6 +31,12 @@ AT_MOST: Final = (
 )
 """(option, option that must not be smaller, why)."""
 
+NOT_TO_BE_PASSED_OVER: Final = (
+    ("authorizer.class.name", "kwire does not authorize clients yet, and would let everybody do everything"),
+    ("zookeeper.connect", "kwire does not join a ZooKeeper cluster yet, and would serve one of its own"),
+)
+"""Options without an effect so far whose silence would do harm: the start is refused when they have a value."""
+
 SERVED_PROTOCOLS: Final = ("PLAINTEXT",)
 """What the listeners speak so far."""
 
@@ -41,6 +47,9 @@ def check_together(config: BrokerConfig) -> None:
         if (config.is_set(smaller) or config.is_set(larger)) and config.int(smaller) > config.int(larger):
             values = f"({config.int(smaller)}) must not exceed {larger} ({config.int(larger)})"
             raise ConfigError(smaller, f"{smaller} {values}, {why}")
+    for name, why in NOT_TO_BE_PASSED_OVER:
+        if config.get(name):
+            raise ConfigError(name, f"{name}: {why}")
     for endpoint in config.listeners():
         if endpoint.security_protocol not in SERVED_PROTOCOLS:
             raise ConfigError(

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable
 
 from kwire.config.broker_options import THEMES
+from kwire.config.cross_checks import NOT_TO_BE_PASSED_OVER
 from kwire.config.effects import READ_BY_TOPIC, effective_options, without_effect
 from kwire.config.group_config import GROUP_OPTIONS
 from kwire.config.option import TYPE_NAMES, Option
@@ -77,6 +78,9 @@ def _line(option: Option, last: str) -> str:
         why = ""
         effect = "yes" if option is TOPIC_OPTIONS.get(option.name) and option.name in READ_BY_TOPIC else "no"
     doc = option.doc + (f" No effect: {why}." if why else "") + (f" ({option.only})" if option.only else "")
+    refused = dict(NOT_TO_BE_PASSED_OVER).get(option.name)
+    if refused is not None:
+        doc += f" A value stops the start: {refused}."
     takes = option.valid.text if option.valid is not None else ""
     cells = (name, TYPE_NAMES[option.type].lower(), _shown(option.default), takes, effect, where, doc)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -42,18 +42,22 @@ def parse_properties(text: str) -> dict[str, str]:
 
 def _logical_lines(text: str) -> Iterable[str]:
     """Lines with their continuations joined, comments and blank lines gone."""
-    pending = ""
-    for natural in re.split(r"\r\n|\n|\r", text):
+    natural_lines = re.split(r"\r\n|\n|\r", text)
+    if not natural_lines[-1]:
+        natural_lines.pop()
+    pending: str | None = None
+    for natural in natural_lines:
         line = natural.lstrip(_SPACE)
         if not pending and (not line or line[0] in "#!"):
+            pending = None
             continue
-        line = pending + line
+        line = (pending or "") + line
         if (len(line) - len(line.rstrip("\\"))) % 2:
             pending = line[:-1]
             continue
-        pending = ""
+        pending = None
         yield line
-    if pending:
+    if pending is not None:
         yield pending
 
 

@@ -55,6 +55,8 @@ def test_directories_and_numbers_have_two_names() -> None:
         ({"listener.name.inside.max.connections": "x"}, "max.connections", "it takes an integer"),
         ({"log.retention.ms": "0"}, "log.retention.ms", "0 would delete records at once"),
         ({"log.dirs": ""}, "log.dirs", "at least one directory"),
+        ({"authorizer.class.name": "a.B"}, "authorizer.class.name", "would let everybody do everything"),
+        ({"zookeeper.connect": "localhost:2181"}, "zookeeper.connect", "does not join a ZooKeeper cluster yet"),
         (
             {"group.min.session.timeout.ms": "9", "group.max.session.timeout.ms": "8"},
             "group.min.session.timeout.ms",

@@ -24,6 +24,9 @@ from kwire.config.sources import environment_options, merge_sources, override_op
         ("a=1\\", {"a": "1"}),
         ("a=1 # not a comment", {"a": "1 # not a comment"}),
         ("a=1,\\\n# two", {"a": "1,# two"}),
+        ("\\\n# comment\na=1", {"a": "1"}),
+        ("\\\n  a=1", {"a": "1"}),
+        ("a=1\n\\", {"a": "1", "": ""}),
         ("", {}),
     ],
 )

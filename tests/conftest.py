@@ -4,4 +4,6 @@ from __future__ import annotations
 
 from kwire.testing.plugin import kwire_broker, kwire_options, kwire_session_broker, kwire_session_options
 
+pytest_plugins = ["pytester"]
+
 __all__ = ["kwire_broker", "kwire_options", "kwire_session_broker", "kwire_session_options"]

@@ -2,7 +2,7 @@
 
 Left out: transactional ids. There is no transaction coordinator yet: they are answered with
 TRANSACTIONAL_ID_AUTHORIZATION_FAILED, at which clients give up at once, and the transaction APIs are not advertised.
-Where Apache Kafka answers COORDINATOR_LOAD_IN_PROGRESS while the first block of ids is fetched, the answer waits for it.
+Apache Kafka answers COORDINATOR_LOAD_IN_PROGRESS while the first block of ids is fetched; the answer here waits for it.
 """
 
 from __future__ import annotations

@@ -52,13 +52,22 @@ def test_each_test_has_its_own_broker(kwire_broker: KwireBroker) -> None:
     assert metadata.cluster_id == kwire_broker.cluster_id
 
 
-@pytest.mark.parametrize("turn", [1, 2])
-def test_the_session_broker_keeps_what_it_was_given(kwire_session_broker: KwireBroker, turn: int) -> None:
-    admin = AdminClient({"bootstrap.servers": kwire_session_broker.bootstrap_servers})
-    topics = admin.list_topics(timeout=20).topics
-    assert ("kept" in topics) == (turn == 2)
-    if turn == 1:
-        admin.create_topics([NewTopic("kept", 1)])["kept"].result(20)
+def test_the_session_broker_keeps_what_it_was_given(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest("from kwire.testing.plugin import kwire_session_broker, kwire_session_options")
+    pytester.makepyfile(
+        """
+        import pytest
+        from confluent_kafka.admin import AdminClient, NewTopic
+
+        @pytest.mark.parametrize("turn", [1, 2])
+        def test_topic(kwire_session_broker, turn):
+            admin = AdminClient({"bootstrap.servers": kwire_session_broker.bootstrap_servers})
+            assert ("kept" in admin.list_topics(timeout=20).topics) == (turn == 2)
+            if turn == 1:
+                admin.create_topics([NewTopic("kept", 1)])["kept"].result(20)
+        """
+    )
+    pytester.runpytest_inprocess("-p", "no:xdist", "-p", "no:randomly").assert_outcomes(passed=2)
 
 
 def test_brokers_run_side_by_side() -> None:

@@ -64,6 +64,13 @@ class CoordinatorShard(Protocol):
         """Make a record true; `producer_id` -1 outside of transactions."""
         ...
 
+    def on_refused(self, decision: Decision, code: ErrorCode, now_ms: int) -> Decision:
+        """The log did not take the records of this decision; what is to be done instead, without records of its own.
+
+        Those whom the decision was to answer are told `code` unless the core answers them here.
+        """
+        ...
+
     def replay_marker(self, producer_id: int, committed: bool) -> None:
         """A producer's transaction is over."""
         ...

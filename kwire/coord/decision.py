@@ -1,7 +1,8 @@
 """What a coordinator's core decided: work as a value, for the runtime to perform in order.
 
 First the records are appended as one batch, then each is replayed, then, once the last of them is committed, the
-replies go out. If the append fails none of that happens and only the request that caused the decision hears of it.
+replies go out. If the append fails none of that happens: those who were to be answered are told so, and the core is
+asked what to do instead.
 """
 
 from __future__ import annotations

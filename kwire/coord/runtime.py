@@ -106,12 +106,13 @@ class CoordinatorRuntime(Generic[S]):
         self._last_key = key = self._last_key + 1
         try:
             decision = decide(slot.shard, key, now_ms)
-            if decision.records:
-                self._store(slot, decision, now_ms)
         except KafkaError as error:
             self._arm(slot)
             return refuse(error.code)
+        refusal = self._store(slot, decision, now_ms)
         self._arm(slot)
+        if refusal is not None:
+            return refuse(refusal)
         if not self._is_committed(slot):
             self._defer(slot, decision.replies)
             return self._park(key, refuse)
@@ -167,8 +168,20 @@ class CoordinatorRuntime(Generic[S]):
 
     # The log
 
-    def _store(self, slot: _Slot[S], decision: Decision, now_ms: int) -> None:
-        """Append and replay. If the log refuses: KafkaError in the words of a coordinator, and nothing has changed."""
+    def _store(self, slot: _Slot[S], decision: Decision, now_ms: int) -> ErrorCode | None:
+        """Append and replay. If the log refuses: why, in a coordinator's words; the core and those who wait are told."""
+        if not decision.records:
+            return None
+        try:
+            self._append(slot, decision, now_ms)
+        except KafkaError as error:
+            self._carry_out(slot, slot.shard.on_refused(decision, error.code, now_ms), now_ms)
+            for key, _ in decision.replies:
+                self._refuse(key, error.code)
+            return error.code
+        return None
+
+    def _append(self, slot: _Slot[S], decision: Decision, now_ms: int) -> None:
         records = decision.records
         step = len(records) if decision.atomic else SPLIT_ABOVE_RECORDS
         for start in range(0, len(records), step):
@@ -251,12 +264,7 @@ class CoordinatorRuntime(Generic[S]):
 
     def _carry_out(self, slot: _Slot[S], decision: Decision, now_ms: int) -> None:
         """Perform what no request asked for."""
-        if decision.records:
-            try:
-                self._store(slot, decision, now_ms)
-            except KafkaError:
-                return
-        if not decision.replies:
+        if self._store(slot, decision, now_ms) is not None or not decision.replies:
             return
         if not self._is_committed(slot):
             self._defer(slot, decision.replies)

@@ -18,6 +18,7 @@ from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import TopicPartition
 from kwire.wire.messages.heartbeat import HeartbeatRequest
 from kwire.wire.messages.join_group import JoinGroupRequest, JoinGroupRequestProtocol, JoinGroupResponse
+from kwire.wire.messages.leave_group import LeaveGroupRequest, MemberIdentity
 from kwire.wire.messages.list_groups import ListGroupsRequest
 from kwire.wire.messages.offset_commit import (
     OffsetCommitRequest,
@@ -217,7 +218,34 @@ def test_the_log_refuses(refusal: ErrorCode, code: ErrorCode) -> None:
         world.log.refuse_next = KafkaError(refusal)
         assert world.sync(member_id).error_code == code
         assert world.fetch().topics == []
-        assert world.sync(member_id).error_code == ErrorCode.NONE
+        assert world.sync(member_id).error_code == ErrorCode.REBALANCE_IN_PROGRESS
+        assert world.join(member_id).generation_id == 2
+        assert world.sync(member_id, 2).error_code == ErrorCode.NONE
+        world.groups.stop()
+
+    run(work())
+
+
+def test_members_that_wait_for_what_the_log_refuses_are_told() -> None:
+    async def work() -> None:
+        world = World()
+        world.groups.on_elected(0, 0)
+        leader = world.join().member_id
+        follower = world.join()
+        assert world.join(leader).generation_id == 2
+        member_id = (await follower).member_id
+        waiting = world.sync(member_id, 2)
+        world.log.refuse_next = KafkaError(ErrorCode.MESSAGE_TOO_LARGE)
+        assert world.sync(leader, 2).error_code == ErrorCode.UNKNOWN_SERVER_ERROR
+        assert (await waiting).error_code == ErrorCode.UNKNOWN_SERVER_ERROR
+        # The last member leaves while a request of it waits, and the log does not take that either.
+        parked = world.join(member_id)
+        world.log.refuse_next = KafkaError(ErrorCode.KAFKA_STORAGE_ERROR)
+        leaving = [MemberIdentity(member_id=name, group_instance_id=None) for name in (leader, member_id)]
+        left = world.groups.leave_group(LeaveGroupRequest(group_id="g", members=leaving))
+        assert not isinstance(left, asyncio.Future)
+        assert left.error_code == ErrorCode.NOT_COORDINATOR
+        assert (await parked).error_code == ErrorCode.NOT_COORDINATOR
         world.groups.stop()
 
     run(work())
@@ -512,7 +540,7 @@ def test_metadata_too_big_for_one_record_changes_nothing() -> None:
         member_id = world.join(protocols=huge).member_id
         world.log.refuse_next = KafkaError(ErrorCode.RECORD_LIST_TOO_LARGE)  # As a log of 1 MB batches would.
         assert world.sync(member_id, assignment=bytes(3_000_000)).error_code == ErrorCode.UNKNOWN_SERVER_ERROR
-        assert world.groups.describe_groups(["g"])[0].group_state == "CompletingRebalance"  # type: ignore[index]
+        assert world.groups.describe_groups(["g"])[0].group_state == "PreparingRebalance"  # type: ignore[index]
         world.groups.stop()
 
     run(work())

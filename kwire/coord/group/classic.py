@@ -204,6 +204,22 @@ class ClassicGroups:
         if group.state is GroupState.EMPTY:
             self._rebalances.stop_waiting_for_joins(group)
 
+    def on_refused(self, group: ClassicGroup, code: ErrorCode, now_ms: int, out: Decision) -> None:
+        """A record of `group` could not be stored.
+
+        If it was the leader's assignment, all who wait for theirs are told `code` and the group rebalances: the leader
+        may fail over the error, and whoever waits for an assignment is not expected to heartbeat
+        (apache/kafka `GroupMetadataManager.classicGroupSyncToClassicGroup`).
+        """
+        group.replacement = None
+        if group.state is not GroupState.COMPLETING_REBALANCE:
+            return
+        for member in group.members.values():
+            if member.sync_key:
+                self._rebalances.answer_sync(member, sync_refused(code), out)
+                self._rebalances.expect_heartbeat(group, member, now_ms)
+        self._rebalances.prepare(group, now_ms, out)
+
     def remove_group(self, group: ClassicGroup, code: ErrorCode, now_ms: int, out: Decision) -> None:
         """The group was deleted, or goes to another coordinator: whoever waits is told `code`."""
         self._rebalances.forget_group(group)

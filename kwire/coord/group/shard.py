@@ -177,6 +177,15 @@ class GroupShard:
             group.persist(value)
             self.classic.on_stored(group)
 
+    def on_refused(self, decision: Decision, code: ErrorCode, now_ms: int) -> Decision:
+        """The log did not take the records: a generation that waited for them is given up."""
+        out = Decision()
+        for key, _ in decision.records:
+            group = self.groups.get(key.group)
+            if group is not None and isinstance(key, GroupMetadataKey):
+                self.classic.on_refused(group, code, now_ms, out)
+        return out
+
     def replay_marker(self, producer_id: int, committed: bool) -> None:
         """A transaction that committed offsets here has ended."""
         self.offsets.replay_marker(producer_id, committed)

@@ -314,9 +314,10 @@ class Player:
     def _carry_out(self, decision: Decision, key: int) -> None:
         if decision.records:
             if self.refuse_next is not None:
-                self.trace.append(f"the log refuses: {self.refuse_next.name}")
-                self.refuse_next = None
+                code, self.refuse_next = self.refuse_next, None
+                self.trace.append(f"the log refuses: {code.name}")
                 self.waiting.pop(key, None)
+                self._carry_out(self.shard.on_refused(decision, code, self.now_ms), 0)
                 return
             self.log.append(encode_records(decision.records, self.now_ms))
             for record in decision.records:

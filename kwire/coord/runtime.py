@@ -169,7 +169,7 @@ class CoordinatorRuntime(Generic[S]):
     # The log
 
     def _store(self, slot: _Slot[S], decision: Decision, now_ms: int) -> ErrorCode | None:
-        """Append and replay. If the log refuses: why, in a coordinator's words; the core and those who wait are told."""
+        """Append and replay. If the log refuses: why, in a coordinator's words; whoever waits is told."""
         if not decision.records:
             return None
         try:

@@ -43,7 +43,7 @@ from kwire.log.directory import DirectoryLockedError, DirectoryUnusableError, Lo
 from kwire.log.files import FILES
 from kwire.log.manager import LogManager
 from kwire.net.connection import Connection, Reply
-from kwire.net.limits import ConnectionLimits, ConnectionQuotas
+from kwire.net.limits import LIVE_OPTIONS, ConnectionLimits, ConnectionQuotas
 from kwire.net.listener import Listener
 from kwire.replica.manager import ReplicaManager, TopicSettings
 
@@ -309,7 +309,9 @@ class Broker:
     # --- listeners -------------------------------------------------------------------------------------------------
 
     async def _listen(self, dispatcher: Dispatcher) -> None:
-        quotas = ConnectionQuotas(ConnectionLimits.from_options(self.config.get))
+        limits = ConnectionLimits.from_options(self.config.get)
+        self.config.on_change(LIVE_OPTIONS, lambda changed: limits.read_live(self.config.get))
+        quotas = ConnectionQuotas(limits)
         serve = self._gate(dispatcher)
         for endpoint in self.config.listeners():
             listener = Listener(

@@ -38,6 +38,9 @@ SHOWN_WHEN_SET = (
 )
 """Options that Kafka knows as dynamic values only, and lists for those who have set them."""
 
+SET_AT_START = ("listeners", "listener.security.protocol.map")
+"""Options that Kafka alters live and kwire does not: its listeners are those it was started with."""
+
 OnChange = Callable[[frozenset[str]], None]
 
 
@@ -200,6 +203,27 @@ class BrokerConfig:
                 if affected := names & changed:
                     callback(affected)
 
+    def check_dynamic(
+        self,
+        *,
+        per_broker: Mapping[builtins.str, builtins.str] | None = None,
+        cluster: Mapping[builtins.str, builtins.str] | None = None,
+    ) -> None:
+        """Refuse dynamic values, None for those there are, that do not go together with the others in force.
+
+        Raises KafkaError(INVALID_REQUEST) (`DynamicBrokerConfig.validateReconfiguration`).
+        """
+        trial = object.__new__(BrokerConfig)
+        trial.__dict__.update(self.__dict__, _values={})
+        if per_broker is not None:
+            trial._per_broker = dict(per_broker)
+        if cluster is not None:
+            trial._cluster = dict(cluster)
+        try:
+            check_together(trial)
+        except ConfigError as error:
+            raise KafkaError(ErrorCode.INVALID_REQUEST, error.message) from None
+
     def on_change(self, names: Iterable[builtins.str], callback: OnChange) -> None:
         """Call `callback(changed names)` after a dynamic change of one of `names`; it reads the new values by get()."""
         self._watchers.append((frozenset(names), callback))
@@ -291,6 +315,8 @@ def validate_broker_alterations(changes: Mapping[str, str | None], *, per_broker
             continue
         if option.update_mode == READ_ONLY:
             raise KafkaError(ErrorCode.INVALID_REQUEST, f"{name} cannot be altered while the broker runs")
+        if name in SET_AT_START and text is not None:
+            raise KafkaError(ErrorCode.INVALID_REQUEST, f"{name} cannot be altered while this broker runs")
         if not per_broker and (option.update_mode != CLUSTER_WIDE or name != option.name):
             raise KafkaError(ErrorCode.INVALID_REQUEST, f"{name} can be altered for single brokers only")
         try:
@@ -316,7 +342,7 @@ def _usable(name: str, text: str) -> bool:
     except ConfigError as error:
         logger.error("a dynamic value in the metadata store is left out: %s", error)
         return False
-    return option.update_mode != READ_ONLY
+    return option.update_mode != READ_ONLY and name not in SET_AT_START
 
 
 def _with_both_broker_ids(static: Mapping[str, str]) -> dict[str, str]:

@@ -10,6 +10,9 @@ from kwire.clock import Clock
 NO_LIMIT = 2**31 - 1
 REFUSAL_LOG_INTERVAL_S = 10.0
 
+LIVE_OPTIONS = ("max.connections", "max.connections.per.ip", "max.connections.per.ip.overrides")
+"""Options that may be altered while the broker runs (KIP-226, KIP-402)."""
+
 
 class ConnectionLimits:
     """The options of the socket server, under their own names; read anew at each decision, so they may be changed live.
@@ -55,20 +58,24 @@ class ConnectionLimits:
     @classmethod
     def from_options(cls, get: Callable[[str], Any]) -> ConnectionLimits:
         """`get` returns a broker option's typed value by its Kafka name."""
-        overrides = {}
-        for pair in filter(None, get("max.connections.per.ip.overrides").split(",")):
-            host, _, count = pair.strip().rpartition(":")
-            overrides[host] = int(count)
-        return cls(
-            max_connections=get("max.connections"),
-            max_connections_per_ip=get("max.connections.per.ip"),
-            max_connections_per_ip_overrides=overrides,
+        limits = cls(
             connections_max_idle_ms=get("connections.max.idle.ms"),
             socket_request_max_bytes=get("socket.request.max.bytes"),
             socket_send_buffer_bytes=get("socket.send.buffer.bytes"),
             socket_receive_buffer_bytes=get("socket.receive.buffer.bytes"),
             socket_listen_backlog_size=get("socket.listen.backlog.size"),
         )
+        limits.read_live(get)
+        return limits
+
+    def read_live(self, get: Callable[[str], Any]) -> None:
+        """Take over `LIVE_OPTIONS` as they are now; they hold for the next connection, open ones stay."""
+        self.max_connections = get("max.connections")
+        self.max_connections_per_ip = get("max.connections.per.ip")
+        self.max_connections_per_ip_overrides = {}
+        for pair in filter(None, map(str.strip, get("max.connections.per.ip.overrides").split(","))):
+            host, _, count = pair.rpartition(":")
+            self.max_connections_per_ip_overrides[host.strip().strip("[]")] = int(count)
 
 
 class ConnectionQuotas:

@@ -124,6 +124,8 @@ def test_brokers() -> None:
         refused = ErrorCode.INVALID_REQUEST
         assert await code_of(client, BROKER, "1", ("num.partitions", SET, "3")) == refused
         assert await code_of(client, BROKER, "", ("ssl.keystore.location", SET, "/x")) == refused
+        assert await code_of(client, BROKER, "1", ("log.retention.ms", SET, "0")) == refused
+        assert await code_of(client, BROKER, "", ("log.retention.ms", SET, "0")) == refused
         assert await code_of(client, BROKER, "2", ("log.retention.ms", SET, "1")) == refused
         assert await code_of(client, BROKER, "x", ("log.retention.ms", SET, "1")) == refused
         assert await code_of(client, 8, "1", ("root", SET, "DEBUG")) == refused

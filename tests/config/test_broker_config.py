@@ -138,6 +138,10 @@ def test_describe_cluster_defaults() -> None:
         ("listener.name.inside.max.connections", "3", False),
         ("max.connections", "many", True),
         ("log.cleaner.threads", "-1", False),
+        ("max.connections.per.ip.overrides", "10.0.0.1", False),
+        ("max.connections.per.ip.overrides", "10.0.0.1:many", True),
+        ("listeners", "PLAINTEXT://:9093", True),
+        ("listener.security.protocol.map", "nonsense", True),
     ],
 )
 def test_alterations_that_kafka_refuses(name: str, text: str, per_broker: bool) -> None:
@@ -152,6 +156,26 @@ def test_alterations_that_kafka_takes() -> None:
     validate_broker_alterations(
         {"max.connections": "3", "somebodys.plugin": "x", "log.cleaner.threads": None}, per_broker=False
     )
+    validate_broker_alterations({"listeners": None, "max.connections.per.ip.overrides": ""}, per_broker=True)
     validate_broker_alterations(
         {"ssl.keystore.type": "PEM", "listener.name.inside.max.connections": "3"}, per_broker=True
     )
+
+
+def test_dynamic_values_must_go_together_with_the_others() -> None:
+    config = BrokerConfig({})
+    config.apply_dynamic({}, {"log.cleaner.min.compaction.lag.ms": "10"})
+    config.check_dynamic(per_broker={"log.cleaner.max.compaction.lag.ms": "10"})
+    for changes in ({"log.cleaner.max.compaction.lag.ms": "9"}, {"log.retention.ms": "0"}):
+        with pytest.raises(KafkaError) as caught:
+            config.check_dynamic(per_broker=changes)
+        assert caught.value.code is ErrorCode.INVALID_REQUEST
+        with pytest.raises(KafkaError):
+            config.check_dynamic(cluster={"log.cleaner.min.compaction.lag.ms": "10", **changes})
+    assert config.get("log.retention.ms") is None
+
+
+def test_stored_listeners_are_left_out() -> None:
+    config = BrokerConfig({"listeners": "PLAINTEXT://:9092", "advertised.listeners": "PLAINTEXT://here:9092"})
+    config.apply_dynamic({"listeners": "nonsense"}, {})
+    assert config.advertised_listeners()["PLAINTEXT"].host == "here"

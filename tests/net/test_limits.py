@@ -34,6 +34,18 @@ def test_a_limit_changed_live_holds_for_the_next_connection() -> None:
     assert quotas.admit("b") is None
 
 
+def test_overrides_are_read_by_host_and_count() -> None:
+    values = {
+        "max.connections": 7,
+        "max.connections.per.ip": 3,
+        "max.connections.per.ip.overrides": " 10.0.0.9:2, [::1]:5 ",
+    }
+    limits = ConnectionLimits()
+    limits.read_live(values.__getitem__)
+    assert (limits.max_connections, limits.max_connections_per_ip) == (7, 3)
+    assert limits.max_connections_per_ip_overrides == {"10.0.0.9": 2, "::1": 5}
+
+
 def test_one_line_per_interval_says_how_many_were_silent() -> None:
     clock = ManualClock()
     log = RateLimit(clock, interval_s=10)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from kwire.clock import Clock
 from kwire.cluster.config_notices import purge_config_notices
-from kwire.cluster.config_znodes import ConfigEntityZnode
+from kwire.cluster.config_znodes import DEFAULT_ENTITY, ConfigEntityZnode
 from kwire.cluster.controller import loading
 from kwire.cluster.controller.changes import (
     Change,
@@ -23,7 +23,7 @@ from kwire.cluster.controller.changes import (
     operations,
 )
 from kwire.cluster.controller.claim import claim_controller
-from kwire.cluster.controller.config_alteration import TOPICS, EntityAlteration, altered, effective_texts
+from kwire.cluster.controller.config_alteration import BROKERS, TOPICS, EntityAlteration, altered, effective_texts
 from kwire.cluster.controller.core import (
     ControllerCore,
     Decision,
@@ -271,6 +271,10 @@ class Controller:
             (node,) = await self._store.get_many([path])
             before = ConfigEntityZnode.decode(path, node[0] if node else None)
             after = altered(before, alteration, effective_texts(self._options, topic))
+            if entity_type == BROKERS and name == DEFAULT_ENTITY:
+                self._options.check_dynamic(cluster=after)
+            elif entity_type == BROKERS:
+                self._options.check_dynamic(per_broker=after)
             if not validate_only and (after != before or node is None):
                 await self._perform([EntityConfigChanged(entity_type, name, after, node is not None)])
                 await purge_config_notices(self._store, self._clock.now_ms())

@@ -13,6 +13,7 @@ from kwire.config.option import (
     PER_BROKER,
     READ_ONLY,
     STRING,
+    Matching,
     Option,
     Range,
 )
@@ -54,7 +55,9 @@ OPTIONS: tuple[Option, ...] = (
            "How many connections there may be at once, over all listeners or, with a listener's prefix, on one."),
     Option("max.connections.per.ip", INT, "2147483647", Range(0), MEDIUM, CLUSTER_WIDE,
            "How many connections one address may hold."),
-    Option("max.connections.per.ip.overrides", STRING, "", None, MEDIUM, CLUSTER_WIDE,
+    Option("max.connections.per.ip.overrides", STRING, "",
+           Matching(r"(?:\s*[^,\s]+\s*:\s*[0-9]{1,9}\s*(?:,|$))*", "host:count pairs separated by commas"),
+           MEDIUM, CLUSTER_WIDE,
            "Other bounds for single addresses or host names, as host:count pairs."),
     Option("max.incremental.fetch.session.cache.slots", INT, "1000", Range(0), MEDIUM, READ_ONLY,
            "How many incremental fetch sessions (KIP-227) are kept."),

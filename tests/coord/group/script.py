@@ -318,6 +318,8 @@ class Player:
                 self.trace.append(f"the log refuses: {code.name}")
                 self.waiting.pop(key, None)
                 self._carry_out(self.shard.on_refused(decision, code, self.now_ms), 0)
+                for reply_key, _ in decision.replies:
+                    self._say(reply_key, code)
                 return
             self.log.append(encode_records(decision.records, self.now_ms))
             for record in decision.records:
@@ -330,7 +332,9 @@ class Player:
         who = self.waiting.pop(key, None)
         if who is None:
             return
-        if isinstance(response, JoinGroupResponse):
+        if isinstance(response, ErrorCode):
+            self.trace.append(f"{who} <- {response.name}")
+        elif isinstance(response, JoinGroupResponse):
             if response.member_id and response.error_code in (ErrorCode.NONE, ErrorCode.MEMBER_ID_REQUIRED):
                 self.members[who] = response.member_id
             if response.error_code == ErrorCode.NONE:

@@ -12,6 +12,9 @@ from kwire.errors import ErrorCode
 from tests.coord.group.script import Player, assert_replay_equals_live
 
 STEPS = 600
+STEPS_BEFORE_SILENCE = 100
+SILENCE_MS = 400_000
+"""Longer than every timeout of the walks together, the five minutes of a new member among them."""
 CLIENTS = ["a", "b", "c", "d", "e"]
 INSTANCES = {"d": "i1", "e": "i2"}
 
@@ -101,7 +104,15 @@ class Walk:
             for key in (member.join_key, member.sync_key)
             if key
         }
-        assert set(self.player.waiting) <= remembered
+        assert set(self.player.waiting) == remembered
+
+    def fall_silent(self) -> None:
+        """Nobody sends anything any more: whoever waits is answered, and every member is given up."""
+        self.player.play("refuse NOT_ENOUGH_REPLICAS")
+        self.player.play(f"advance {SILENCE_MS}")
+        assert not self.player.waiting
+        group = self.player.shard.groups.get("g")
+        assert group is None or (group.state is GroupState.EMPTY and not group.pending_join_members)
 
 
 def assert_no_timers_for_nobody(shard: GroupShard) -> None:
@@ -121,10 +132,13 @@ def assert_no_timers_for_nobody(shard: GroupShard) -> None:
 @pytest.mark.parametrize("seed", range(25))
 def test_invariants_hold(seed: int) -> None:
     walk = Walk(seed)
-    for _ in range(STEPS):
+    for step in range(1, STEPS + 1):
         walk.step()
         walk.check()
         assert_replay_equals_live(walk.player)
+        if step % STEPS_BEFORE_SILENCE == 0:
+            walk.fall_silent()
+            walk.check()
 
 
 def test_walks_get_somewhere() -> None:

@@ -4,6 +4,7 @@ A request is handed to the handler synchronously, inside the read callback. A re
 without a task. When the handler returns an awaitable the next frame waits for it, as Kafka mutes a channel while its
 request is in work; reading goes on only until the receive buffer is full, so that a peer that leaves is noticed.
 While a response is not with the transport (see `response_writer`), no further request is taken either.
+An awaitable whose client has gone is cancelled; a handler shields what must be done to its end.
 """
 
 from __future__ import annotations
@@ -172,10 +173,8 @@ class Connection(asyncio.BufferedProtocol):
                 self._transport.close()
 
     def abort(self) -> None:
-        """Close at once; what is not sent is lost. A task that works on a request is cancelled."""
+        """Close at once; what is not sent is lost."""
         self._closing = True
-        if isinstance(self._in_work, asyncio.Task):
-            self._in_work.cancel()
         self._transport.abort()
 
     def finish(self) -> None:
@@ -239,6 +238,9 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closing = True
+        if self._in_work is not None:
+            # Nobody hears the answer. A long poll may wait for weeks, and no limit on connections counts it any more.
+            self._in_work.cancel()
         self._writer.discard()
         self._reader.close()
         callbacks, self._close_callbacks = self._close_callbacks or [], None

@@ -6,6 +6,7 @@ mistakes included, goes through click, whose import alone would take a tenth of 
 
 from __future__ import annotations
 
+import gc
 import sys
 
 
@@ -17,6 +18,7 @@ def main() -> None:
 
         parsed = parse(arguments[1:])
         if parsed is not None:
+            gc.disable()  # Importing makes many objects and no garbage; `start` turns it on again.
             from kwire.cli.start import run
 
             sys.exit(run(parsed))

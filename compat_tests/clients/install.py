@@ -1,6 +1,6 @@
 """Brings the stock clients from their registries into a cache folder and builds their drivers; nothing is patched.
 
-The cache is $KWIRE_COMPAT_CACHE, or else ~/.cache/kwire-compat. Each installer leaves a stamp with a hash of the files
+The cache is $COMPAT_CACHE, or else ~/.cache/kwire-compat (a name with KWIRE_ would be an option to kwire). Each installer leaves a stamp with a hash of the files
 that it depends on, and does nothing while the stamp still fits.
 """
 
@@ -32,7 +32,7 @@ class InstallError(Exception):
 
 
 def default_cache() -> Path:
-    return Path(os.environ.get("KWIRE_COMPAT_CACHE") or Path.home() / ".cache/kwire-compat")
+    return Path(os.environ.get("COMPAT_CACHE") or Path.home() / ".cache/kwire-compat")
 
 
 def run(*command: str, cwd: Path | None = None, **environment: str) -> None:

@@ -1,7 +1,7 @@
 """Brings the stock clients from their registries into a cache folder and builds their drivers; nothing is patched.
 
-The cache is $COMPAT_CACHE, or else ~/.cache/kwire-compat (a name with KWIRE_ would be an option to kwire). Each installer leaves a stamp with a hash of the files
-that it depends on, and does nothing while the stamp still fits.
+The cache is $COMPAT_CACHE, or else ~/.cache/kwire-compat; a name that begins with KWIRE_ would be an option to kwire.
+Each installer leaves a stamp, a hash of all that it depends on, and does nothing while the stamp still fits.
 """
 
 from __future__ import annotations

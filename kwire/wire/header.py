@@ -40,6 +40,11 @@ _CORRELATION_ID = Struct(">i")
 _CORRELATION_ID_AND_NO_TAGS = Struct(">ix")
 
 
+_LARGEST_CACHED_VERSION = 63
+_header_versions: dict[tuple[int, int], int] = {}
+"""Header version by API key and version, as they are met; bounded, since a peer may send any version."""
+
+
 class RequestHeader(NamedTuple):
     """What precedes every request; its body starts at `body_offset`."""
 
@@ -74,9 +79,13 @@ def read_request_header(frame: Buffer) -> RequestHeader:
     if end < _FIXED.size:
         raise DecodeError(f"{end} bytes are too few for a request header")
     api_key, api_version, correlation_id = _FIXED.unpack_from(frame)
-    if api_key not in API_MODULES:
-        raise DecodeError(f"API key {api_key} (version {api_version}) is unknown")
-    version = request_header_version(api_key, api_version)
+    version = _header_versions.get((api_key, api_version))
+    if version is None:
+        if api_key not in API_MODULES:
+            raise DecodeError(f"API key {api_key} (version {api_version}) is unknown")
+        version = request_header_version(api_key, api_version)
+        if 0 <= api_version <= _LARGEST_CACHED_VERSION:
+            _header_versions[api_key, api_version] = version
     if version == 0:
         return RequestHeader(api_key, api_version, correlation_id, None, _FIXED.size)
     try:

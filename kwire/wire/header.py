@@ -8,6 +8,7 @@ version (KIP-511), because a client that asked with a version unknown here must 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from struct import Struct
 from struct import error as StructError  # noqa: N812  # it is a class, whatever it is called
 from typing import NamedTuple
@@ -109,11 +110,14 @@ def request_header_bytes(api_key: int, api_version: int, correlation_id: int, cl
         raise EncodeError(f"request header: {error}") from error
 
 
+def response_header_packer(api_key: int, api_version: int) -> Callable[[int], bytes]:
+    """What makes the headers of the responses of one API version from their correlation ids."""
+    return (_CORRELATION_ID_AND_NO_TAGS if response_header_version(api_key, api_version) else _CORRELATION_ID).pack
+
+
 def response_header(api_key: int, api_version: int, correlation_id: int) -> bytes:
-    """The header of a response."""
-    if response_header_version(api_key, api_version):
-        return _CORRELATION_ID_AND_NO_TAGS.pack(correlation_id)
-    return _CORRELATION_ID.pack(correlation_id)
+    """The header of one response."""
+    return response_header_packer(api_key, api_version)(correlation_id)
 
 
 def read_response_header(api_key: int, api_version: int, frame: Buffer) -> tuple[int, int]:

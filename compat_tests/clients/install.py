@@ -7,6 +7,7 @@ that it depends on, and does nothing while the stamp still fits.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import os
 import shutil
 import subprocess
@@ -136,8 +137,10 @@ INSTALLERS: dict[str, tuple[Callable[[Path], None], str]] = {
 """Name, what installs it, and the folder of sources whose change makes it stale."""
 
 
-def _fingerprint(folder: str) -> str:
-    digest = hashlib.sha256(Path(__file__).read_bytes())
+def _fingerprint(name: str) -> str:
+    """Changes with the installer, what it is told to install, and the sources that it builds."""
+    installer, folder = INSTALLERS[name]
+    digest = hashlib.sha256(f"{name} {PYTHON_CLIENTS} {inspect.getsource(installer)}".encode())
     for path in sorted((HERE / folder).rglob("*")) if folder else []:
         if path.is_file():
             digest.update(path.read_bytes())
@@ -146,14 +149,13 @@ def _fingerprint(folder: str) -> str:
 
 def _install_one(name: str, cache: Path) -> str:
     """An empty text, or what went wrong."""
-    installer, sources = INSTALLERS[name]
-    home, stamp, wanted = cache / name, cache / f"{name}.stamp", _fingerprint(sources)
+    home, stamp, wanted = cache / name, cache / f"{name}.stamp", _fingerprint(name)
     if stamp.exists() and stamp.read_text() == wanted:
         return ""
     began = time.monotonic()
     shutil.rmtree(home, ignore_errors=True)
     try:
-        installer(home)
+        INSTALLERS[name][0](home)
     except (InstallError, OSError, subprocess.TimeoutExpired) as problem:
         return str(problem)
     stamp.write_text(wanted)

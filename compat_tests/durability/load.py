@@ -6,7 +6,7 @@ import threading
 import time
 
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # not in its __all__
 
 RETRY_S = 60.0
 QUIET = 2  # librdkafka's log level: a broker that goes away is no news here
@@ -92,8 +92,9 @@ class CommittingGroup(threading.Thread):
         consumer.subscribe([self._topic])
         while not self._stop_event.is_set():
             for message in consumer.consume(500, 0.1):
-                if message.error() and message.error().fatal():
-                    self.failures.append(f"consumer: {message.error()}")
+                error = message.error()
+                if error is not None and error.fatal():
+                    self.failures.append(f"consumer: {error}")
             try:
                 committed = consumer.commit(asynchronous=False)
             except KafkaException:

@@ -29,6 +29,11 @@ RETRY_EMPTYING_AFTER_MS = 5000
 """A group whose last member left is Empty once the log says so; if the log refuses, it is asked again after this."""
 
 
+RETRY_ELECTION_AFTER_MS = 100
+"""Static members that all stay away are given their rebalance timeout again and again, until their sessions are over.
+A client may send a timeout of 0: the same instant for ever."""
+
+
 def join_refused(code: ErrorCode, member_id: str) -> JoinGroupResponse:
     """A JoinGroup's answer when it does not lead into a generation."""
     return JoinGroupResponse(
@@ -189,7 +194,7 @@ class Rebalances:
             out.record(GroupMetadataKey(group=group.group_id), group.empty_record(now_ms))
             return
         if not group.elect_joined_leader():
-            self._await_joins(group, group.rebalance_timeout_ms, now_ms)
+            self._await_joins(group, max(group.rebalance_timeout_ms, RETRY_ELECTION_AFTER_MS), now_ms)
             return
         group.begin_generation(now_ms)
         for member in group.members.values():

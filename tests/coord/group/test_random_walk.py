@@ -38,8 +38,8 @@ class Walk:
             if who in player.waiting.values():
                 return
             protocols = rng.choice(["range", "range,sticky", "sticky,range", "sticky"])
-            version = rng.choice([3, 4, 9])
-            player.play(f"join {who}{instance}{member} protocols={protocols} v={version} rebalance=20000")
+            version, rebalance_ms = rng.choice([3, 4, 9]), rng.choice([20_000, 20_000, 20_000, 0])
+            player.play(f"join {who}{instance}{member} protocols={protocols} v={version} rebalance={rebalance_ms}")
         elif action < 0.62:
             give = ",".join(f"{name}:{name}{rng.randrange(100)}" for name in CLIENTS)
             player.play(f"sync {who}{instance} give={give}")

@@ -133,7 +133,10 @@ class ReplicaManager:
             partition = self._partitions.pop(name, None)
             if partition is None:
                 continue
-            self._of_topic[name.topic].remove(partition)
+            siblings = self._of_topic[name.topic]
+            siblings.remove(partition)
+            if not siblings:
+                del self._of_topic[name.topic]
             was_leader = partition.is_leader
             partition.leader_id = -1
             partition.wake()

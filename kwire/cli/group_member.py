@@ -104,9 +104,14 @@ class GroupMember:
         answer = connection.call(request, version=connection.version(OffsetCommitRequest, _NEWEST_BY_NAME))
         for topic in answer.topics:
             for partition in topic.partitions:
-                if partition.error_code not in _JOIN_AGAIN:
-                    check(partition.error_code, None, f"the offset of {topic.name}-{partition.partition_index}")
-        self._committed.update(moved)
+                code = partition.error_code
+                if code in _ELSEWHERE:
+                    self._client.forget_coordinator(self._group_id)
+                if code in _JOIN_AGAIN or code in _ELSEWHERE or code == ErrorCode.COORDINATOR_LOAD_IN_PROGRESS:
+                    continue  # Not committed: the next commit carries it, or the next owner reads it again.
+                check(code, None, f"the offset of {topic.name}-{partition.partition_index}")
+                tp = TopicPartition(topic.name, partition.partition_index)
+                self._committed[tp] = moved[tp]
 
     def leave(self, positions: Mapping[TopicPartition, int]) -> None:
         """Commit and leave, so that the others need not wait for the session to end."""
@@ -130,12 +135,12 @@ class GroupMember:
                 self._join_and_sync()
                 break
             except RequestFailed as error:
-                if error.code in (ErrorCode.UNKNOWN_MEMBER_ID, ErrorCode.ILLEGAL_GENERATION):
+                if error.code == ErrorCode.UNKNOWN_MEMBER_ID:
                     self._member_id = ""
-                elif error.code in _ELSEWHERE:
+                elif error.code in _ELSEWHERE or error.code == ErrorCode.COORDINATOR_LOAD_IN_PROGRESS:
                     self._client.forget_coordinator(self._group_id)
                     time.sleep(0.1)
-                elif error.code not in (ErrorCode.REBALANCE_IN_PROGRESS, ErrorCode.COORDINATOR_LOAD_IN_PROGRESS):
+                elif error.code not in _JOIN_AGAIN:
                     raise
                 if time.monotonic() > deadline:
                     raise

@@ -92,7 +92,8 @@ class LogSegment:
     def file(self) -> OpenFile:
         file = self._file
         if file is None:
-            file = self._file = self._files.open(self.log_path, create=True)
+            # Only a segment without a batch may lack its file: a lost or removed one must not come back empty.
+            file = self._file = self._files.open(self.log_path, create=not self.size)
         return file
 
     @property
@@ -134,16 +135,21 @@ class LogSegment:
         none).
         """
         position = self.size
+        if self._largest is None and position:
+            # Asked before the size grows: it is found from the batches that are there.
+            self.largest_timestamp_and_offset()
         try:
             self._files.write_at(self._file or self.file, records, position)
         except OSError:
             self._cut_back(position)
             raise
-        if self._largest is None and position:
-            # Asked before the size grows: it is found from the batches that are there.
-            self.largest_timestamp_and_offset()
         self.size = position + len(records)
-        self._note(position, len(records), last_offset, max_timestamp)
+        try:
+            self._note(position, len(records), last_offset, max_timestamp)
+        except OSError:
+            # Refused is refused: left standing, the batch would share its offsets with the next one.
+            self._take_back(base_offset, position)
+            raise
         self._remember(base_offset, position)
 
     def _note(self, position: int, size: int, last_offset: int, max_timestamp: int) -> None:
@@ -162,6 +168,14 @@ class LogSegment:
         # If this fails too, the directory is offline anyway, and recovery cuts the torn tail off.
         with suppress(OSError):
             self._files.truncate(self.file, size)
+
+    def _take_back(self, base_offset: int, position: int) -> None:
+        """Undo an append whose index entries could not be written."""
+        self.size = position
+        self._largest = None
+        self._cut_back(position)
+        self.index.take_back(0, base_offset - self.base_offset)
+        self.time_index.take_back(1, base_offset - self.base_offset)
 
     def _remember(self, base_offset: int, position: int) -> None:
         positions = self._positions

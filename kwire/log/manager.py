@@ -181,11 +181,14 @@ class LogManager:
         """All logs, in no order."""
         return iter(self._logs.values())
 
-    def get_or_create(self, topic_partition: TopicPartition, topic_id: bytes, config: LogConfig, now_ms: int) -> Log:
+    def get_or_create(
+        self, topic_partition: TopicPartition, topic_id: bytes, config: LogConfig, now_ms: int, *, is_new: bool = True
+    ) -> Log:
         """The log; a new one goes to the directory with the fewest partitions (Kafka's choice).
 
         A log that is there under another topic id belonged to a deleted topic of the same name: it is put aside as
-        `-stray`. KAFKA_STORAGE_ERROR when no directory is online, or the log's own is offline.
+        `-stray`. KAFKA_STORAGE_ERROR when no directory is online, or the log's own is offline, or may be: a partition
+        that is not new (`is_new`) is not begun anew while a directory is missing that may hold it.
         """
         log = self._logs.get(topic_partition)
         if log is not None:
@@ -199,6 +202,10 @@ class LogManager:
                 return log
             logger.warning("%s has another topic id than the cluster's topic: put aside", log.directory)
             self._put_aside(log, STRAY_DIR_SUFFIX)
+        elif not is_new:
+            for directory in self.directories:
+                if not directory.is_online:
+                    raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{directory.path} is offline and may hold it")
         directory = self._emptiest()
         log = Log(
             topic_partition,
@@ -216,7 +223,10 @@ class LogManager:
     def _identify(self, log: Log) -> None:
         if log.topic_id == ZERO_UUID:
             path = os.path.join(log.directory, checkpoints.PARTITION_METADATA)
-            log.topic_id = checkpoints.parse_partition_metadata(self._files.read_file(path))
+            try:
+                log.topic_id = checkpoints.parse_partition_metadata(self._files.read_file(path))
+            except OSError as error:
+                raise log.storage_error(error) from error
 
     def _emptiest(self) -> LogDirectory:
         online = [directory for directory in self.directories if directory.is_online]

@@ -142,6 +142,24 @@ def test_an_unwritable_directory_is_named_and_others_go_on(tmp_path: Path) -> No
     assert log.directory == str(good / "t-0")
 
 
+def test_a_partition_is_not_begun_anew_while_its_disk_is_away(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    manager = open_manager(one, two)
+    log = manager.get_or_create(TP, TOPIC_ID, config(), NOW)
+    append(log, batch(b"kept"))
+    home = Path(log.directory).parent
+    manager.close()
+    manager = open_manager(one, two, files=UnwritableFiles(home))
+    with pytest.raises(KafkaError) as error:
+        manager.get_or_create(TP, TOPIC_ID, config(), NOW, is_new=False)
+    assert error.value.code == ErrorCode.KAFKA_STORAGE_ERROR
+    # A topic that was just created can lie nowhere yet.
+    append(manager.get_or_create(TopicPartition("new", 0), TOPIC_ID, config(), NOW, is_new=True), batch(b"v"))
+    manager.close()
+    log = open_manager(one, two).get_or_create(TP, TOPIC_ID, config(), NOW, is_new=False)
+    assert values(read_all(log)) == [b"kept"]
+
+
 def test_a_file_in_place_of_the_directory(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("")
     with pytest.raises(DirectoryUnusableError, match="data cannot be used"):

@@ -68,6 +68,7 @@ class LogManager:
         self._logs: dict[TopicPartition, Log] = {}
         self._home: dict[TopicPartition, LogDirectory] = {}
         self._rolled: set[Log] = set()
+        self._unrecovered: set[Log] = set()
         self._removals: list[tuple[int, tuple[str, ...]]] = []
 
     # Opening and closing.
@@ -142,6 +143,7 @@ class LogManager:
             log.load()
         except KafkaError as error:
             logger.error("%s cannot be recovered: %s", log.topic_partition, error)
+            self._unrecovered.add(log)
 
     def close(self, *, clean: bool = True) -> None:
         """Stop. `clean` writes everything out, then the checkpoints, then the clean-shutdown markers."""
@@ -150,12 +152,19 @@ class LogManager:
                 try:
                     self._close_logs(directory)
                     self._checkpoint(directory, sync=True)
-                    directory.mark_clean()
+                    if self._is_recovered(directory):
+                        directory.mark_clean()
                 except OSError as error:
                     directory.fail(error)
             directory.release(remove_name=clean and directory.is_online)
         self._logs.clear()
         self._home.clear()
+
+    def _is_recovered(self, directory: LogDirectory) -> bool:
+        """Whether the next start may trust what lies there: a log that could not be recovered is still to be."""
+        return directory.is_online and all(
+            log.is_loaded or log not in self._unrecovered for log in self.logs_of(directory)
+        )
 
     def _close_logs(self, directory: LogDirectory) -> None:
         """Close each log, several at once: nearly all of the time goes into fsync. Raises OSError."""
@@ -259,7 +268,7 @@ class LogManager:
         except FileNotFoundError:
             return None
         except OSError as error:
-            directory.fail(error)
+            self._fail(directory, error)
             return None
         return path
 
@@ -268,10 +277,14 @@ class LogManager:
     def storage_failed(self, log: LogState, error: OSError) -> None:
         """The log's directory goes offline with all its logs."""
         directory = self._home.get(log.topic_partition)
-        if directory is not None and directory.is_online:
-            directory.fail(error)
-            for other in self.logs_of(directory):
-                other.is_failed = True
+        # A log that was deleted tells nothing about the disk; its name may be another log's by now.
+        if directory is not None and directory.is_online and self._logs[log.topic_partition] is log:
+            self._fail(directory, error)
+
+    def _fail(self, directory: LogDirectory, error: OSError) -> None:
+        directory.fail(error)
+        for log in self.logs_of(directory):
+            log.is_failed = True
 
     def remove_later(self, paths: Sequence[str], delay_ms: int, now_ms: int) -> None:
         """Unlink files after `delay_ms`."""
@@ -352,26 +365,24 @@ class LogManager:
     def checkpoint_high_watermarks(self) -> None:
         """Write the high watermarks alone (`replica.high.watermark.checkpoint.interval.ms`)."""
         for directory in self.directories:
-            marks = {log.topic_partition: log.high_watermark for log in self.logs_of(directory)}
-            directory.write_checkpoint(checkpoints.HIGH_WATERMARKS, marks, sync=False)
+            if directory.is_online:
+                try:
+                    directory.write_high_watermarks(self.logs_of(directory), sync=False)
+                except OSError as error:
+                    self._fail(directory, error)
 
     def _checkpoint(self, directory: LogDirectory, *, sync: bool) -> None:
+        """Write the three checkpoints; a failing disk takes the directory and its logs offline."""
         logs = list(self.logs_of(directory))
-        for log in logs:
-            if log.is_loaded:
-                log.write_metadata()
-        points = {log.topic_partition: log.recovery_point for log in logs}
-        marks = {log.topic_partition: log.high_watermark for log in logs}
-        starts = directory.read_checkpoint(checkpoints.LOG_STARTS)
-        starts = {log.topic_partition: starts[log.topic_partition] for log in logs if log.topic_partition in starts}
-        for log in logs:
-            if log.is_loaded:
-                starts.pop(log.topic_partition, None)
-                if log.log_start_offset > next(iter(log.segments)).base_offset:
-                    starts[log.topic_partition] = log.log_start_offset
-        directory.write_checkpoint(checkpoints.RECOVERY_POINTS, points, sync=sync)
-        directory.write_checkpoint(checkpoints.HIGH_WATERMARKS, marks, sync=sync)
-        directory.write_checkpoint(checkpoints.LOG_STARTS, starts, sync=sync)
+        try:
+            for log in logs:
+                if log.is_loaded:
+                    log.write_metadata()
+            directory.write_checkpoints(logs, sync=sync)
+        except OSError as error:
+            self._fail(directory, error)
+        except KafkaError as error:
+            logger.error("%s is not checkpointed: %s", directory.path, error)
 
     def logs_of(self, directory: LogDirectory) -> Iterator[Log]:
         """The logs in one directory, in no order."""

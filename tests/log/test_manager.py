@@ -274,6 +274,73 @@ def test_a_damaged_checkpoint_costs_a_longer_recovery_only(tmp_path: Path) -> No
     assert log.log_end_offset == 1
 
 
+class FullFiles(Files):
+    """Has no room left for small files, once armed; or no descriptor for opening one."""
+
+    __slots__ = ("error",)
+
+    def __init__(self) -> None:
+        self.error: OSError | None = None
+
+    def create_file(self, path: str, data: bytes) -> None:
+        if self.error is not None:
+            raise self.error
+        super().create_file(path, data)
+
+    def entries(self, path: str) -> list[tuple[str, int]]:
+        if self.error is not None:
+            raise self.error
+        return super().entries(path)
+
+
+@pytest.mark.parametrize("which", ["checkpoint", "high watermarks"])
+def test_a_disk_without_room_for_a_checkpoint_takes_its_logs_offline(tmp_path: Path, which: str) -> None:
+    files = FullFiles()
+    manager = open_manager(tmp_path, files=files)
+    log = manager.get_or_create(TP, TOPIC_ID, config(), NOW)
+    append(log, batch(b"kept"))
+    files.error = OSError(errno.ENOSPC, "No space left on device")
+    if which == "checkpoint":
+        manager.checkpoint(NOW)
+    else:
+        manager.checkpoint_high_watermarks()
+    assert not manager.directories[0].is_online
+    with pytest.raises(KafkaError) as error:
+        append(log, batch(b"refused"))
+    assert error.value.code == ErrorCode.KAFKA_STORAGE_ERROR
+    files.error = None
+    manager.close()
+    assert not (tmp_path / ".kafka_cleanshutdown").exists()
+    again = open_manager(tmp_path).get(TP)
+    assert again is not None
+    assert values(read_all(again)) == [b"kept"]
+
+
+def test_a_log_that_could_not_be_recovered_is_recovered_by_the_next_start(tmp_path: Path) -> None:
+    manager = open_manager(tmp_path)
+    append(manager.get_or_create(TP, TOPIC_ID, config(), NOW), batch(b"kept"))
+    crash(manager)
+    files = FullFiles()
+    files.error = OSError(errno.EMFILE, "Too many open files")
+    manager = open_manager(tmp_path, files=files)
+    files.error = None
+    manager.close()
+    assert not (tmp_path / ".kafka_cleanshutdown").exists()
+    again = open_manager(tmp_path).get_or_create(TP, TOPIC_ID, config(), NOW)
+    assert (again.log_end_offset, values(read_all(again))) == (1, [b"kept"])
+
+
+def test_a_deleted_log_tells_nothing_about_the_disk(tmp_path: Path) -> None:
+    manager = open_manager(tmp_path)
+    old = manager.get_or_create(TP, TOPIC_ID, config(), NOW)
+    append(old, batch(b"old"))
+    manager.delete(TP, NOW)
+    append(manager.get_or_create(TP, OTHER_ID, config(), NOW), batch(b"new"))
+    with pytest.raises(KafkaError):
+        append(old, batch(b"late"))
+    assert manager.directories[0].is_online
+
+
 def test_flush_ms(tmp_path: Path) -> None:
     settings = config(flush_ms=100)
     manager = open_manager(tmp_path, settings=settings)

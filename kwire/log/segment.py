@@ -295,12 +295,15 @@ class LogSegment:
 
     # Life cycle.
 
-    def next_offset(self) -> int:
-        """The offset behind the last batch; the base offset for an empty segment."""
-        offset = self.base_offset
-        for _, header in self.batches(self.index.last_entry()[1]):
-            offset = header.next_offset
-        return offset
+    def end_of_batches(self) -> tuple[int, int]:
+        """(position, offset) behind the last whole batch, found from the last index entry; `size` may lie beyond.
+
+        CorruptRecordError when something else than a batch follows.
+        """
+        end = self.index.last_entry()[1], self.base_offset
+        for at, header in self.batches(end[0]):
+            end = at + header.size, header.next_offset
+        return end
 
     def truncate_to(self, offset: int) -> int:
         """Drop the batches that reach `offset` or beyond; the number of bytes dropped."""

@@ -16,6 +16,7 @@ from kwire.log.producer_state import BatchMetadata, Marker
 from kwire.log.txn_index import AbortedTransaction
 from kwire.log.validate import AppendRefused, RecordsInvalid
 from kwire.wire.parts import FileRange
+from kwire.wire.primitives import WireError
 from kwire.wire.record_batch import HEADER, BatchHeader, Buffer, batches, set_offset_and_epoch, verify
 
 __all__ = ["AppendRefused", "Log", "LogAppendInfo", "LogConfig", "LogSlice", "RecordsInvalid"]
@@ -152,8 +153,8 @@ class Log(LogState):
             if leader_epoch > self.epochs.latest_epoch:
                 self.epochs.assign(leader_epoch, first_offset)
             segment.append(data, first_offset, last_offset, max_timestamp)
-        except OSError as error:
-            raise self.storage_error(error) from error
+        except (OSError, WireError) as error:
+            raise self.read_error(error) from error
 
     def _note_producer(self, header: BatchHeader, marker: Marker | None) -> None:
         completed = self.producers.update(header, marker)
@@ -177,7 +178,8 @@ class Log(LogState):
         """Batches from the one that holds `offset`, below the offset `up_to` (high watermark, last stable offset or log
         end).
 
-        KafkaError OFFSET_OUT_OF_RANGE below the start or beyond the end of the log; sizes in bytes.
+        KafkaError OFFSET_OUT_OF_RANGE below the start or beyond the end of the log, else as `read_error`; sizes in
+        bytes.
         """
         if offset < self.log_start_offset or offset > self.log_end_offset:
             raise KafkaError(
@@ -196,27 +198,36 @@ class Log(LogState):
                 if next_base is not None and next_base >= up_to:
                     break
             return LogSlice(b"")
-        except OSError as error:
-            raise self.storage_error(error) from error
+        except (OSError, WireError) as error:
+            raise self.read_error(error) from error
 
-    # Lookups.
+    # Lookups: what cannot be read raises `read_error`.
 
     def offset_for_timestamp(self, timestamp: int) -> lookup.TimestampOffset | None:
         """The first record whose timestamp is at or above `timestamp`; None when there is none."""
-        return lookup.offset_for_timestamp(self, timestamp)
+        try:
+            return lookup.offset_for_timestamp(self, timestamp)
+        except (OSError, WireError) as error:
+            raise self.read_error(error) from error
 
     def max_timestamp_offset(self) -> lookup.TimestampOffset | None:
         """The record with the largest timestamp (ListOffsets -3, KIP-734); None when there is none."""
-        return lookup.max_timestamp_offset(self)
+        try:
+            return lookup.max_timestamp_offset(self)
+        except (OSError, WireError) as error:
+            raise self.read_error(error) from error
 
     def aborted_transactions(self, first: int, last: int) -> list[AbortedTransaction]:
         """Aborted transactions that overlap the offsets from `first` to `last` (exclusive)."""
         found: list[AbortedTransaction] = []
-        for segment, _ in self.segments.from_offset(first):
-            entries, complete = segment.txn_index.collect(first, last)
-            found += entries
-            if complete:
-                break
+        try:
+            for segment, _ in self.segments.from_offset(first):
+                entries, complete = segment.txn_index.collect(first, last)
+                found += entries
+                if complete:
+                    break
+        except OSError as error:
+            raise self.storage_error(error) from error
         return found
 
     # Both ends.
@@ -237,5 +248,5 @@ class Log(LogState):
         """Drop the segments that retention lets go; how many."""
         try:
             return retention.delete_old_segments(self, now_ms)
-        except OSError as error:
-            raise self.storage_error(error) from error
+        except (OSError, WireError) as error:
+            raise self.read_error(error) from error

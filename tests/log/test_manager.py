@@ -353,6 +353,25 @@ def test_flush_ms(tmp_path: Path) -> None:
     assert manager.flush_due(NOW + 1000) == 0
 
 
+def test_a_damaged_log_does_not_keep_retention_from_the_others(tmp_path: Path) -> None:
+    settings = config(retention_ms=1000, index_interval_bytes=0)
+    manager = open_manager(tmp_path, settings=settings)
+    names = [TopicPartition("t", index) for index in range(3)]
+    for name in names:
+        log = manager.get_or_create(name, TOPIC_ID, settings, NOW)
+        for _ in range(3):
+            append(log, batch(b"v"))
+        log.update_high_watermark(3)
+    manager.close()
+    manager = open_manager(tmp_path, settings=settings)
+    logs = {name: manager.get_or_create(name, TOPIC_ID, settings, NOW) for name in names}
+    assert [log.log_start_offset for log in logs.values()] == [0, 0, 0]
+    damaged = Path(logs[TP].segments.active.log_path)
+    damaged.write_bytes(b"\xa5" * damaged.stat().st_size)
+    assert manager.run_retention(NOW + 2000) == 2
+    assert [logs[name].log_start_offset for name in names[1:]] == [3, 3]
+
+
 def test_producers_expire(tmp_path: Path) -> None:
     manager = open_manager(tmp_path)
     log = manager.get_or_create(TP, TOPIC_ID, config(), NOW)

@@ -60,6 +60,9 @@ async def _flush_closed_segments(logs: LogManager) -> None:
                 await asyncio.to_thread(_flush, segments)
             except OSError as error:
                 logger.error("%s: closed segments cannot be flushed: %s", log.topic_partition, error)
+                # What the kernel failed to write once it does not try again. (A deleted log has lost its files.)
+                if not log.is_failed:
+                    log.storage_error(error)
                 continue
             if not log.is_failed:
                 log.flushed_to(end_offset)

@@ -331,7 +331,8 @@ class LogState:
             active.become_inactive()
             for segment, _ in self.segments.from_offset(self.recovery_point):
                 segment.flush()
-        else:
+        elif self.topic_id != ZERO_UUID:
+            # A directory that no topic claimed may be anybody's, and is left as it is.
             active.create_files()
         self.recovery_point = self.log_end_offset
         self.segments.close()

@@ -258,12 +258,9 @@ class LogSegment:
                 available = cut - position
                 self._remember(self.header_at(cut).base_offset, cut)
             else:
-                available = max(self._first_batch_size(position), max_bytes) if min_one_message else max_bytes
+                available = max(self.header_at(position).size, max_bytes) if min_one_message else max_bytes
         file = self._file or self.file
         return FileRange(file.fd, position, min(available, end - position), file)
-
-    def _first_batch_size(self, position: int) -> int:
-        return self.header_at(position).size
 
     # Timestamps.
 
@@ -287,11 +284,14 @@ class LogSegment:
         return self._largest
 
     def largest_timestamp_or_mtime(self) -> int:
-        """What retention by time goes by: the largest timestamp, or when the file was last written if no record has
-        one.
-        """
+        """What retention by time goes by: the largest timestamp, or when the file was last written if none has one."""
         largest = self.largest_timestamp_and_offset()[0]
-        return largest if largest >= 0 else self._files.modified_ms(self.log_path)
+        if largest >= 0:
+            return largest
+        try:
+            return self._files.modified_ms(self.log_path)
+        except FileNotFoundError:
+            return self.created_ms
 
     # Life cycle.
 

@@ -111,6 +111,7 @@ class ReplicaManager:
                     log = self._logs.get_or_create(
                         name, assignment.topic_id, topic.log, now_ms, is_new=assignment.is_new
                     )
+                    _ = log.log_end_offset  # Leading begins there; asking opens a log that was not closed cleanly.
                 except KafkaError as error:
                     logger.error("%s is offline: %s", name, error.message)
                     self._offline.add(name)

@@ -189,6 +189,19 @@ def test_alien_names_are_ignored(tmp_path: Path) -> None:
     assert list(manager.logs()) == []
 
 
+@pytest.mark.parametrize("clean", [True, False])
+def test_a_directory_that_only_looks_like_a_partition_is_left_as_it_is(tmp_path: Path, clean: bool) -> None:
+    open_manager(tmp_path).close(clean=clean)
+    backup = tmp_path / "backup-2024"
+    backup.mkdir()
+    (backup / "notes.txt").write_text("mine")
+    manager = open_manager(tmp_path)
+    manager.run_retention(NOW)
+    manager.checkpoint(NOW)
+    manager.close()
+    assert [path.name for path in backup.iterdir()] == ["notes.txt"]
+
+
 def test_a_deleted_log_is_renamed_then_removed(tmp_path: Path) -> None:
     manager = open_manager(tmp_path, settings=config(file_delete_delay_ms=1000))
     append(manager.get_or_create(TP, TOPIC_ID, config(file_delete_delay_ms=1000), NOW), batch(b"v"))

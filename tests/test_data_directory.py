@@ -7,7 +7,6 @@ import logging
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -113,7 +112,7 @@ def test_a_directory_of_another_cluster(tmp_path: Path, line: str, complaint: st
 
 
 @pytest.fixture
-def full_disks(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[Path]]:
+def full_disks(monkeypatch: pytest.MonkeyPatch) -> set[Path]:
     """Directories whose disk takes one byte more and is full then; a test adds to them."""
     full: set[Path] = set()
     write_at = Files.write_at
@@ -125,7 +124,7 @@ def full_disks(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[Path]]:
         write_at(self, file, data, position)
 
     monkeypatch.setattr(Files, "write_at", limited)
-    yield full
+    return full
 
 
 def test_a_full_disk(tmp_path: Path, full_disks: set[Path], caplog: pytest.LogCaptureFixture) -> None:

@@ -160,8 +160,12 @@ def _first_to_scan(log: LogState, segments: list[LogSegment], listing: Listing, 
     if not clean:
         while slot > 0 and segments[slot - 1].base_offset >= log.recovery_point:
             slot -= 1
-        # The segment that the recovery point lies in, unless the log provably ends there.
-        if slot > 0 and not (slot == len(segments) and _ends_at(segments[-1], log.recovery_point)):
+        # The segment that the recovery point lies in, unless it lies between two or the log provably ends there.
+        if slot and (
+            not _ends_at(segments[-1], log.recovery_point)
+            if slot == len(segments)
+            else segments[slot].base_offset != log.recovery_point
+        ):
             slot -= 1
     for at, segment in enumerate(segments[:slot]):
         if segment.size and segment.base_offset not in listing.indexes:

@@ -185,6 +185,24 @@ def test_only_the_part_behind_the_recovery_point_is_read_again(tmp_path: Path) -
     assert log.log_end_offset == 60
 
 
+def test_a_flushed_segment_right_before_the_recovery_point_is_not_read_again(tmp_path: Path) -> None:
+    manager = open_manager(tmp_path, settings=SETTINGS)
+    log = manager.get_or_create(TP, TOPIC_ID, SETTINGS, NOW)
+    while len(log.segments) < 3:
+        append(log, batch(b"v", timestamp=NOW))
+    for segment in log.unflushed_segments():
+        segment.flush()
+    log.flushed_to(log.segments.active.base_offset)
+    manager.checkpoint(NOW)
+    end = log.log_end_offset
+    crash(manager)
+    closed = sorted((tmp_path / DIRECTORY).glob("*.log"))[1]
+    damaged = bytearray(closed.read_bytes())
+    damaged[-1] ^= 1
+    closed.write_bytes(damaged)
+    assert opened(tmp_path)[1].log_end_offset == end
+
+
 def test_left_overs_are_removed_and_aliens_left_alone(tmp_path: Path) -> None:
     partition = killed(tmp_path, 3)
     gone = [

@@ -28,7 +28,8 @@ kill9: $(VENV)/.installed-test
 	$(BIN)/python -m compat_tests.durability.kill9 --rounds 50
 
 bench: $(VENV)/.installed
-	bench/compare.sh -n 3 kafka-4.3 kfake kwire
+	bench/setup.sh
+	bench/compare.sh -n 3 kwire kafka-4.3 kfake
 
 clean:
 	rm -rf $(VENV) var
@@ -40,8 +41,10 @@ $(VENV)/bin/python:
 
 $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/python -m compileall -q kwire
 	touch $@
 
 $(VENV)/.installed-test: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test,cluster,metrics]'
+	$(BIN)/python -m compileall -q kwire
 	touch $(VENV)/.installed $@

@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-READY_S = 20.0
+READY_S = 40.0
 
 
 class BrokerError(Exception):

@@ -43,7 +43,7 @@ from kwire.log.config import LogConfig
 from kwire.log.directory import DirectoryLockedError, DirectoryUnusableError, LogDirectory, LogDirectoryError
 from kwire.log.files import FILES
 from kwire.log.manager import LogManager
-from kwire.net.connection import Connection, Reply
+from kwire.net.connection import Connection, Reply, RequestHandler
 from kwire.net.limits import ConnectionLimits, ConnectionQuotas
 from kwire.net.listener import Listener
 from kwire.replica.manager import ReplicaManager, TopicSettings
@@ -173,6 +173,8 @@ class Broker:
         for duty in duties(services.logs, self.config, self.clock.now_ms):
             self._in_background(duty)
         self._ready.set()
+        for listener in self._listeners:
+            listener.serve_with(dispatcher)
         self._in_background(warm_up(dispatcher, services))
 
     # --- parts -----------------------------------------------------------------------------------------------------
@@ -315,13 +317,13 @@ class Broker:
 
     async def _listen(self, dispatcher: Dispatcher) -> None:
         quotas = ConnectionQuotas(ConnectionLimits.from_options(self.config.get))
-        serve = self._gate(dispatcher)
+        wait = self._gate(dispatcher)
         for endpoint in self.config.listeners():
             listener = Listener(
                 endpoint.listener_name,
                 endpoint.host,
                 endpoint.port,
-                serve,
+                wait,
                 security_protocol=endpoint.security_protocol,
                 quotas=quotas,
                 clock=self.clock,
@@ -336,19 +338,15 @@ class Broker:
 
         return stop
 
-    def _gate(self, dispatcher: Dispatcher) -> Callable[[memoryview, Connection], Reply | Awaitable[Reply]]:
-        """Requests go straight to the dispatcher; those that come while the broker starts wait until it is ready."""
-        ready = self._ready
+    def _gate(self, dispatcher: Dispatcher) -> RequestHandler:
+        """A handler for requests that come while the broker starts: they wait until it is ready."""
 
         async def wait(frame: memoryview, connection: Connection) -> Reply:
-            await ready.wait()
+            await self._ready.wait()
             reply = dispatcher(frame, connection)
             return await reply if isinstance(reply, Awaitable) else reply
 
-        def serve(frame: memoryview, connection: Connection) -> Reply | Awaitable[Reply]:
-            return dispatcher(frame, connection) if ready.is_set() else wait(frame, connection)
-
-        return serve
+        return wait
 
     def _registration(self) -> BrokerRegistration:
         advertised = self.config.advertised_listeners()

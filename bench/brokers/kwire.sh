@@ -9,5 +9,7 @@ if [ -z "${KWIRE:-}" ]; then
     KWIRE=kwire
     [ ! -x "$here/../../.venv/bin/kwire" ] || KWIRE=$here/../../.venv/bin/kwire
 fi
+# Where Python may not keep its bytecode, every start would compile everything.
+unset PYTHONDONTWRITEBYTECODE
 # shellcheck disable=SC2086  # several words
 exec $KWIRE start --port "$1" --data-dir "$2"

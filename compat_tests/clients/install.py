@@ -1,12 +1,13 @@
 """Brings the stock clients from their registries into a cache folder and builds their drivers; nothing is patched.
 
-The cache is $KWIRE_COMPAT_CACHE, or else ~/.cache/kwire-compat. Each installer leaves a stamp with a hash of the files
-that it depends on, and does nothing while the stamp still fits.
+The cache is $COMPAT_CACHE, or else ~/.cache/kwire-compat; a name that begins with KWIRE_ would be an option to kwire.
+Each installer leaves a stamp, a hash of all that it depends on, and does nothing while the stamp still fits.
 """
 
 from __future__ import annotations
 
 import hashlib
+import inspect
 import os
 import shutil
 import subprocess
@@ -31,7 +32,7 @@ class InstallError(Exception):
 
 
 def default_cache() -> Path:
-    return Path(os.environ.get("KWIRE_COMPAT_CACHE") or Path.home() / ".cache/kwire-compat")
+    return Path(os.environ.get("COMPAT_CACHE") or Path.home() / ".cache/kwire-compat")
 
 
 def run(*command: str, cwd: Path | None = None, **environment: str) -> None:
@@ -136,8 +137,10 @@ INSTALLERS: dict[str, tuple[Callable[[Path], None], str]] = {
 """Name, what installs it, and the folder of sources whose change makes it stale."""
 
 
-def _fingerprint(folder: str) -> str:
-    digest = hashlib.sha256(Path(__file__).read_bytes())
+def _fingerprint(name: str) -> str:
+    """Changes with the installer, what it is told to install, and the sources that it builds."""
+    installer, folder = INSTALLERS[name]
+    digest = hashlib.sha256(f"{name} {PYTHON_CLIENTS} {inspect.getsource(installer)}".encode())
     for path in sorted((HERE / folder).rglob("*")) if folder else []:
         if path.is_file():
             digest.update(path.read_bytes())
@@ -146,14 +149,13 @@ def _fingerprint(folder: str) -> str:
 
 def _install_one(name: str, cache: Path) -> str:
     """An empty text, or what went wrong."""
-    installer, sources = INSTALLERS[name]
-    home, stamp, wanted = cache / name, cache / f"{name}.stamp", _fingerprint(sources)
+    home, stamp, wanted = cache / name, cache / f"{name}.stamp", _fingerprint(name)
     if stamp.exists() and stamp.read_text() == wanted:
         return ""
     began = time.monotonic()
     shutil.rmtree(home, ignore_errors=True)
     try:
-        installer(home)
+        INSTALLERS[name][0](home)
     except (InstallError, OSError, subprocess.TimeoutExpired) as problem:
         return str(problem)
     stamp.write_text(wanted)

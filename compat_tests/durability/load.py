@@ -6,9 +6,10 @@ import threading
 import time
 
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # not in its __all__
 
 RETRY_S = 60.0
+NUMBERS_PER_PAUSE, PAUSE_S = 50, 0.01  # at most 5000 numbers a second, so that reading all back takes no longer
 QUIET = 2  # librdkafka's log level: a broker that goes away is no news here
 QUICK_RETRIES = {
     "log_level": QUIET,
@@ -65,6 +66,8 @@ class IdempotentLoad(threading.Thread):
                 self._producer.poll(0.05)
             number += 1
             self._producer.poll(0)
+            if number % NUMBERS_PER_PAUSE == 0:
+                time.sleep(PAUSE_S)
         if left := self._producer.flush(RETRY_S):
             self.failures.append(f"{left} records were never acknowledged")
 
@@ -92,8 +95,9 @@ class CommittingGroup(threading.Thread):
         consumer.subscribe([self._topic])
         while not self._stop_event.is_set():
             for message in consumer.consume(500, 0.1):
-                if message.error() and message.error().fatal():
-                    self.failures.append(f"consumer: {message.error()}")
+                error = message.error()
+                if error is not None and error.fatal():
+                    self.failures.append(f"consumer: {error}")
             try:
                 committed = consumer.commit(asynchronous=False)
             except KafkaException:
@@ -140,5 +144,6 @@ def read_back(bootstrap: str, topic: str, partitions: int) -> dict[int, list[int
                 continue
             numbers[partition].append(int(value.split(b" ")[0]))
             following[partition] = offset + 1
+            deadline = time.monotonic() + RETRY_S
     consumer.close()
     return numbers

@@ -23,7 +23,7 @@ from kwire.api.table import API_BY_KEY, Api
 from kwire.errors import ErrorCode, KafkaError
 from kwire.net.connection import CLOSE
 from kwire.wire.codec import decode, encode_parts, warm
-from kwire.wire.header import read_request_header, response_header
+from kwire.wire.header import read_request_header, response_header, response_header_packer
 from kwire.wire.messages import request_class, response_class
 from kwire.wire.primitives import WireError
 
@@ -40,7 +40,7 @@ Handler = Callable[[Any, RequestContext], Any]
 class Route:
     """How requests of one (API, version) are decoded, handled and answered with an error."""
 
-    __slots__ = ("api", "error_response", "handle", "request_class", "response_class", "version")
+    __slots__ = ("api", "error_response", "handle", "pack_header", "request_class", "response_class", "version")
 
     def __init__(self, api: Api, version: int) -> None:
         module = import_module(f"kwire.api.{api.module}")
@@ -49,6 +49,7 @@ class Route:
         self.request_class: type[Any] = request_class(api.key)
         self.response_class: type[Any] = response_class(api.key)
         self.handle: Handler = module.handle
+        self.pack_header = response_header_packer(api.key, version)
         self.error_response: Callable[[Any, ErrorCode, str | None], Any] | None = getattr(
             module, "error_response", None
         )
@@ -136,8 +137,7 @@ class Dispatcher:
         return CLOSE
 
     def _encode(self, route: Route, response: Any, context: RequestContext) -> Reply:
-        header = response_header(route.api.key, route.version, context.correlation_id)
-        return encode_parts(response, route.version, header)
+        return encode_parts(response, route.version, route.pack_header(context.correlation_id))
 
     def _failed(self, route: Route, request: Any, context: RequestContext, error: BaseException) -> Reply:
         if isinstance(error, CloseConnection):

@@ -43,6 +43,7 @@ class LogConfig:
     """A topic's values; sizes in bytes, times in ms. A changed option is a new object: `log.config = ...`."""
 
     __slots__ = (
+        "append_time",
         "cleanup_policy",
         "compression_gzip_level",
         "compression_lz4_level",
@@ -70,6 +71,8 @@ class LogConfig:
         "segment_ms",
     )
 
+    append_time: bool
+    """Whether records get the broker's time (`message.timestamp.type=LogAppendTime`)."""
     cleanup_policy: frozenset[str]
     is_compacted: bool
     segment_bytes: int
@@ -104,9 +107,5 @@ class LogConfig:
             setattr(config, attribute, get(option))
         config.cleanup_policy = frozenset(get("cleanup.policy"))
         config.is_compacted = COMPACT in config.cleanup_policy
+        config.append_time = config.message_timestamp_type == LOG_APPEND_TIME
         return config
-
-    @property
-    def append_time(self) -> bool:
-        """Whether records get the broker's time (`message.timestamp.type=LogAppendTime`)."""
-        return self.message_timestamp_type == LOG_APPEND_TIME

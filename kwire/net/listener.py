@@ -72,6 +72,10 @@ class Listener:
         """Connections open now."""
         return len(self._connections)
 
+    def serve_with(self, handler: RequestHandler) -> None:
+        """Give the requests that come from now on to another handler."""
+        self._endpoint.handler = handler
+
     async def start(self) -> None:
         """Bind and accept. Afterwards `port` is the real one and `addresses` lists what is bound.
 

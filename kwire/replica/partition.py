@@ -93,7 +93,7 @@ class Partition:
         (NOT_ENOUGH_REPLICAS). Other errors are those of `Log.append_as_leader`.
         """
         self.check_leader()
-        if required_acks == -1:
+        if required_acks == -1 and len(self.in_sync_replicas) < self.min_insync_replicas:
             self._check_in_sync_replicas()
         info = self.log.append_as_leader(
             records, leader_epoch=self.leader_epoch, now_ms=now_ms, produce_version=produce_version

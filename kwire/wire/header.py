@@ -8,6 +8,7 @@ version (KIP-511), because a client that asked with a version unknown here must 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from struct import Struct
 from struct import error as StructError  # noqa: N812  # it is a class, whatever it is called
 from typing import NamedTuple
@@ -38,6 +39,11 @@ _CONTROLLED_SHUTDOWN = 7
 _FIXED = Struct(">hhi")
 _CORRELATION_ID = Struct(">i")
 _CORRELATION_ID_AND_NO_TAGS = Struct(">ix")
+
+
+_LARGEST_CACHED_VERSION = 63
+_header_versions: dict[tuple[int, int], int] = {}
+"""Header version by API key and version, as they are met; bounded, since a peer may send any version."""
 
 
 class RequestHeader(NamedTuple):
@@ -74,9 +80,13 @@ def read_request_header(frame: Buffer) -> RequestHeader:
     if end < _FIXED.size:
         raise DecodeError(f"{end} bytes are too few for a request header")
     api_key, api_version, correlation_id = _FIXED.unpack_from(frame)
-    if api_key not in API_MODULES:
-        raise DecodeError(f"API key {api_key} (version {api_version}) is unknown")
-    version = request_header_version(api_key, api_version)
+    version = _header_versions.get((api_key, api_version))
+    if version is None:
+        if api_key not in API_MODULES:
+            raise DecodeError(f"API key {api_key} (version {api_version}) is unknown")
+        version = request_header_version(api_key, api_version)
+        if 0 <= api_version <= _LARGEST_CACHED_VERSION:
+            _header_versions[api_key, api_version] = version
     if version == 0:
         return RequestHeader(api_key, api_version, correlation_id, None, _FIXED.size)
     try:
@@ -100,11 +110,14 @@ def request_header_bytes(api_key: int, api_version: int, correlation_id: int, cl
         raise EncodeError(f"request header: {error}") from error
 
 
+def response_header_packer(api_key: int, api_version: int) -> Callable[[int], bytes]:
+    """What makes the headers of the responses of one API version from their correlation ids."""
+    return (_CORRELATION_ID_AND_NO_TAGS if response_header_version(api_key, api_version) else _CORRELATION_ID).pack
+
+
 def response_header(api_key: int, api_version: int, correlation_id: int) -> bytes:
-    """The header of a response."""
-    if response_header_version(api_key, api_version):
-        return _CORRELATION_ID_AND_NO_TAGS.pack(correlation_id)
-    return _CORRELATION_ID.pack(correlation_id)
+    """The header of one response."""
+    return response_header_packer(api_key, api_version)(correlation_id)
 
 
 def read_response_header(api_key: int, api_version: int, frame: Buffer) -> tuple[int, int]:

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
 
 from kwire.config.option import ConfigError
 from kwire.testing.broker import KwireBroker

@@ -82,7 +82,8 @@ public final class Driver {
     }
 
     private static KafkaConsumer<byte[], byte[]> consumer(String group) {
-        Properties settings = settings("group.id", group, "auto.offset.reset", "earliest", "enable.auto.commit", "false");
+        Properties settings = settings("group.id", group, "auto.offset.reset", "earliest", "enable.auto.commit", "false",
+            "fetch.max.wait.ms", "100"); // close waits for the fetch in flight
         return new KafkaConsumer<>(settings, new ByteArrayDeserializer(), new ByteArrayDeserializer());
     }
 

@@ -64,13 +64,79 @@ async function share(join, partitions, count) {
   }
 }
 
+/**
+ * The operations that are alike in both clients. `run({ topic, group, seen, offsets })` starts a consumer that hands
+ * each record to `seen`, begins at `offsets` (text, by partition) if there are any, and resolves to
+ * { consumer, assigned(), close() }.
+ */
+function operations(kafka, run) {
+  let readers = 0; // both clients only read as a member of a group: every reader has one of its own
+
+  /** Read until there are `count` records; what came before a seek took effect is dropped. */
+  async function read({ topic, group = `${topic}-reader-${readers++}`, offsets, count, then = async () => {} }) {
+    const records = new Map();
+    const seen = (record) => {
+      const wanted = offsets === undefined || record.o >= Number(offsets[record.p] ?? Infinity);
+      if (wanted && records.size < count) records.set(`${record.p}/${record.o}`, record);
+    };
+    const member = await run({ topic, group, seen, offsets });
+    try {
+      await until(() => records.size >= count, () => `${records.size} of ${count} records`);
+      await then(member.consumer, [...records.values()]);
+      return [...records.values()];
+    } finally {
+      await member.close();
+    }
+  }
+
+  async function withAdmin(work) {
+    const admin = kafka.admin();
+    await admin.connect();
+    try {
+      return await work(admin);
+    } finally {
+      await admin.disconnect();
+    }
+  }
+
+  async function create({ topic, partitions }) {
+    await withAdmin((admin) => admin.createTopics({ topics: [{ topic, numPartitions: partitions, replicationFactor: 1 }] }));
+  }
+
+  function consume({ topic, partitions, count }) {
+    return read({ topic, offsets: Object.fromEntries(partitions.map((p) => [p, '0'])), count });
+  }
+
+  async function seek({ topic, partitions, timestamp, count }) {
+    const found = await withAdmin((admin) => admin.fetchTopicOffsetsByTimestamp(topic, timestamp));
+    const wanted = found.filter((each) => partitions.includes(each.partition));
+    return read({ topic, offsets: Object.fromEntries(wanted.map((each) => [each.partition, each.offset])), count });
+  }
+
+  function take({ topic, group, count }) {
+    const commit = (consumer, records) => {
+      const next = new Map(records.map((r) => [r.p, r.o + 1]));
+      return consumer.commitOffsets([...next].map(([partition, offset]) => ({ topic, partition, offset: String(offset) })));
+    };
+    return read({ topic, group, count, then: commit });
+  }
+
+  const group = (fields) => share((seen) => run({ ...fields, seen }), fields.partitions, fields.count);
+  return { create, consume, seek, take, group };
+}
+
+/** Records of the contract as messages of `producer.send`. */
+const messagesOf = (partition, records) => records.map((each) => ({
+  partition, key: fromBase64(each.k), value: fromBase64(each.v), timestamp: String(each.t), headers: headersOf(each.h),
+}));
+
 /** Answer requests, one after the other, until standard input ends. */
-async function serve(operations) {
+async function serve(answers) {
   for await (const line of readline.createInterface({ input: process.stdin })) {
     const { op, ...fields } = JSON.parse(line);
     let answer;
     try {
-      answer = { ok: (await operations[op](fields)) ?? null };
+      answer = { ok: (await answers[op](fields)) ?? null };
     } catch (problem) {
       console.error(problem);
       answer = { error: String(problem) };
@@ -80,4 +146,4 @@ async function serve(operations) {
   process.exit(0);
 }
 
-module.exports = { fromBase64, headersOf, serve, share, shown, until };
+module.exports = { messagesOf, operations, serve, shown, until };

@@ -9,7 +9,7 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition, libvers
 from confluent_kafka.admin import AdminClient, NewTopic
 from contract import from_base64, read, record, run_group, serve, take
 
-BOOTSTRAP = {"bootstrap.servers": sys.argv[1]}
+BOOTSTRAP: dict[str, str | int | float | bool] = {"bootstrap.servers": sys.argv[1]}
 
 
 def shown(message: Message) -> dict[str, Any]:

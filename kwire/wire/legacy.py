@@ -114,7 +114,9 @@ def message_batches(
 ) -> Iterator[MessageBatch]:
     """Each outer message of the set with its records; a partial one at the tail ends the walk.
 
-    `max_decompressed` bounds what all wrappers of the set decompress to together. Raises CorruptRecordError (size, magic 2 or unknown, checksum, lengths inside), InvalidRecordError (a wrapper that
+    `max_decompressed` bounds what all wrappers of the set decompress to together.
+
+    Raises CorruptRecordError (size, magic 2 or unknown, checksum, lengths inside), InvalidRecordError (a wrapper that
     is empty, null, nested or of zstd; a wrapper offset before its last record) and CompressionError.
     """
     left = max_decompressed

@@ -96,7 +96,7 @@ class Log(LogState):
         self._write(data, first_offset, last_offset, header.max_timestamp, leader_epoch, now_ms)
         if header.producer_id >= 0:
             self._note_producer(header._replace(base_offset=first_offset), marker)
-        self._wrote(last_offset, header.record_count, now_ms)
+        self._wrote(header.record_count, now_ms)
         append_time = now_ms if self.config.append_time and from_client else -1
         return LogAppendInfo(first_offset, last_offset, append_time, self.log_start_offset, header.max_timestamp)
 
@@ -112,7 +112,12 @@ class Log(LogState):
         begin at or behind the log's end.
         """
         view = memoryview(records)
-        headers = [verify(view, at) for at, _ in batches(view)]
+        headers: list[BatchHeader] = []
+        markers: list[Marker | None] = []
+        for at, _ in batches(view):
+            header = verify(view, at)
+            headers.append(header)
+            markers.append(producer_journal.marker_of(view[at:], header))
         if not headers:
             return LogAppendInfo(-1, -1, -1, self.log_start_offset, -1)
         first, last = headers[0], headers[-1]
@@ -126,14 +131,12 @@ class Log(LogState):
         self._write(
             view[:size], first.base_offset, last.last_offset, max_timestamp, first.partition_leader_epoch, now_ms
         )
-        at = 0
-        for header in headers:
+        for header, marker in zip(headers, markers, strict=True):
             if header.partition_leader_epoch > self.epochs.latest_epoch:
                 self.epochs.assign(header.partition_leader_epoch, header.base_offset)
             if header.has_producer:
-                self._note_producer(header, producer_journal.marker_of(view[at:], header))
-            at += header.size
-        self._wrote(last.last_offset, last.next_offset - first.base_offset, now_ms)
+                self._note_producer(header, marker)
+        self._wrote(last.next_offset - first.base_offset, now_ms)
         return LogAppendInfo(first.base_offset, last.last_offset, -1, self.log_start_offset, max_timestamp)
 
     def _write(
@@ -155,6 +158,8 @@ class Log(LogState):
             segment.append(data, first_offset, last_offset, max_timestamp)
         except (OSError, WireError) as error:
             raise self.read_error(error) from error
+        # At once: whatever fails from here on, these offsets are taken.
+        self.log_end_offset = self.producers.map_end_offset = last_offset + 1
 
     def _note_producer(self, header: BatchHeader, marker: Marker | None) -> None:
         completed = self.producers.update(header, marker)
@@ -166,8 +171,7 @@ class Log(LogState):
                     raise self.storage_error(error) from error
             self.producers.complete(completed)
 
-    def _wrote(self, last_offset: int, record_count: int, now_ms: int) -> None:
-        self.log_end_offset = self.producers.map_end_offset = last_offset + 1
+    def _wrote(self, record_count: int, now_ms: int) -> None:
         self._unflushed_messages += record_count
         if self._unflushed_messages >= self.config.flush_messages:
             self.flush(now_ms)

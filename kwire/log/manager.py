@@ -30,6 +30,7 @@ from kwire.log.files import (
 )
 from kwire.log.log import Log
 from kwire.log.log_state import LogState
+from kwire.wire.primitives import WireError
 
 logger = logging.getLogger(__name__)
 _CLOSING_THREADS = 8
@@ -150,9 +151,9 @@ class LogManager:
         for directory in self.directories:
             if clean and directory.is_online:
                 try:
-                    self._close_logs(directory)
+                    all_closed = self._close_logs(directory)
                     self._checkpoint(directory, sync=True)
-                    if self._is_recovered(directory):
+                    if all_closed and self._is_recovered(directory):
                         directory.mark_clean()
                 except OSError as error:
                     directory.fail(error)
@@ -166,19 +167,16 @@ class LogManager:
             log.is_loaded or log not in self._unrecovered for log in self.logs_of(directory)
         )
 
-    def _close_logs(self, directory: LogDirectory) -> None:
-        """Close each log, several at once: nearly all of the time goes into fsync. Raises OSError."""
+    def _close_logs(self, directory: LogDirectory) -> bool:
+        """Close each log, several at once: nearly all of the time goes into fsync. False if one is damaged; OSError."""
         logs = [log for log in self.logs_of(directory) if log.is_loaded]
         if len(logs) <= _CLOSING_THREADS:
-            for log in logs:
-                log.close()
-            return
+            return all([_is_closed(log) for log in logs])
         from concurrent.futures import ThreadPoolExecutor
 
         # A log's close touches nothing but its own directory, and no append comes any more.
         with ThreadPoolExecutor(_CLOSING_THREADS) as pool:
-            for _ in pool.map(Log.close, logs):
-                pass
+            return all(list(pool.map(_is_closed, logs)))
 
     # Logs.
 
@@ -387,3 +385,12 @@ class LogManager:
     def logs_of(self, directory: LogDirectory) -> Iterator[Log]:
         """The logs in one directory, in no order."""
         return (log for log in list(self._logs.values()) if self._home[log.topic_partition] is directory)
+
+
+def _is_closed(log: Log) -> bool:
+    try:
+        log.close()
+    except WireError as error:
+        logger.error("%s is left for recovery: %s", log.topic_partition, error)
+        return False
+    return True

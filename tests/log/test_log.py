@@ -396,6 +396,19 @@ def test_a_batch_that_cannot_be_indexed_is_taken_back(tmp_path: Path) -> None:
     assert values(read_all(log)) == expected
 
 
+def test_what_was_written_keeps_its_offset_when_the_transaction_index_fails(tmp_path: Path) -> None:
+    files = UnindexableFiles()
+    log = open_manager(tmp_path, files=files).get_or_create(TP, TOPIC_ID, config(), NOW)
+    append(log, batch(b"a", transactional=True, producer_id=1, producer_epoch=0, base_sequence=0), from_client=False)
+    abort = build_end_transaction_marker(EndTransactionMarker(False, 0), producer_id=1, producer_epoch=0, timestamp=NOW)
+    files.armed = True
+    with pytest.raises(AppendRefused):
+        append(log, abort, from_client=False)
+    files.armed = False
+    assert append(log, batch(b"b")).first_offset == 2
+    assert [header.base_offset for header in headers_in(read_bytes(log, 0))] == [0, 1, 2]
+
+
 # Seeded histories against a plain model.
 
 

@@ -385,6 +385,25 @@ def test_a_damaged_log_does_not_keep_retention_from_the_others(tmp_path: Path) -
     assert [logs[name].log_start_offset for name in names[1:]] == [3, 3]
 
 
+def test_a_damaged_log_does_not_keep_the_others_from_closing(tmp_path: Path) -> None:
+    manager = open_manager(tmp_path)
+    names = [TopicPartition("t", index) for index in range(3)]
+    for name in names:
+        append(manager.get_or_create(name, TOPIC_ID, config(), NOW), batch(b"v"))
+    manager.close()
+    manager = open_manager(tmp_path)
+    logs = [manager.get_or_create(name, TOPIC_ID, config(), NOW) for name in names]
+    assert [log.log_start_offset for log in logs] == [0, 0, 0]
+    damaged = Path(logs[0].segments.active.log_path)
+    damaged.write_bytes(b"\xa5" * damaged.stat().st_size)
+    manager.close()
+    assert not (tmp_path / ".lock").exists()
+    assert not (tmp_path / ".kafka_cleanshutdown").exists()
+    manager = open_manager(tmp_path)
+    found = [manager.get_or_create(name, TOPIC_ID, config(), NOW) for name in names]
+    assert [values(read_all(log)) for log in found] == [[], [b"v"], [b"v"]]
+
+
 def test_producers_expire(tmp_path: Path) -> None:
     manager = open_manager(tmp_path)
     log = manager.get_or_create(TP, TOPIC_ID, config(), NOW)

@@ -171,7 +171,7 @@ class LogManager:
         """Close each log, several at once: nearly all of the time goes into fsync. False if one is damaged; OSError."""
         logs = [log for log in self.logs_of(directory) if log.is_loaded]
         if len(logs) <= _CLOSING_THREADS:
-            return all([_is_closed(log) for log in logs])
+            return all(list(map(_is_closed, logs)))
         from concurrent.futures import ThreadPoolExecutor
 
         # A log's close touches nothing but its own directory, and no append comes any more.

@@ -70,6 +70,7 @@ class LogManager:
         self._home: dict[TopicPartition, LogDirectory] = {}
         self._rolled: set[Log] = set()
         self._unrecovered: set[Log] = set()
+        self._stale_checkpoints: set[TopicPartition] = set()
         self._removals: list[tuple[int, tuple[str, ...]]] = []
 
     # Opening and closing.
@@ -135,16 +136,14 @@ class LogManager:
             self._home[topic_partition] = directory
             if not clean:
                 unclean.append(log)
+        self._stale_checkpoints |= (starts.keys() | recovery_points.keys()) - self._logs.keys()
         for log in unclean:
             if directory.is_online:
-                self._recover(log)
-
-    def _recover(self, log: Log) -> None:
-        try:
-            log.load()
-        except KafkaError as error:
-            logger.error("%s cannot be recovered: %s", log.topic_partition, error)
-            self._unrecovered.add(log)
+                try:
+                    log.load()
+                except KafkaError as error:
+                    logger.error("%s cannot be recovered: %s", log.topic_partition, error)
+                    self._unrecovered.add(log)
 
     def close(self, *, clean: bool = True) -> None:
         """Stop. `clean` writes everything out, then the checkpoints, then the clean-shutdown markers."""
@@ -213,6 +212,9 @@ class LogManager:
             for directory in self.directories:
                 if not directory.is_online:
                     raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{directory.path} is offline and may hold it")
+        if topic_partition in self._stale_checkpoints:
+            # What they say of a deleted log of that name must not be believed of this one after a crash.
+            self.checkpoint(now_ms)
         directory = self._emptiest()
         log = Log(
             topic_partition,
@@ -258,6 +260,7 @@ class LogManager:
     def _put_aside(self, log: Log, suffix: str) -> str | None:
         directory = self._home.pop(log.topic_partition)
         del self._logs[log.topic_partition]
+        self._stale_checkpoints.add(log.topic_partition)
         name = marked_directory_name(log.topic_partition, self._unique_name(), suffix)
         path = directory.path_of(name)
         log.is_failed = True
@@ -356,6 +359,7 @@ class LogManager:
 
     def checkpoint(self, now_ms: int) -> None:
         """Write recovery points, high watermarks and log starts of all directories."""
+        self._stale_checkpoints.clear()
         for directory in self.directories:
             if directory.is_online:
                 self._checkpoint(directory, sync=False)

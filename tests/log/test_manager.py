@@ -276,6 +276,26 @@ def test_checkpoints_hold_what_logs_say(tmp_path: Path) -> None:
     assert (tmp_path / "log-start-offset-checkpoint").read_text() == "0\n1\nt 0 2\n"
 
 
+@pytest.mark.parametrize("killed_before", [False, True])
+def test_a_new_topic_does_not_inherit_the_log_start_of_a_deleted_one(tmp_path: Path, killed_before: bool) -> None:
+    manager = open_manager(tmp_path)
+    log = manager.get_or_create(TP, TOPIC_ID, config(), NOW)
+    for _ in range(9):
+        append(log, batch(b"old"))
+    log.update_high_watermark(9)
+    log.delete_records(8)
+    manager.checkpoint(NOW)
+    manager.delete(TP, NOW)
+    if killed_before:
+        crash(manager)
+        manager = open_manager(tmp_path)
+    append(manager.get_or_create(TP, OTHER_ID, config(), NOW), batch(b"new"))
+    crash(manager)
+    log = open_manager(tmp_path).get_or_create(TP, OTHER_ID, config(), NOW)
+    assert (log.log_start_offset, log.log_end_offset) == (0, 1)
+    assert values(read_all(log)) == [b"new"]
+
+
 def test_a_damaged_checkpoint_costs_a_longer_recovery_only(tmp_path: Path) -> None:
     manager = open_manager(tmp_path)
     append(manager.get_or_create(TP, TOPIC_ID, config(), NOW), batch(b"v"))

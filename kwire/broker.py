@@ -38,6 +38,7 @@ from kwire.config.endpoints import Endpoint
 from kwire.config.topic_config import TopicConfig
 from kwire.housekeeping import duties
 from kwire.ids import TopicPartition, uuid_text
+from kwire.log.checkpoints import META_PROPERTIES
 from kwire.log.config import LogConfig
 from kwire.log.directory import DirectoryLockedError, DirectoryUnusableError, LogDirectory, LogDirectoryError
 from kwire.log.files import FILES
@@ -224,6 +225,10 @@ class Broker:
 
     async def _choose_broker_id(self, store: MetadataStore, stored: str | None) -> int:
         """The configured id; a profile's gives way to the one that the directory belongs to."""
+        if stored is not None and not stored.isdecimal():
+            raise BrokerStartError(
+                f"the data directory's {META_PROPERTIES} says broker.id={stored}, which is no number"
+            )
         configured = self.config.broker_id()
         if stored is not None and not self.config.is_set("broker.id"):
             configured = int(stored)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from kwire.config.broker_config import BrokerConfig
+from kwire.log.log import Log
 from kwire.log.manager import LogManager
 from kwire.log.segment import LogSegment
 
@@ -55,14 +56,24 @@ async def _flush_closed_segments(logs: LogManager) -> None:
     while True:
         await asyncio.sleep(FLUSH_INTERVAL_MS / 1000)
         for log in logs.rolled_logs():
-            segments, end_offset = log.unflushed_segments(), log.segments.active.base_offset
             try:
-                await asyncio.to_thread(_flush, segments)
-            except OSError as error:
-                logger.error("%s: closed segments cannot be flushed: %s", log.topic_partition, error)
-                continue
-            if not log.is_failed:
-                log.flushed_to(end_offset)
+                await _flush_closed_segments_of(log)
+            except Exception:
+                logger.exception("a periodic duty failed")
+
+
+async def _flush_closed_segments_of(log: Log) -> None:
+    segments, end_offset = log.unflushed_segments(), log.segments.active.base_offset
+    try:
+        await asyncio.to_thread(_flush, segments)
+    except OSError as error:
+        logger.error("%s: closed segments cannot be flushed: %s", log.topic_partition, error)
+        # What the kernel failed to write once it does not try again. (A deleted log has lost its files.)
+        if not log.is_failed:
+            log.storage_error(error)
+        return
+    if not log.is_failed:
+        log.flushed_to(end_offset)
 
 
 def _flush(segments: list[LogSegment]) -> None:

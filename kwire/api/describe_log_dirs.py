@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 
 from kwire.api.context import RequestContext
-from kwire.errors import ErrorCode
+from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import TopicPartition
+from kwire.log.directory import LogDirectory
 from kwire.wire.messages.describe_log_dirs import (
     DescribeLogDirsPartition,
     DescribeLogDirsRequest,
@@ -26,32 +27,38 @@ def handle(request: DescribeLogDirsRequest, context: RequestContext) -> Describe
     if request.topics is not None:
         wanted = {TopicPartition(topic.topic, index) for topic in request.topics for index in topic.partitions}
     results = []
-    logs = context.services.logs
-    for directory in logs.directories:
-        if not directory.is_online:
+    for directory in context.services.logs.directories:
+        try:
+            results.append(_describe(directory, wanted, context))
+        except (KafkaError, OSError):
             results.append(
                 DescribeLogDirsResult(error_code=ErrorCode.KAFKA_STORAGE_ERROR, log_dir=str(directory.path), topics=[])
             )
+    return DescribeLogDirsResponse(error_code=ErrorCode.NONE, results=results, throttle_time_ms=0)
+
+
+def _describe(
+    directory: LogDirectory, wanted: set[TopicPartition] | None, context: RequestContext
+) -> DescribeLogDirsResult:
+    """One directory. KafkaError or OSError when it is offline or cannot be read."""
+    if not directory.is_online:
+        raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR)
+    topics: dict[str, DescribeLogDirsTopic] = {}
+    for log in context.services.logs.logs_of(directory):
+        name = log.topic_partition
+        if wanted is not None and name not in wanted:
             continue
-        topics: dict[str, DescribeLogDirsTopic] = {}
-        for log in logs.logs_of(directory):
-            name = log.topic_partition
-            if wanted is not None and name not in wanted:
-                continue
-            topic = topics.setdefault(name.topic, DescribeLogDirsTopic(name=name.topic, partitions=[]))
-            topic.partitions.append(
-                DescribeLogDirsPartition(
-                    partition_index=name.partition, partition_size=log.size, offset_lag=0, is_future_key=False
-                )
-            )
-        volume = os.statvfs(directory.path)
-        results.append(
-            DescribeLogDirsResult(
-                error_code=ErrorCode.NONE,
-                log_dir=str(directory.path),
-                topics=list(topics.values()),
-                total_bytes=volume.f_blocks * volume.f_frsize,
-                usable_bytes=volume.f_bavail * volume.f_frsize,
+        topic = topics.setdefault(name.topic, DescribeLogDirsTopic(name=name.topic, partitions=[]))
+        topic.partitions.append(
+            DescribeLogDirsPartition(
+                partition_index=name.partition, partition_size=log.size, offset_lag=0, is_future_key=False
             )
         )
-    return DescribeLogDirsResponse(error_code=ErrorCode.NONE, results=results, throttle_time_ms=0)
+    volume = os.statvfs(directory.path)
+    return DescribeLogDirsResult(
+        error_code=ErrorCode.NONE,
+        log_dir=str(directory.path),
+        topics=list(topics.values()),
+        total_bytes=volume.f_blocks * volume.f_frsize,
+        usable_bytes=volume.f_bavail * volume.f_frsize,
+    )

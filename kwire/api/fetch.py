@@ -123,7 +123,7 @@ class _Fetch:
                 data.diverging_epoch = diverging
                 return data, 0
             read_committed = self._request.isolation_level == READ_COMMITTED
-            limit = min(remaining, wanted.partition_max_bytes)
+            limit = max(min(remaining, wanted.partition_max_bytes), 0)
             found = partition.read(
                 wanted.fetch_offset, limit, read_committed=read_committed, min_one_message=min_one_message
             )

@@ -14,11 +14,15 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from kwire.ids import TopicPartition
 from kwire.log import checkpoints
 from kwire.log.files import Files, OpenFile
+
+if TYPE_CHECKING:
+    from kwire.log.log_state import LogState
 
 logger = logging.getLogger(__name__)
 LOCK = ".lock"
@@ -56,7 +60,7 @@ class LogDirectory:
         return self.error is None
 
     def fail(self, error: OSError) -> None:
-        """Take the directory offline; its partitions answer KAFKA_STORAGE_ERROR from now on."""
+        """Take the directory offline; the manager then fails its logs, which answer KAFKA_STORAGE_ERROR."""
         if self.error is None:
             self.error = error
             logger.error("log directory %s is offline: %s", self.path, error)
@@ -143,18 +147,27 @@ class LogDirectory:
             logger.warning("%s is damaged and taken as empty: %s", self.path_of(name), error)
             return {}
 
-    def write_checkpoint(self, name: str, offsets: Mapping[TopicPartition, int], *, sync: bool) -> None:
-        """Replace a checkpoint file. A failing disk takes the directory offline instead of raising."""
-        if self.is_online:
-            try:
-                self.files.replace_file(self.path_of(name), checkpoints.render_offsets(offsets), sync=sync)
-            except OSError as error:
-                self.fail(error)
+    def write_checkpoints(self, logs: Sequence[LogState], *, sync: bool) -> None:
+        """Recovery points, high watermarks and starts of the logs that lie here. Raises OSError."""
+        starts = self.read_checkpoint(checkpoints.LOG_STARTS)
+        starts = {log.topic_partition: starts[log.topic_partition] for log in logs if log.topic_partition in starts}
+        for log in logs:
+            if log.is_loaded:
+                starts.pop(log.topic_partition, None)
+                if log.log_start_offset > next(iter(log.segments)).base_offset:
+                    starts[log.topic_partition] = log.log_start_offset
+        points = {log.topic_partition: log.recovery_point for log in logs}
+        self._write_checkpoint(checkpoints.RECOVERY_POINTS, points, sync=sync)
+        self.write_high_watermarks(logs, sync=sync)
+        self._write_checkpoint(checkpoints.LOG_STARTS, starts, sync=sync)
 
-    def sync_names(self, paths: Iterable[str]) -> None:
-        """Put the names in the given directories on the device."""
-        for path in paths:
-            self.files.sync_directory(path)
+    def write_high_watermarks(self, logs: Iterable[LogState], *, sync: bool) -> None:
+        """The high watermarks alone. Raises OSError."""
+        marks = {log.topic_partition: log.high_watermark for log in logs}
+        self._write_checkpoint(checkpoints.HIGH_WATERMARKS, marks, sync=sync)
+
+    def _write_checkpoint(self, name: str, offsets: Mapping[TopicPartition, int], *, sync: bool) -> None:
+        self.files.replace_file(self.path_of(name), checkpoints.render_offsets(offsets), sync=sync)
 
     def mark_clean(self) -> None:
         """The last write of a clean stop."""

@@ -138,6 +138,11 @@ class EntryFile(ABC):
         self._files.truncate(self._open(), end)
         self._preallocated = False
 
+    def take_back(self, field: int, limit: int) -> None:
+        """Drop the newest entries whose integer number `field` is at or above `limit`."""
+        while self.entry_count and self.entry(self.entry_count - 1)[field] >= limit:
+            self.keep(self.entry_count - 1)
+
     def trim(self) -> None:
         """Make the file exactly its entries (a roll or a clean stop), creating an empty one if there is none yet."""
         self.write_out()

@@ -197,7 +197,10 @@ class Files:
         """Write a new small file, not synced."""
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         try:
-            os.write(fd, data)
+            # A disk that fills up takes a part without an error; the rest then meets it.
+            written = os.write(fd, data)
+            while written < len(data):
+                written += os.write(fd, data[written:])
         finally:
             os.close(fd)
 

@@ -42,7 +42,7 @@ class LeaderEpochs:
     def load(self) -> None:
         """Read the file; a missing, empty or unreadable one is an empty cache (it is rebuilt from batches)."""
         data = self._files.read_file(self._path)
-        self._written = data is not None
+        self._written = True
         self.entries = parse(data) if data else []
 
     def assign(self, epoch: int, start_offset: int) -> bool:

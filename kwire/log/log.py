@@ -16,6 +16,7 @@ from kwire.log.producer_state import BatchMetadata, Marker
 from kwire.log.txn_index import AbortedTransaction
 from kwire.log.validate import AppendRefused, RecordsInvalid
 from kwire.wire.parts import FileRange
+from kwire.wire.primitives import WireError
 from kwire.wire.record_batch import HEADER, BatchHeader, Buffer, batches, set_offset_and_epoch, verify
 
 __all__ = ["AppendRefused", "Log", "LogAppendInfo", "LogConfig", "LogSlice", "RecordsInvalid"]
@@ -95,7 +96,7 @@ class Log(LogState):
         self._write(data, first_offset, last_offset, header.max_timestamp, leader_epoch, now_ms)
         if header.producer_id >= 0:
             self._note_producer(header._replace(base_offset=first_offset), marker)
-        self._wrote(last_offset, header.record_count, now_ms)
+        self._wrote(header.record_count, now_ms)
         append_time = now_ms if self.config.append_time and from_client else -1
         return LogAppendInfo(first_offset, last_offset, append_time, self.log_start_offset, header.max_timestamp)
 
@@ -111,7 +112,12 @@ class Log(LogState):
         begin at or behind the log's end.
         """
         view = memoryview(records)
-        headers = [verify(view, at) for at, _ in batches(view)]
+        headers: list[BatchHeader] = []
+        markers: list[Marker | None] = []
+        for at, _ in batches(view):
+            header = verify(view, at)
+            headers.append(header)
+            markers.append(producer_journal.marker_of(view[at:], header))
         if not headers:
             return LogAppendInfo(-1, -1, -1, self.log_start_offset, -1)
         first, last = headers[0], headers[-1]
@@ -125,14 +131,12 @@ class Log(LogState):
         self._write(
             view[:size], first.base_offset, last.last_offset, max_timestamp, first.partition_leader_epoch, now_ms
         )
-        at = 0
-        for header in headers:
+        for header, marker in zip(headers, markers, strict=True):
             if header.partition_leader_epoch > self.epochs.latest_epoch:
                 self.epochs.assign(header.partition_leader_epoch, header.base_offset)
             if header.has_producer:
-                self._note_producer(header, producer_journal.marker_of(view[at:], header))
-            at += header.size
-        self._wrote(last.last_offset, last.next_offset - first.base_offset, now_ms)
+                self._note_producer(header, marker)
+        self._wrote(last.next_offset - first.base_offset, now_ms)
         return LogAppendInfo(first.base_offset, last.last_offset, -1, self.log_start_offset, max_timestamp)
 
     def _write(
@@ -152,8 +156,10 @@ class Log(LogState):
             if leader_epoch > self.epochs.latest_epoch:
                 self.epochs.assign(leader_epoch, first_offset)
             segment.append(data, first_offset, last_offset, max_timestamp)
-        except OSError as error:
-            raise self.storage_error(error) from error
+        except (OSError, WireError) as error:
+            raise self.read_error(error) from error
+        # At once: whatever fails from here on, these offsets are taken.
+        self.log_end_offset = self.producers.map_end_offset = last_offset + 1
 
     def _note_producer(self, header: BatchHeader, marker: Marker | None) -> None:
         completed = self.producers.update(header, marker)
@@ -165,8 +171,7 @@ class Log(LogState):
                     raise self.storage_error(error) from error
             self.producers.complete(completed)
 
-    def _wrote(self, last_offset: int, record_count: int, now_ms: int) -> None:
-        self.log_end_offset = self.producers.map_end_offset = last_offset + 1
+    def _wrote(self, record_count: int, now_ms: int) -> None:
         self._unflushed_messages += record_count
         if self._unflushed_messages >= self.config.flush_messages:
             self.flush(now_ms)
@@ -177,7 +182,8 @@ class Log(LogState):
         """Batches from the one that holds `offset`, below the offset `up_to` (high watermark, last stable offset or log
         end).
 
-        KafkaError OFFSET_OUT_OF_RANGE below the start or beyond the end of the log; sizes in bytes.
+        KafkaError OFFSET_OUT_OF_RANGE below the start or beyond the end of the log, else as `read_error`; sizes in
+        bytes.
         """
         if offset < self.log_start_offset or offset > self.log_end_offset:
             raise KafkaError(
@@ -196,27 +202,36 @@ class Log(LogState):
                 if next_base is not None and next_base >= up_to:
                     break
             return LogSlice(b"")
-        except OSError as error:
-            raise self.storage_error(error) from error
+        except (OSError, WireError) as error:
+            raise self.read_error(error) from error
 
-    # Lookups.
+    # Lookups: what cannot be read raises `read_error`.
 
     def offset_for_timestamp(self, timestamp: int) -> lookup.TimestampOffset | None:
         """The first record whose timestamp is at or above `timestamp`; None when there is none."""
-        return lookup.offset_for_timestamp(self, timestamp)
+        try:
+            return lookup.offset_for_timestamp(self, timestamp)
+        except (OSError, WireError) as error:
+            raise self.read_error(error) from error
 
     def max_timestamp_offset(self) -> lookup.TimestampOffset | None:
         """The record with the largest timestamp (ListOffsets -3, KIP-734); None when there is none."""
-        return lookup.max_timestamp_offset(self)
+        try:
+            return lookup.max_timestamp_offset(self)
+        except (OSError, WireError) as error:
+            raise self.read_error(error) from error
 
     def aborted_transactions(self, first: int, last: int) -> list[AbortedTransaction]:
         """Aborted transactions that overlap the offsets from `first` to `last` (exclusive)."""
         found: list[AbortedTransaction] = []
-        for segment, _ in self.segments.from_offset(first):
-            entries, complete = segment.txn_index.collect(first, last)
-            found += entries
-            if complete:
-                break
+        try:
+            for segment, _ in self.segments.from_offset(first):
+                entries, complete = segment.txn_index.collect(first, last)
+                found += entries
+                if complete:
+                    break
+        except OSError as error:
+            raise self.storage_error(error) from error
         return found
 
     # Both ends.
@@ -237,5 +252,5 @@ class Log(LogState):
         """Drop the segments that retention lets go; how many."""
         try:
             return retention.delete_old_segments(self, now_ms)
-        except OSError as error:
-            raise self.storage_error(error) from error
+        except (OSError, WireError) as error:
+            raise self.read_error(error) from error

@@ -10,9 +10,10 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
-from kwire.errors import ErrorCode
+from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import ZERO_UUID, TopicPartition
 from kwire.log import leader_epochs, producer_journal
 from kwire.log.checkpoints import PARTITION_METADATA, render_partition_metadata
@@ -22,6 +23,7 @@ from kwire.log.producer_state import ProducerStateManager
 from kwire.log.segment import LogSegment
 from kwire.log.segments import LogSegments
 from kwire.log.validate import AppendRefused
+from kwire.wire.primitives import WireError
 
 _LOADED = frozenset(("epochs", "journal", "log_end_offset", "log_start_offset", "producers", "segments"))
 
@@ -132,14 +134,18 @@ class LogState:
         return self._loader is None
 
     def load(self) -> None:
-        """Look at the directory, once. KAFKA_STORAGE_ERROR if that fails."""
+        """Look at the directory, once. Raises what `read_error` makes of a failure."""
         loader = self._loader
         if loader is None:
             return
         try:
             loader(self)
-        except OSError as error:
-            raise self.storage_error(error) from error
+        except (OSError, WireError) as error:
+            # Half a load must not pass for a whole one: the next use tries again.
+            for name in _LOADED:
+                with suppress(AttributeError):
+                    delattr(self, name)
+            raise self.read_error(error) from error
         self._loader = None
         self._high_watermark = min(max(self._high_watermark, self.log_start_offset), self.log_end_offset)
         self.recovery_point = min(self.recovery_point, self.log_end_offset)
@@ -188,6 +194,12 @@ class LogState:
         if error.errno not in (errno.EMFILE, errno.ENFILE):
             self.host.storage_failed(self, error)
         return AppendRefused(ErrorCode.KAFKA_STORAGE_ERROR, f"{self.directory}: {error}", names_log_start=False)
+
+    def read_error(self, error: OSError | WireError) -> KafkaError:
+        """What to raise when the log cannot be read: KAFKA_STORAGE_ERROR, or CORRUPT_MESSAGE for damaged batches."""
+        if isinstance(error, OSError):
+            return self.storage_error(error)
+        return KafkaError(ErrorCode.CORRUPT_MESSAGE, f"{self.directory}: {error}")
 
     # Offsets.
 
@@ -319,7 +331,8 @@ class LogState:
             active.become_inactive()
             for segment, _ in self.segments.from_offset(self.recovery_point):
                 segment.flush()
-        else:
+        elif self.topic_id != ZERO_UUID:
+            # A directory that no topic claimed may be anybody's, and is left as it is.
             active.create_files()
         self.recovery_point = self.log_end_offset
         self.segments.close()

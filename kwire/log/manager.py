@@ -30,6 +30,7 @@ from kwire.log.files import (
 )
 from kwire.log.log import Log
 from kwire.log.log_state import LogState
+from kwire.wire.primitives import WireError
 
 logger = logging.getLogger(__name__)
 _CLOSING_THREADS = 8
@@ -68,6 +69,8 @@ class LogManager:
         self._logs: dict[TopicPartition, Log] = {}
         self._home: dict[TopicPartition, LogDirectory] = {}
         self._rolled: set[Log] = set()
+        self._unrecovered: set[Log] = set()
+        self._stale_checkpoints: set[TopicPartition] = set()
         self._removals: list[tuple[int, tuple[str, ...]]] = []
 
     # Opening and closing.
@@ -133,43 +136,46 @@ class LogManager:
             self._home[topic_partition] = directory
             if not clean:
                 unclean.append(log)
+        self._stale_checkpoints |= (starts.keys() | recovery_points.keys()) - self._logs.keys()
         for log in unclean:
             if directory.is_online:
-                self._recover(log)
-
-    def _recover(self, log: Log) -> None:
-        try:
-            log.load()
-        except KafkaError as error:
-            logger.error("%s cannot be recovered: %s", log.topic_partition, error)
+                try:
+                    log.load()
+                except KafkaError as error:
+                    logger.error("%s cannot be recovered: %s", log.topic_partition, error)
+                    self._unrecovered.add(log)
 
     def close(self, *, clean: bool = True) -> None:
         """Stop. `clean` writes everything out, then the checkpoints, then the clean-shutdown markers."""
         for directory in self.directories:
             if clean and directory.is_online:
                 try:
-                    self._close_logs(directory)
+                    all_closed = self._close_logs(directory)
                     self._checkpoint(directory, sync=True)
-                    directory.mark_clean()
+                    if all_closed and self._is_recovered(directory):
+                        directory.mark_clean()
                 except OSError as error:
                     directory.fail(error)
             directory.release(remove_name=clean and directory.is_online)
         self._logs.clear()
         self._home.clear()
 
-    def _close_logs(self, directory: LogDirectory) -> None:
-        """Close each log, several at once: nearly all of the time goes into fsync. Raises OSError."""
+    def _is_recovered(self, directory: LogDirectory) -> bool:
+        """Whether the next start may trust what lies there: a log that could not be recovered is still to be."""
+        return directory.is_online and all(
+            log.is_loaded or log not in self._unrecovered for log in self.logs_of(directory)
+        )
+
+    def _close_logs(self, directory: LogDirectory) -> bool:
+        """Close each log, several at once: nearly all of the time goes into fsync. False if one is damaged; OSError."""
         logs = [log for log in self.logs_of(directory) if log.is_loaded]
         if len(logs) <= _CLOSING_THREADS:
-            for log in logs:
-                log.close()
-            return
+            return all(list(map(_is_closed, logs)))
         from concurrent.futures import ThreadPoolExecutor
 
         # A log's close touches nothing but its own directory, and no append comes any more.
         with ThreadPoolExecutor(_CLOSING_THREADS) as pool:
-            for _ in pool.map(Log.close, logs):
-                pass
+            return all(list(pool.map(_is_closed, logs)))
 
     # Logs.
 
@@ -181,11 +187,14 @@ class LogManager:
         """All logs, in no order."""
         return iter(self._logs.values())
 
-    def get_or_create(self, topic_partition: TopicPartition, topic_id: bytes, config: LogConfig, now_ms: int) -> Log:
+    def get_or_create(
+        self, topic_partition: TopicPartition, topic_id: bytes, config: LogConfig, now_ms: int, *, is_new: bool = True
+    ) -> Log:
         """The log; a new one goes to the directory with the fewest partitions (Kafka's choice).
 
         A log that is there under another topic id belonged to a deleted topic of the same name: it is put aside as
-        `-stray`. KAFKA_STORAGE_ERROR when no directory is online, or the log's own is offline.
+        `-stray`. KAFKA_STORAGE_ERROR when no directory is online, or the log's own is offline, or may be: a partition
+        that is not new (`is_new`) is not begun anew while a directory is missing that may hold it.
         """
         log = self._logs.get(topic_partition)
         if log is not None:
@@ -199,6 +208,13 @@ class LogManager:
                 return log
             logger.warning("%s has another topic id than the cluster's topic: put aside", log.directory)
             self._put_aside(log, STRAY_DIR_SUFFIX)
+        elif not is_new:
+            for directory in self.directories:
+                if not directory.is_online:
+                    raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{directory.path} is offline and may hold it")
+        if topic_partition in self._stale_checkpoints:
+            # What they say of a deleted log of that name must not be believed of this one after a crash.
+            self.checkpoint(now_ms)
         directory = self._emptiest()
         log = Log(
             topic_partition,
@@ -216,7 +232,10 @@ class LogManager:
     def _identify(self, log: Log) -> None:
         if log.topic_id == ZERO_UUID:
             path = os.path.join(log.directory, checkpoints.PARTITION_METADATA)
-            log.topic_id = checkpoints.parse_partition_metadata(self._files.read_file(path))
+            try:
+                log.topic_id = checkpoints.parse_partition_metadata(self._files.read_file(path))
+            except OSError as error:
+                raise log.storage_error(error) from error
 
     def _emptiest(self) -> LogDirectory:
         online = [directory for directory in self.directories if directory.is_online]
@@ -241,6 +260,7 @@ class LogManager:
     def _put_aside(self, log: Log, suffix: str) -> str | None:
         directory = self._home.pop(log.topic_partition)
         del self._logs[log.topic_partition]
+        self._stale_checkpoints.add(log.topic_partition)
         name = marked_directory_name(log.topic_partition, self._unique_name(), suffix)
         path = directory.path_of(name)
         log.is_failed = True
@@ -249,7 +269,7 @@ class LogManager:
         except FileNotFoundError:
             return None
         except OSError as error:
-            directory.fail(error)
+            self._fail(directory, error)
             return None
         return path
 
@@ -258,10 +278,14 @@ class LogManager:
     def storage_failed(self, log: LogState, error: OSError) -> None:
         """The log's directory goes offline with all its logs."""
         directory = self._home.get(log.topic_partition)
-        if directory is not None and directory.is_online:
-            directory.fail(error)
-            for other in self.logs_of(directory):
-                other.is_failed = True
+        # A log that was deleted tells nothing about the disk; its name may be another log's by now.
+        if directory is not None and directory.is_online and self._logs[log.topic_partition] is log:
+            self._fail(directory, error)
+
+    def _fail(self, directory: LogDirectory, error: OSError) -> None:
+        directory.fail(error)
+        for log in self.logs_of(directory):
+            log.is_failed = True
 
     def remove_later(self, paths: Sequence[str], delay_ms: int, now_ms: int) -> None:
         """Unlink files after `delay_ms`."""
@@ -335,6 +359,7 @@ class LogManager:
 
     def checkpoint(self, now_ms: int) -> None:
         """Write recovery points, high watermarks and log starts of all directories."""
+        self._stale_checkpoints.clear()
         for directory in self.directories:
             if directory.is_online:
                 self._checkpoint(directory, sync=False)
@@ -342,27 +367,34 @@ class LogManager:
     def checkpoint_high_watermarks(self) -> None:
         """Write the high watermarks alone (`replica.high.watermark.checkpoint.interval.ms`)."""
         for directory in self.directories:
-            marks = {log.topic_partition: log.high_watermark for log in self.logs_of(directory)}
-            directory.write_checkpoint(checkpoints.HIGH_WATERMARKS, marks, sync=False)
+            if directory.is_online:
+                try:
+                    directory.write_high_watermarks(self.logs_of(directory), sync=False)
+                except OSError as error:
+                    self._fail(directory, error)
 
     def _checkpoint(self, directory: LogDirectory, *, sync: bool) -> None:
+        """Write the three checkpoints; a failing disk takes the directory and its logs offline."""
         logs = list(self.logs_of(directory))
-        for log in logs:
-            if log.is_loaded:
-                log.write_metadata()
-        points = {log.topic_partition: log.recovery_point for log in logs}
-        marks = {log.topic_partition: log.high_watermark for log in logs}
-        starts = directory.read_checkpoint(checkpoints.LOG_STARTS)
-        starts = {log.topic_partition: starts[log.topic_partition] for log in logs if log.topic_partition in starts}
-        for log in logs:
-            if log.is_loaded:
-                starts.pop(log.topic_partition, None)
-                if log.log_start_offset > next(iter(log.segments)).base_offset:
-                    starts[log.topic_partition] = log.log_start_offset
-        directory.write_checkpoint(checkpoints.RECOVERY_POINTS, points, sync=sync)
-        directory.write_checkpoint(checkpoints.HIGH_WATERMARKS, marks, sync=sync)
-        directory.write_checkpoint(checkpoints.LOG_STARTS, starts, sync=sync)
+        try:
+            for log in logs:
+                if log.is_loaded:
+                    log.write_metadata()
+            directory.write_checkpoints(logs, sync=sync)
+        except OSError as error:
+            self._fail(directory, error)
+        except KafkaError as error:
+            logger.error("%s is not checkpointed: %s", directory.path, error)
 
     def logs_of(self, directory: LogDirectory) -> Iterator[Log]:
         """The logs in one directory, in no order."""
         return (log for log in list(self._logs.values()) if self._home[log.topic_partition] is directory)
+
+
+def _is_closed(log: Log) -> bool:
+    try:
+        log.close()
+    except WireError as error:
+        logger.error("%s is left for recovery: %s", log.topic_partition, error)
+        return False
+    return True

@@ -136,7 +136,7 @@ def load(log: LogState, *, clean: bool, checkpointed_start: int) -> None:
             _discard(log, segments[slot + 1 :])
             del segments[slot + 1 :]
             break
-    end = segments[-1].next_offset() if segments else 0
+    end = segments[-1].end_of_batches()[1] if segments else 0
     start = max(checkpointed_start, segments[0].base_offset if segments else 0)
     if not segments or end < start:
         # There is no segment yet, or DeleteRecords went beyond what a crash left of the log.
@@ -160,23 +160,30 @@ def _first_to_scan(log: LogState, segments: list[LogSegment], listing: Listing, 
     if not clean:
         while slot > 0 and segments[slot - 1].base_offset >= log.recovery_point:
             slot -= 1
-        # The segment that the recovery point lies in, unless the log provably ends there.
-        if slot > 0 and not (slot == len(segments) and _ends_at(segments[slot - 1], log.recovery_point)):
+        # The segment that the recovery point lies in, unless it lies between two or the log provably ends there.
+        if slot and (
+            not _ends_at(segments[-1], log.recovery_point)
+            if slot == len(segments)
+            else segments[slot].base_offset != log.recovery_point
+        ):
             slot -= 1
     for at, segment in enumerate(segments[:slot]):
         if segment.size and segment.base_offset not in listing.indexes:
             return at
-    if slot and slot == len(segments) and segments[-1].index.last_entry()[1] >= max(segments[-1].size, 1):
-        # The index points beyond the log: the file system lost one and kept the other.
+    if clean and slot and slot == len(segments) and not _ends_at(segments[-1], None):
+        # Not as we left it: the file system lost a part, or somebody else wrote. Appending behind a torn batch would
+        # lose what is appended, since the next recovery cuts there.
         return slot - 1
     return slot
 
 
-def _ends_at(segment: LogSegment, offset: int) -> bool:
+def _ends_at(segment: LogSegment, offset: int | None) -> bool:
+    """Whether whole batches fill the segment from its last index entry on, and end at `offset` if that is given."""
     try:
-        return segment.next_offset() == offset
+        position, end_offset = segment.end_of_batches()
     except CorruptRecordError:
         return False
+    return position == segment.size and offset in (None, end_offset)
 
 
 def _load_producers(log: LogState, segments: list[LogSegment], first_to_scan: int) -> None:

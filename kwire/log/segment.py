@@ -92,7 +92,8 @@ class LogSegment:
     def file(self) -> OpenFile:
         file = self._file
         if file is None:
-            file = self._file = self._files.open(self.log_path, create=True)
+            # Only a segment without a batch may lack its file: a lost or removed one must not come back empty.
+            file = self._file = self._files.open(self.log_path, create=not self.size)
         return file
 
     @property
@@ -134,16 +135,21 @@ class LogSegment:
         none).
         """
         position = self.size
+        if self._largest is None and position:
+            # Asked before the size grows: it is found from the batches that are there.
+            self.largest_timestamp_and_offset()
         try:
             self._files.write_at(self._file or self.file, records, position)
         except OSError:
             self._cut_back(position)
             raise
-        if self._largest is None and position:
-            # Asked before the size grows: it is found from the batches that are there.
-            self.largest_timestamp_and_offset()
         self.size = position + len(records)
-        self._note(position, len(records), last_offset, max_timestamp)
+        try:
+            self._note(position, len(records), last_offset, max_timestamp)
+        except OSError:
+            # Refused is refused: left standing, the batch would share its offsets with the next one.
+            self._take_back(base_offset, position)
+            raise
         self._remember(base_offset, position)
 
     def _note(self, position: int, size: int, last_offset: int, max_timestamp: int) -> None:
@@ -162,6 +168,14 @@ class LogSegment:
         # If this fails too, the directory is offline anyway, and recovery cuts the torn tail off.
         with suppress(OSError):
             self._files.truncate(self.file, size)
+
+    def _take_back(self, base_offset: int, position: int) -> None:
+        """Undo an append whose index entries could not be written."""
+        self.size = position
+        self._largest = None
+        self._cut_back(position)
+        self.index.take_back(0, base_offset - self.base_offset)
+        self.time_index.take_back(1, base_offset - self.base_offset)
 
     def _remember(self, base_offset: int, position: int) -> None:
         positions = self._positions
@@ -244,12 +258,9 @@ class LogSegment:
                 available = cut - position
                 self._remember(self.header_at(cut).base_offset, cut)
             else:
-                available = max(self._first_batch_size(position), max_bytes) if min_one_message else max_bytes
+                available = max(self.header_at(position).size, max_bytes) if min_one_message else max_bytes
         file = self._file or self.file
         return FileRange(file.fd, position, min(available, end - position), file)
-
-    def _first_batch_size(self, position: int) -> int:
-        return self.header_at(position).size
 
     # Timestamps.
 
@@ -273,20 +284,26 @@ class LogSegment:
         return self._largest
 
     def largest_timestamp_or_mtime(self) -> int:
-        """What retention by time goes by: the largest timestamp, or when the file was last written if no record has
-        one.
-        """
+        """What retention by time goes by: the largest timestamp, or when the file was last written if none has one."""
         largest = self.largest_timestamp_and_offset()[0]
-        return largest if largest >= 0 else self._files.modified_ms(self.log_path)
+        if largest >= 0:
+            return largest
+        try:
+            return self._files.modified_ms(self.log_path)
+        except FileNotFoundError:
+            return self.created_ms
 
     # Life cycle.
 
-    def next_offset(self) -> int:
-        """The offset behind the last batch; the base offset for an empty segment."""
-        offset = self.base_offset
-        for _, header in self.batches(self.index.last_entry()[1]):
-            offset = header.next_offset
-        return offset
+    def end_of_batches(self) -> tuple[int, int]:
+        """(position, offset) behind the last whole batch, found from the last index entry; `size` may lie beyond.
+
+        CorruptRecordError when something else than a batch follows.
+        """
+        end = self.index.last_entry()[1], self.base_offset
+        for at, header in self.batches(end[0]):
+            end = at + header.size, header.next_offset
+        return end
 
     def truncate_to(self, offset: int) -> int:
         """Drop the batches that reach `offset` or beyond; the number of bytes dropped."""

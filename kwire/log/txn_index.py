@@ -35,23 +35,31 @@ class AbortedTransaction(NamedTuple):
 
 
 class TxnIndex:
-    """The transaction index of one segment; entries are read from the file whenever they are asked for."""
+    """The transaction index of one segment; entries are read from the file whenever they are asked for.
 
-    __slots__ = ("_files", "path")
+    That there is no file is remembered: every fetch under read_committed asks every segment behind its offset.
+    """
+
+    __slots__ = ("_files", "_is_missing", "path")
 
     def __init__(self, path: str, files: Files) -> None:
         self.path = path
         self._files = files
+        self._is_missing = False
 
     def append(self, entry: AbortedTransaction) -> None:
         """Write an entry behind the others."""
+        self._is_missing = False
         file = self._files.open(self.path, create=True)
         size = self._files.size(self.path)
         self._files.write_at(file, _ENTRY.pack(VERSION, *entry), size - size % ENTRY_SIZE)
 
     def entries(self) -> list[AbortedTransaction]:
         """All whole entries, ascending in last offset."""
-        data = self._files.read_file(self.path) or b""
+        data = None if self._is_missing else self._files.read_file(self.path)
+        if data is None:
+            self._is_missing = True
+            return []
         whole = len(data) - len(data) % ENTRY_SIZE
         return [AbortedTransaction._make(fields[1:]) for fields in _ENTRY.iter_unpack(memoryview(data)[:whole])]
 

@@ -23,6 +23,8 @@ harms its own consumers only.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import islice
 from typing import NamedTuple
 
 from kwire.errors import ErrorCode, KafkaError
@@ -52,6 +54,8 @@ _LAST_CODEC = 4
 _MIN_LEGACY_LENGTH = 14
 _MAX_INT64 = (1 << 63) - 1
 _TOLD_RECORD_ERRORS = 3
+_MAX_RECORD_ERRORS = 10_000
+"""A batch of a megabyte may decompress to millions of records; Kafka names every one of them."""
 _CODECS = {"uncompressed": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
 
 
@@ -249,27 +253,25 @@ def _check_records(batch: memoryview, header: BatchHeader, config: LogConfig, no
     """Depth 4; the max timestamp that the batch is to carry."""
     plausible = header.max_timestamp >= header.base_timestamp >= NO_TIMESTAMP
     append_time = config.append_time
-    if append_time:
-        if header.attributes & TIMESTAMP_TYPE_MASK:
-            _refuse_records(
-                ErrorCode.INVALID_TIMESTAMP,
-                [(i, "producers do not set the timestamp type LogAppendTime") for i in range(header.record_count)],
-            )
-        walk = config.is_compacted
-    else:
-        walk = (
-            config.is_compacted
-            or not plausible
+    walk = config.is_compacted or (
+        not append_time
+        and (
+            not plausible
             or config.message_timestamp_before_max_ms != _MAX_INT64
             or header.max_timestamp - now_ms > config.message_timestamp_after_max_ms
         )
-    if not walk and not header.attributes & COMPRESSION_MASK:
-        if not length_chain.holds_records(batch[RECORD_BATCH_OVERHEAD:], header.record_count):
-            raise AppendRefused(
-                ErrorCode.INVALID_RECORD, f"the batch does not hold the {header.record_count} records that it declares"
-            )
-        return now_ms if append_time else header.max_timestamp
-    max_timestamp = _look_into(batch, header, config, now_ms, walk=walk)
+    )
+    max_timestamp = header.max_timestamp
+    if walk or header.attributes & COMPRESSION_MASK:
+        max_timestamp = _look_into(batch, header, config, now_ms, walk=walk)
+    elif not length_chain.holds_records(batch[RECORD_BATCH_OVERHEAD:], header.record_count):
+        raise AppendRefused(
+            ErrorCode.INVALID_RECORD, f"the batch does not hold the {header.record_count} records that it declares"
+        )
+    # Only now is the count known to be true, and an error for each record within bounds.
+    if append_time and header.attributes & TIMESTAMP_TYPE_MASK:
+        text = "producers do not set the timestamp type LogAppendTime"
+        _refuse_records(ErrorCode.INVALID_TIMESTAMP, ((index, text) for index in range(header.record_count)))
     return now_ms if append_time else max_timestamp
 
 
@@ -292,7 +294,7 @@ def _look_into(batch: memoryview, header: BatchHeader, config: LogConfig, now_ms
     if config.is_compacted and summary.null_key_indexes:
         _refuse_records(
             ErrorCode.INVALID_RECORD,
-            [(index, "a compacted topic takes no record without a key") for index in summary.null_key_indexes],
+            ((index, "a compacted topic takes no record without a key") for index in summary.null_key_indexes),
         )
     if not config.append_time:
         earliest = now_ms - config.message_timestamp_before_max_ms
@@ -305,16 +307,20 @@ def _look_into(batch: memoryview, header: BatchHeader, config: LogConfig, now_ms
 def _refuse_timestamps(batch: memoryview, earliest: int, latest: int) -> None:
     from kwire.wire.records import read_records
 
-    errors = [
-        (index, f"timestamp {record.timestamp} is not within {earliest} and {latest}")
-        for index, record in enumerate(read_records(batch))
-        if record.timestamp != NO_TIMESTAMP and not earliest <= record.timestamp <= latest
-    ]
-    if errors:
-        _refuse_records(ErrorCode.INVALID_TIMESTAMP, errors)
+    _refuse_records(
+        ErrorCode.INVALID_TIMESTAMP,
+        (
+            (index, f"timestamp {record.timestamp} is not within {earliest} and {latest}")
+            for index, record in enumerate(read_records(batch))
+            if record.timestamp != NO_TIMESTAMP and not earliest <= record.timestamp <= latest
+        ),
+    )
 
 
-def _refuse_records(code: ErrorCode, errors: list[tuple[int, str]]) -> None:
+def _refuse_records(code: ErrorCode, every: Iterable[tuple[int, str]]) -> None:
+    errors = list(islice(every, _MAX_RECORD_ERRORS))
+    if not errors:
+        return
     if code is ErrorCode.INVALID_TIMESTAMP:
         raise RecordsInvalid(code, "one or more records have an invalid timestamp", errors)
     told = "; ".join(f"record {index}: {text}" for index, text in errors[:_TOLD_RECORD_ERRORS])

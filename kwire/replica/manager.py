@@ -36,6 +36,8 @@ class Assignment(Protocol):
     @property
     def partition_epoch(self) -> int: ...
     @property
+    def is_new(self) -> bool: ...
+    @property
     def overrides(self) -> Mapping[str, str]: ...
 
 
@@ -106,7 +108,10 @@ class ReplicaManager:
                 if topic is None:
                     topic = settings[assignment.topic] = self._settings_for(assignment.overrides)
                 try:
-                    log = self._logs.get_or_create(name, assignment.topic_id, topic.log, now_ms)
+                    log = self._logs.get_or_create(
+                        name, assignment.topic_id, topic.log, now_ms, is_new=assignment.is_new
+                    )
+                    _ = log.log_end_offset  # Leading begins there; asking opens a log that was not closed cleanly.
                 except KafkaError as error:
                     logger.error("%s is offline: %s", name, error.message)
                     self._offline.add(name)

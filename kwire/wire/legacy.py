@@ -114,16 +114,22 @@ def message_batches(
 ) -> Iterator[MessageBatch]:
     """Each outer message of the set with its records; a partial one at the tail ends the walk.
 
+    `max_decompressed` bounds what all wrappers of the set decompress to together.
+
     Raises CorruptRecordError (size, magic 2 or unknown, checksum, lengths inside), InvalidRecordError (a wrapper that
     is empty, null, nested or of zstd; a wrapper offset before its last record) and CompressionError.
     """
+    left = max_decompressed
     for at, size, magic in frames(buf, pos, end):
         if magic == 2:
             raise CorruptRecordError(f"a batch of magic 2 at position {at} of a message set")
         message = _read_message(buf, at)
-        records = [_record(message, message.offset, None)]
         if message.attributes & COMPRESSION_MASK:
-            records = _unwrap(message, max_decompressed)
+            data = _decompressed(message, left)
+            left -= len(data)
+            records = _unwrap(message, data)
+        else:
+            records = [_record(message, message.offset, None)]
         yield MessageBatch(at, size, magic, message.crc, message.attributes, message.offset, message.timestamp, records)
 
 
@@ -176,13 +182,16 @@ def _record(message: _Message, offset: int, wrapper: _Message | None) -> Record:
     return Record(offset, timestamp, message.key, message.value, (), NO_SEQUENCE)
 
 
-def _unwrap(wrapper: _Message, max_decompressed: int) -> list[Record]:
+def _decompressed(wrapper: _Message, max_size: int) -> bytes:
     codec = wrapper.attributes & COMPRESSION_MASK
     if codec == ZSTD:
         raise InvalidRecordError(-1, f"zstd does not exist under magic {wrapper.magic}")
     if wrapper.value is None:
         raise InvalidRecordError(-1, "a compressed message set is null")
-    data = decompress(codec, wrapper.value, max_size=max_decompressed, magic=wrapper.magic)
+    return decompress(codec, wrapper.value, max_size=max_size, magic=wrapper.magic)
+
+
+def _unwrap(wrapper: _Message, data: bytes) -> list[Record]:
     inner: list[_Message] = []
     for pos, _, magic in frames(data):
         if magic == 2:

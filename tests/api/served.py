@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
+from pathlib import Path
 from typing import Any
 
 from kwire.api.dispatch import Dispatcher
@@ -55,12 +56,20 @@ class Closed(Exception):
 class Served:
     """The broker, its clock, and calls that return decoded responses (None where there is none)."""
 
-    def __init__(self, settings: dict[str, str] | None = None) -> None:
+    def __init__(self, settings: dict[str, str] | None = None, *, directories: Sequence[Path] = ()) -> None:
+        """The data lies in `directories`, or, without any, in one that goes away."""
+        options = dict(settings or {})
+        if directories:
+            options["log.dirs"] = ",".join(map(str, directories))
         self.clock = ManualClock()
         self.loop = asyncio.new_event_loop()
         self.peer = Peer()
-        self.broker = DeafBroker(BrokerConfig(settings or {}), ephemeral=True, clock=self.clock)
-        self.loop.run_until_complete(self.broker.start())
+        self.broker = DeafBroker(BrokerConfig(options), ephemeral=not directories, clock=self.clock)
+        try:
+            self.loop.run_until_complete(self.broker.start())
+        except BaseException:
+            self.loop.close()
+            raise
 
     def close(self) -> None:
         self.loop.run_until_complete(self.broker.stop())

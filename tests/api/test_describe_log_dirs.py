@@ -29,3 +29,9 @@ def test_only_what_is_asked_for(served: Served) -> None:
     (directory,) = served.call(asked, 4).results
     (topic,) = directory.topics
     assert (topic.name, [row.partition_index for row in topic.partitions]) == ("t", [1])
+
+
+def test_a_directory_that_cannot_be_read_is_an_error_of_its_own(served: Served) -> None:
+    served.broker.services.logs.directories[0].path += "/gone"
+    (directory,) = served.call(DescribeLogDirsRequest(topics=None), 4).results
+    assert (directory.error_code, directory.topics) == (ErrorCode.KAFKA_STORAGE_ERROR, [])

@@ -180,3 +180,22 @@ def test_produced_bytes_come_back_unchanged(served: Served) -> None:
     served.call(asked, 9)
     fetched = bytes(only(served.call(request(), 12)).records)
     assert fetched[21:] == produced[21:]  # All that the checksum covers; before it stand offset and leader epoch.
+
+
+@pytest.mark.parametrize("version", [0, 2, 4, 17])
+def test_negative_limits_are_no_sizes(served: Served, version: int) -> None:
+    topic_id = served.create_topic("t")
+    served.fill("t", batch(b"a"), batch(b"b"))
+    data = only(served.call(request(topic_id=topic_id, partition_max_bytes=-5, max_bytes=-1), version))
+    assert data.error_code == ErrorCode.NONE
+    # At least one batch, where the version promises that.
+    assert len(records(data.records)) == (1 if version >= 4 else 0)
+
+
+def test_an_old_client_learns_that_its_limit_is_too_small(served: Served) -> None:
+    served.create_topic("t")
+    served.fill("t", batch(bytes(5000)))
+    data = bytes(only(served.call(request(partition_max_bytes=1000), 2)).records)
+    # A message that ends behind the end of the answer: the elders' sign for "too large".
+    assert 0 < len(data) < int.from_bytes(data[8:12], "big")
+    assert len(bytes(only(served.call(request(partition_max_bytes=1000), 3)).records)) > 5000

@@ -55,6 +55,11 @@ def test_version_0_lists_starts_of_segments(filled: Served) -> None:
     assert ask(filled, -2, 0, max_num_offsets=10).old_style_offsets == [0]
 
 
+def test_version_0_of_a_partition_that_was_never_written(filled: Served) -> None:
+    answer = ask(filled, filled.clock.now_ms() + 1, 0, partition=1, max_num_offsets=10)
+    assert (answer.error_code, answer.old_style_offsets) == (ErrorCode.NONE, [0])
+
+
 @pytest.mark.parametrize(("timestamp", "first_version"), [(-3, 7), (-4, 8), (-5, 9), (-6, 11), (-7, 12)])
 def test_special_timestamps_begin_with_a_version(filled: Served, timestamp: int, first_version: int) -> None:
     for version in range(1, 12):

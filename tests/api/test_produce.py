@@ -8,7 +8,10 @@ import pytest
 
 from kwire.errors import ErrorCode
 from kwire.ids import ZERO_UUID
+from kwire.wire.compression import compress
 from kwire.wire.messages.produce import PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData
+from kwire.wire.record_batch import HEADER, read_header, rewrite_crc
+from kwire.wire.records import MAX_DECOMPRESSED_BYTES
 from tests.api.served import Closed, Served, batch, records
 
 NEWEST = 13
@@ -87,6 +90,66 @@ def test_unknown_topic_ids(served: Served, topic_id: bytes) -> None:
     served.create_topic("t")
     result = only(served.call(request(batch(b"a"), topic_id=topic_id), NEWEST))
     assert result.error_code == ErrorCode.UNKNOWN_TOPIC_ID
+
+
+def lying(position: int, number: bytes, data: bytes | None = None) -> bytes:
+    """A batch with other bytes at `position` of its header, its checksum made right again."""
+    out = bytearray(data or batch(b"a", b"b"))
+    out[position : position + len(number)] = number
+    if position > 16:
+        rewrite_crc(out)
+    return bytes(out)
+
+
+def compressed(codec: int, data: bytes) -> bytes:
+    """A batch of one record whose section is `data`, said to be under `codec`."""
+    head = read_header(batch(b"a"))
+    out = bytearray(HEADER.pack(*head._replace(batch_length=49 + len(data), attributes=codec))) + data
+    rewrite_crc(out)
+    return bytes(out)
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (lying(57, (3).to_bytes(4, "big")), ErrorCode.INVALID_RECORD),
+        (lying(57, (2**31 - 1).to_bytes(4, "big")), ErrorCode.INVALID_RECORD),
+        (lying(57, (3).to_bytes(4, "big"), lying(23, (2).to_bytes(4, "big"))), ErrorCode.INVALID_RECORD),
+        (lying(61, b"\x7e"), ErrorCode.INVALID_RECORD),
+        (lying(8, (10_000).to_bytes(4, "big")), ErrorCode.INVALID_RECORD),
+        (lying(8, (60).to_bytes(4, "big")), ErrorCode.CORRUPT_MESSAGE),
+        (lying(8, (14).to_bytes(4, "big")), ErrorCode.CORRUPT_MESSAGE),
+        (lying(8, bytes(4)), ErrorCode.CORRUPT_MESSAGE),
+        *((compressed(codec, b"\xa5" * 50), ErrorCode.UNKNOWN_SERVER_ERROR) for codec in (1, 2, 3, 4)),
+        (compressed(7, b"\xa5" * 50), ErrorCode.UNKNOWN_SERVER_ERROR),
+        (compressed(2, b"\xff\xff\xff\xff\x07" + bytes(50)), ErrorCode.UNKNOWN_SERVER_ERROR),
+        (compressed(4, compress(4, bytes(MAX_DECOMPRESSED_BYTES + 1))), ErrorCode.UNKNOWN_SERVER_ERROR),
+    ],
+    ids=[
+        "count, not the offsets",
+        "huge count",
+        "count and offsets",
+        "length of a record",
+        "length beyond the end",
+        "length within the batch",
+        "length of less than a header",
+        "no length",
+        "gzip that is none",
+        "snappy that is none",
+        "lz4 that is none",
+        "zstd that is none",
+        "a codec that does not exist",
+        "snappy that claims two gigabytes",
+        "zstd that explodes",
+    ],
+)
+def test_lengths_counts_and_codecs_that_lie_write_nothing(served: Served, data: bytes, code: ErrorCode) -> None:
+    served.create_topic("t")
+    result = only(served.call(request(data), 9))
+    assert (result.error_code, result.base_offset) == (code, -1)
+    assert (served.log("t").log_end_offset, served.log("t").size) == (0, 0)
+    # And the next batch is taken as if nothing had come before.
+    assert only(served.call(request(batch(b"good")), 9)).base_offset == 0
 
 
 def flipped(position: int) -> bytes:

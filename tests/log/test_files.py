@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kwire.ids import TopicPartition
+from kwire.log import files
 from kwire.log.files import (
     FILES,
     marked_directory_name,
@@ -95,3 +96,14 @@ def test_removing_what_is_not_there_is_no_error(tmp_path: Path) -> None:
     FILES.unlink(str(tmp_path / "x"))
     FILES.remove_directory(str(tmp_path / "d"))
     assert FILES.read_file(str(tmp_path / "x")) is None
+
+
+def test_a_disk_that_takes_a_part_does_not_leave_half_a_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "checkpoint"
+    path.write_bytes(b"old")
+    write = os.write
+    monkeypatch.setattr(files.os, "write", lambda fd, data: write(fd, data[:3]))
+    FILES.replace_file(str(path), b"0123456789", sync=False)
+    assert path.read_bytes() == b"0123456789"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kwire.log.files import FILES
+from kwire.log.files import FILES, Files
 from kwire.log.offset_index import OffsetIndex
 from kwire.log.time_index import TimeIndex
 from kwire.log.txn_index import AbortedTransaction, TxnIndex
@@ -97,6 +97,22 @@ def test_lookups_agree_with_a_list(tmp_path: Path, seed: int) -> None:
             offsets.write_out()
             times.write_out()
             offsets, times = offset_index(tmp_path / "a"), time_index(tmp_path / "b", max_bytes=12_000)
+
+
+def test_a_missing_transaction_index_is_looked_for_once(tmp_path: Path) -> None:
+    class CountingFiles(Files):
+        reads = 0
+
+        def read_file(self, path: str) -> bytes | None:
+            CountingFiles.reads += 1
+            return super().read_file(path)
+
+    index = TxnIndex(str(tmp_path / "x.txnindex"), CountingFiles())
+    assert [index.collect(0, 9) for _ in range(3)] == [([], False)] * 3
+    assert CountingFiles.reads == 1
+    entry = AbortedTransaction(1, 2, 3, 4)
+    index.append(entry)
+    assert index.entries() == [entry]
 
 
 def test_transaction_index(tmp_path: Path) -> None:

@@ -353,6 +353,62 @@ def test_running_out_of_descriptors_does_not_blame_the_disk(tmp_path: Path) -> N
     assert append(log, batch(b"a")).first_offset == 0
 
 
+class UnindexableFiles(Files):
+    """Has no descriptor left for an index file, once armed."""
+
+    __slots__ = ("armed",)
+
+    def __init__(self) -> None:
+        self.armed = False
+
+    def open(self, path: str, *, create: bool = False) -> OpenFile:
+        if self.armed and path.endswith("index"):
+            raise OSError(errno.EMFILE, "Too many open files")
+        return super().open(path, create=create)
+
+
+def test_a_batch_that_cannot_be_indexed_is_taken_back(tmp_path: Path) -> None:
+    files = UnindexableFiles()
+    settings = config(index_interval_bytes=0)
+    manager = open_manager(tmp_path, settings=settings, files=files)
+    log = manager.get_or_create(TP, TOPIC_ID, settings, NOW)
+    files.armed = True
+    appended = 0
+    # The first run of entries is full some time, and wants its file.
+    refused = False
+    while not refused and appended < 200:
+        try:
+            append(log, batch(b"%d" % appended, timestamp=NOW + appended))
+        except AppendRefused as refusal:
+            refused = refusal.code == ErrorCode.KAFKA_STORAGE_ERROR
+        else:
+            appended += 1
+    assert refused
+    assert manager.directories[0].is_online
+    assert log.size == Path(log.segments.active.log_path).stat().st_size
+    files.armed = False
+    for later in range(appended, appended + 5):
+        assert append(log, batch(b"%d" % later, timestamp=NOW + later)).first_offset == later
+    expected = [b"%d" % n for n in range(appended + 5)]
+    assert values(read_all(log)) == expected
+    assert log.max_timestamp_offset() == (NOW + appended + 4, appended + 4, 0)
+    _, log = reopened(manager, tmp_path, settings, clean=False)
+    assert values(read_all(log)) == expected
+
+
+def test_what_was_written_keeps_its_offset_when_the_transaction_index_fails(tmp_path: Path) -> None:
+    files = UnindexableFiles()
+    log = open_manager(tmp_path, files=files).get_or_create(TP, TOPIC_ID, config(), NOW)
+    append(log, batch(b"a", transactional=True, producer_id=1, producer_epoch=0, base_sequence=0), from_client=False)
+    abort = build_end_transaction_marker(EndTransactionMarker(False, 0), producer_id=1, producer_epoch=0, timestamp=NOW)
+    files.armed = True
+    with pytest.raises(AppendRefused):
+        append(log, abort, from_client=False)
+    files.armed = False
+    assert append(log, batch(b"b")).first_offset == 2
+    assert [header.base_offset for header in headers_in(read_bytes(log, 0))] == [0, 1, 2]
+
+
 # Seeded histories against a plain model.
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from kwire.errors import ErrorCode, KafkaError
+from kwire.wire.record_batch import RECORD_BATCH_OVERHEAD, rewrite_crc
 from kwire.wire.records import build_batch
 from tests.log.building import NOW, append, batch, new_log
 
@@ -58,3 +60,16 @@ def test_log_append_time_is_what_is_looked_up(tmp_path: Path) -> None:
     append(log, batch(b"c", timestamp=1), now_ms=NOW + 10)
     assert log.offset_for_timestamp(NOW + 1) == (NOW + 10, 2, 0)
     assert log.max_timestamp_offset() == (NOW + 10, 2, 0)
+
+
+def test_a_record_that_cannot_be_read_is_a_typed_error(tmp_path: Path) -> None:
+    """Produce proves a record's length, not what is inside of it."""
+    log = new_log(tmp_path)
+    broken = batch(b"v" * 20)
+    broken[RECORD_BATCH_OVERHEAD + 4] = 100  # The key is longer than its record.
+    rewrite_crc(broken)
+    append(log, broken)
+    for look_up in (lambda: log.offset_for_timestamp(0), log.max_timestamp_offset):
+        with pytest.raises(KafkaError) as error:
+            look_up()
+        assert error.value.code == ErrorCode.CORRUPT_MESSAGE

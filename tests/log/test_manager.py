@@ -142,6 +142,24 @@ def test_an_unwritable_directory_is_named_and_others_go_on(tmp_path: Path) -> No
     assert log.directory == str(good / "t-0")
 
 
+def test_a_partition_is_not_begun_anew_while_its_disk_is_away(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    manager = open_manager(one, two)
+    log = manager.get_or_create(TP, TOPIC_ID, config(), NOW)
+    append(log, batch(b"kept"))
+    home = Path(log.directory).parent
+    manager.close()
+    manager = open_manager(one, two, files=UnwritableFiles(home))
+    with pytest.raises(KafkaError) as error:
+        manager.get_or_create(TP, TOPIC_ID, config(), NOW, is_new=False)
+    assert error.value.code == ErrorCode.KAFKA_STORAGE_ERROR
+    # A topic that was just created can lie nowhere yet.
+    append(manager.get_or_create(TopicPartition("new", 0), TOPIC_ID, config(), NOW, is_new=True), batch(b"v"))
+    manager.close()
+    log = open_manager(one, two).get_or_create(TP, TOPIC_ID, config(), NOW, is_new=False)
+    assert values(read_all(log)) == [b"kept"]
+
+
 def test_a_file_in_place_of_the_directory(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("")
     with pytest.raises(DirectoryUnusableError, match="data cannot be used"):
@@ -169,6 +187,19 @@ def test_alien_names_are_ignored(tmp_path: Path) -> None:
     (tmp_path / "file-0").write_text("")
     manager = open_manager(tmp_path)
     assert list(manager.logs()) == []
+
+
+@pytest.mark.parametrize("clean", [True, False])
+def test_a_directory_that_only_looks_like_a_partition_is_left_as_it_is(tmp_path: Path, clean: bool) -> None:
+    open_manager(tmp_path).close(clean=clean)
+    backup = tmp_path / "backup-2024"
+    backup.mkdir()
+    (backup / "notes.txt").write_text("mine")
+    manager = open_manager(tmp_path)
+    manager.run_retention(NOW)
+    manager.checkpoint(NOW)
+    manager.close()
+    assert [path.name for path in backup.iterdir()] == ["notes.txt"]
 
 
 def test_a_deleted_log_is_renamed_then_removed(tmp_path: Path) -> None:
@@ -245,6 +276,26 @@ def test_checkpoints_hold_what_logs_say(tmp_path: Path) -> None:
     assert (tmp_path / "log-start-offset-checkpoint").read_text() == "0\n1\nt 0 2\n"
 
 
+@pytest.mark.parametrize("killed_before", [False, True])
+def test_a_new_topic_does_not_inherit_the_log_start_of_a_deleted_one(tmp_path: Path, killed_before: bool) -> None:
+    manager = open_manager(tmp_path)
+    log = manager.get_or_create(TP, TOPIC_ID, config(), NOW)
+    for _ in range(9):
+        append(log, batch(b"old"))
+    log.update_high_watermark(9)
+    log.delete_records(8)
+    manager.checkpoint(NOW)
+    manager.delete(TP, NOW)
+    if killed_before:
+        crash(manager)
+        manager = open_manager(tmp_path)
+    append(manager.get_or_create(TP, OTHER_ID, config(), NOW), batch(b"new"))
+    crash(manager)
+    log = open_manager(tmp_path).get_or_create(TP, OTHER_ID, config(), NOW)
+    assert (log.log_start_offset, log.log_end_offset) == (0, 1)
+    assert values(read_all(log)) == [b"new"]
+
+
 def test_a_damaged_checkpoint_costs_a_longer_recovery_only(tmp_path: Path) -> None:
     manager = open_manager(tmp_path)
     append(manager.get_or_create(TP, TOPIC_ID, config(), NOW), batch(b"v"))
@@ -254,6 +305,73 @@ def test_a_damaged_checkpoint_costs_a_longer_recovery_only(tmp_path: Path) -> No
     log = manager.get(TP)
     assert log is not None
     assert log.log_end_offset == 1
+
+
+class FullFiles(Files):
+    """Has no room left for small files, once armed; or no descriptor for opening one."""
+
+    __slots__ = ("error",)
+
+    def __init__(self) -> None:
+        self.error: OSError | None = None
+
+    def create_file(self, path: str, data: bytes) -> None:
+        if self.error is not None:
+            raise self.error
+        super().create_file(path, data)
+
+    def entries(self, path: str) -> list[tuple[str, int]]:
+        if self.error is not None:
+            raise self.error
+        return super().entries(path)
+
+
+@pytest.mark.parametrize("which", ["checkpoint", "high watermarks"])
+def test_a_disk_without_room_for_a_checkpoint_takes_its_logs_offline(tmp_path: Path, which: str) -> None:
+    files = FullFiles()
+    manager = open_manager(tmp_path, files=files)
+    log = manager.get_or_create(TP, TOPIC_ID, config(), NOW)
+    append(log, batch(b"kept"))
+    files.error = OSError(errno.ENOSPC, "No space left on device")
+    if which == "checkpoint":
+        manager.checkpoint(NOW)
+    else:
+        manager.checkpoint_high_watermarks()
+    assert not manager.directories[0].is_online
+    with pytest.raises(KafkaError) as error:
+        append(log, batch(b"refused"))
+    assert error.value.code == ErrorCode.KAFKA_STORAGE_ERROR
+    files.error = None
+    manager.close()
+    assert not (tmp_path / ".kafka_cleanshutdown").exists()
+    again = open_manager(tmp_path).get(TP)
+    assert again is not None
+    assert values(read_all(again)) == [b"kept"]
+
+
+def test_a_log_that_could_not_be_recovered_is_recovered_by_the_next_start(tmp_path: Path) -> None:
+    manager = open_manager(tmp_path)
+    append(manager.get_or_create(TP, TOPIC_ID, config(), NOW), batch(b"kept"))
+    crash(manager)
+    files = FullFiles()
+    files.error = OSError(errno.EMFILE, "Too many open files")
+    manager = open_manager(tmp_path, files=files)
+    files.error = None
+    manager.close()
+    assert not (tmp_path / ".kafka_cleanshutdown").exists()
+    again = open_manager(tmp_path).get_or_create(TP, TOPIC_ID, config(), NOW)
+    assert (again.log_end_offset, values(read_all(again))) == (1, [b"kept"])
+
+
+def test_a_deleted_log_tells_nothing_about_the_disk(tmp_path: Path) -> None:
+    manager = open_manager(tmp_path)
+    old = manager.get_or_create(TP, TOPIC_ID, config(), NOW)
+    append(old, batch(b"old"))
+    manager.delete(TP, NOW)
+    append(manager.get_or_create(TP, OTHER_ID, config(), NOW), batch(b"new"))
+    with pytest.raises(KafkaError):
+        append(old, batch(b"late"))
+    assert manager.directories[0].is_online
 
 
 def test_flush_ms(tmp_path: Path) -> None:
@@ -266,6 +384,44 @@ def test_flush_ms(tmp_path: Path) -> None:
     assert manager.flush_due(NOW + 100) == 1
     assert log.recovery_point == 1
     assert manager.flush_due(NOW + 1000) == 0
+
+
+def test_a_damaged_log_does_not_keep_retention_from_the_others(tmp_path: Path) -> None:
+    settings = config(retention_ms=1000, index_interval_bytes=0)
+    manager = open_manager(tmp_path, settings=settings)
+    names = [TopicPartition("t", index) for index in range(3)]
+    for name in names:
+        log = manager.get_or_create(name, TOPIC_ID, settings, NOW)
+        for _ in range(3):
+            append(log, batch(b"v"))
+        log.update_high_watermark(3)
+    manager.close()
+    manager = open_manager(tmp_path, settings=settings)
+    logs = {name: manager.get_or_create(name, TOPIC_ID, settings, NOW) for name in names}
+    assert [log.log_start_offset for log in logs.values()] == [0, 0, 0]
+    damaged = Path(logs[TP].segments.active.log_path)
+    damaged.write_bytes(b"\xa5" * damaged.stat().st_size)
+    assert manager.run_retention(NOW + 2000) == 2
+    assert [logs[name].log_start_offset for name in names[1:]] == [3, 3]
+
+
+def test_a_damaged_log_does_not_keep_the_others_from_closing(tmp_path: Path) -> None:
+    manager = open_manager(tmp_path)
+    names = [TopicPartition("t", index) for index in range(3)]
+    for name in names:
+        append(manager.get_or_create(name, TOPIC_ID, config(), NOW), batch(b"v"))
+    manager.close()
+    manager = open_manager(tmp_path)
+    logs = [manager.get_or_create(name, TOPIC_ID, config(), NOW) for name in names]
+    assert [log.log_start_offset for log in logs] == [0, 0, 0]
+    damaged = Path(logs[0].segments.active.log_path)
+    damaged.write_bytes(b"\xa5" * damaged.stat().st_size)
+    manager.close()
+    assert not (tmp_path / ".lock").exists()
+    assert not (tmp_path / ".kafka_cleanshutdown").exists()
+    manager = open_manager(tmp_path)
+    found = [manager.get_or_create(name, TOPIC_ID, config(), NOW) for name in names]
+    assert [values(read_all(log)) for log in found] == [[], [b"v"], [b"v"]]
 
 
 def test_producers_expire(tmp_path: Path) -> None:

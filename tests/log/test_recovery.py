@@ -9,6 +9,9 @@ import pytest
 
 from kwire.log.log import Log
 from kwire.log.manager import LogManager
+from kwire.wire.control import EndTransactionMarker, build_end_transaction_marker
+from kwire.wire.record_batch import read_header
+from kwire.wire.records import rebuild_batch
 from tests.log.building import (
     NOW,
     TOPIC_ID,
@@ -92,6 +95,40 @@ def test_zeros_behind_the_last_batch_are_cut(tmp_path: Path) -> None:
     assert values(read_all(log)) == expected(3)
 
 
+@pytest.mark.parametrize("stopped", ["cleanly", "cleanly, then killed"])
+@pytest.mark.parametrize("tail", ["torn batch", "torn header", "zeros", "garbage"])
+def test_what_stands_behind_the_last_batch_is_never_appended_to(tmp_path: Path, stopped: str, tail: str) -> None:
+    partition = killed(tmp_path, 5)
+    opened(tmp_path)[0].close()
+    if stopped != "cleanly":
+        # Nothing was flushed since the clean stop, whose recovery point is the end of the last whole batch.
+        crash(opened(tmp_path)[0])
+    whole = bytes(batch(b"torn", timestamp=NOW))
+    behind = {"torn batch": whole[:-1], "torn header": whole[:30], "zeros": bytes(4000), "garbage": b"\xa5" * 100}[tail]
+    with last_log(partition).open("ab") as file:
+        file.write(behind)
+    manager, log = opened(tmp_path)
+    assert values(read_all(log)) == expected(5)
+    assert append(log, batch(b"later", timestamp=NOW)).first_offset == 10
+    crash(manager)
+    _, log = opened(tmp_path)
+    assert values(read_all(log)) == [*expected(5), b"later"]
+
+
+def test_an_empty_control_batch_ends_no_transaction(tmp_path: Path) -> None:
+    """Compaction leaves one where it took the marker (Kafka's `ProducerAppendInfo` passes it over)."""
+    partition = killed(tmp_path, 1)
+    marker = build_end_transaction_marker(
+        EndTransactionMarker(True, 0), producer_id=5, producer_epoch=0, timestamp=NOW, base_offset=2
+    )
+    empty = rebuild_batch(read_header(marker), [])
+    with last_log(partition).open("ab") as file:
+        file.write(empty)
+    _, log = opened(tmp_path)
+    assert log.log_end_offset == 3
+    assert values(read_all(log)) == expected(1)
+
+
 def test_damage_in_an_older_segment_ends_the_log_there(tmp_path: Path) -> None:
     partition = killed(tmp_path, 60)
     first, second, *later = sorted(partition.glob("*.log"))
@@ -146,6 +183,24 @@ def test_only_the_part_behind_the_recovery_point_is_read_again(tmp_path: Path) -
     path.write_bytes(data)
     _, log = opened(tmp_path)
     assert log.log_end_offset == 60
+
+
+def test_a_flushed_segment_right_before_the_recovery_point_is_not_read_again(tmp_path: Path) -> None:
+    manager = open_manager(tmp_path, settings=SETTINGS)
+    log = manager.get_or_create(TP, TOPIC_ID, SETTINGS, NOW)
+    while len(log.segments) < 3:
+        append(log, batch(b"v", timestamp=NOW))
+    for segment in log.unflushed_segments():
+        segment.flush()
+    log.flushed_to(log.segments.active.base_offset)
+    manager.checkpoint(NOW)
+    end = log.log_end_offset
+    crash(manager)
+    closed = sorted((tmp_path / DIRECTORY).glob("*.log"))[1]
+    damaged = bytearray(closed.read_bytes())
+    damaged[-1] ^= 1
+    closed.write_bytes(damaged)
+    assert opened(tmp_path)[1].log_end_offset == end
 
 
 def test_left_overs_are_removed_and_aliens_left_alone(tmp_path: Path) -> None:

@@ -237,6 +237,22 @@ def test_log_append_time_is_set_in_the_batch_and_answered(tmp_path: Path) -> Non
     assert [index for index, _ in refusal.value.record_errors] == [0, 1]
 
 
+def test_a_count_that_lies_is_not_believed_when_records_are_named(tmp_path: Path) -> None:
+    log = new_log(tmp_path, message_timestamp_type="LogAppendTime")
+    lying = patched(batch(b"v", timestamp_type=1), record_count=2**31 - 1, last_offset_delta=2**31 - 2)
+    with pytest.raises(AppendRefused) as refusal:
+        append(log, lying)
+    assert (refusal.value.code, refusal.value.record_errors) == (ErrorCode.INVALID_RECORD, [])
+    assert log.log_end_offset == 0
+
+
+def test_record_errors_are_bounded(tmp_path: Path) -> None:
+    log = new_log(tmp_path, cleanup_policy=["compact"])
+    with pytest.raises(RecordsInvalid) as refusal:
+        append(log, batch(*[b""] * 20_000, key=None, compression=1))
+    assert len(refusal.value.record_errors) == 10_000
+
+
 @pytest.mark.parametrize("codec", range(5))
 def test_a_compacted_topic_takes_no_null_key(tmp_path: Path, codec: int) -> None:
     from kwire.wire.records import build_batch

@@ -136,6 +136,13 @@ def test_bombs_are_bounded(codec: int) -> None:
         read_message_set(bomb, max_decompressed=1_000_000)
 
 
+def test_many_small_bombs_share_one_bound() -> None:
+    half = wrapper(encode_message(0, T, None, bytes(600_000), magic=1))
+    assert len(read_message_set(half, max_decompressed=1_000_000)) == 1
+    with pytest.raises(CompressionError):
+        read_message_set(half * 2, max_decompressed=1_000_000)
+
+
 # --- broken frames
 
 

@@ -28,9 +28,9 @@ from itertools import islice
 from typing import NamedTuple
 
 from kwire.errors import ErrorCode, KafkaError
-from kwire.log import length_chain
 from kwire.log.config import PRODUCER_COMPRESSION, LogConfig
 from kwire.wire.crc import crc32c
+from kwire.wire.length_chain import holds_records
 from kwire.wire.record_batch import (
     ATTRIBUTES_OFFSET,
     COMPRESSION_MASK,
@@ -264,7 +264,7 @@ def _check_records(batch: memoryview, header: BatchHeader, config: LogConfig, no
     max_timestamp = header.max_timestamp
     if walk or header.attributes & COMPRESSION_MASK:
         max_timestamp = _look_into(batch, header, config, now_ms, walk=walk)
-    elif not length_chain.holds_records(batch[RECORD_BATCH_OVERHEAD:], header.record_count):
+    elif not holds_records(batch[RECORD_BATCH_OVERHEAD:], header.record_count):
         raise AppendRefused(
             ErrorCode.INVALID_RECORD, f"the batch does not hold the {header.record_count} records that it declares"
         )

@@ -244,25 +244,6 @@ def walk_records(
     return pos
 
 
-def follow_lengths(data: bytes, count: int) -> None:
-    """Step over `count` records by their lengths; IndexError unless they end where the data does."""
-    pos = 0
-    for _ in range(count):
-        n = data[pos]
-        pos += 1
-        if n > 127:
-            n += data[pos] - 1 << 7
-            pos += 1
-            if n > 16383:
-                n, pos = long_varint(data, pos - 2, 5)
-        # The shortest record has a body of six bytes; a negative length is odd.
-        if n & 1 or n < 12:
-            raise IndexError
-        pos += n >> 1
-    if pos != len(data):
-        raise IndexError
-
-
 _VARINTS: dict[int, bytes] = {}
 _CACHED_BELOW = 1 << 13
 

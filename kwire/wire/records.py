@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from kwire.wire.length_chain import holds_records
 from kwire.wire.record_batch import (
     HEADER,
     LOG_APPEND_TIME,
@@ -34,7 +35,6 @@ from kwire.wire.record_codec import (
     InvalidRecordError,
     Record,
     encode_record,
-    follow_lengths,
     parse,
     walk_records,
     wrapped,
@@ -193,7 +193,8 @@ def _walk(data: bytes, count: int, null_keys: list[int]) -> tuple[int, int, int]
 
 
 def check_lengths(buf: Buffer, pos: int = 0, *, max_decompressed: int = MAX_DECOMPRESSED_BYTES) -> int:
-    """Follow only the records' lengths through the batch at `pos`; the record count, or the errors of `check_records`.
+    """Follow only the records' lengths through the batch at `pos`; the record count, or the errors of `check_records`,
+    except that the index of a record that does not fit is -1.
 
     It proves that the batch holds as many records as its header says and nothing else. Timestamps, null keys and what
     is inside of a record stay unseen, so it serves where the header's max timestamp is believed: batches that another
@@ -201,10 +202,8 @@ def check_lengths(buf: Buffer, pos: int = 0, *, max_decompressed: int = MAX_DECO
     """
     header = read_header(buf, pos)
     data = _produced_data(buf, pos, header, max_decompressed)
-    try:
-        follow_lengths(data, header.record_count)
-    except (IndexError, OverflowError):
-        raise _first_error(data, header) from None
+    if not holds_records(memoryview(data), header.record_count):
+        raise InvalidRecordError(-1, f"the batch does not hold the {header.record_count} records that it declares")
     return header.record_count
 
 

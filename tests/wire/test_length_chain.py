@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from kwire.log.length_chain import holds_records
+from kwire.wire.length_chain import holds_records
 from kwire.wire.record_codec import varint
 
 

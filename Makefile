@@ -1,6 +1,6 @@
 # make run    a broker on localhost:9092, its data in ./var/data
 # make test   everything that runs without a real Kafka client matrix: unit tests, style, types
-# make compat the matrix of stock clients (installs them first; about ten minutes)
+# make compat the matrix of stock clients (installs them first; about six minutes)
 # make kill9  50 rounds of kill -9 under load
 # make bench  kwire beside Apache Kafka and kfake (about half an hour)
 

@@ -10,7 +10,6 @@ from typing import Any
 from kwire.config.broker_config import BrokerConfig
 from kwire.log.log import Log
 from kwire.log.manager import LogManager
-from kwire.log.segment import LogSegment
 
 logger = logging.getLogger("kwire.broker")
 
@@ -28,7 +27,6 @@ def duties(logs: LogManager, config: BrokerConfig, now_ms: Callable[[], int]) ->
     """Coroutines that never return; the broker runs each as a task until it stops."""
     expiration = "producer.id.expiration.ms"
     by_option: dict[str, Callable[[], object]] = {
-        "log.retention.check.interval.ms": lambda: logs.run_retention(now_ms()),
         "log.flush.scheduler.interval.ms": lambda: logs.flush_due(now_ms()),
         "log.flush.offset.checkpoint.interval.ms": lambda: logs.checkpoint(now_ms()),
         "replica.high.watermark.checkpoint.interval.ms": logs.checkpoint_high_watermarks,
@@ -37,6 +35,7 @@ def duties(logs: LogManager, config: BrokerConfig, now_ms: Callable[[], int]) ->
     return [
         *(_every(config.int(option), duty) for option, duty in by_option.items()),
         _every(REMOVAL_INTERVAL_MS, lambda: logs.remove_due(now_ms())),
+        _retain(logs, config.int("log.retention.check.interval.ms"), now_ms),
         _flush_closed_segments(logs),
     ]
 
@@ -49,6 +48,18 @@ async def _every(interval_ms: int, duty: Callable[[], object]) -> None:
             duty()
         except Exception:
             logger.exception("a periodic duty failed")
+
+
+async def _retain(logs: LogManager, interval_ms: int, now_ms: Callable[[], int]) -> None:
+    """Apply retention log by log; others run in between, since a log may have to be opened for it."""
+    while True:
+        await asyncio.sleep(min(interval_ms, MAX_INTERVAL_MS) / 1000)
+        for log in list(logs.logs()):
+            try:
+                logs.retain(log, now_ms())
+            except Exception:
+                logger.exception("retention of %s failed", log.topic_partition)
+            await asyncio.sleep(0)
 
 
 async def _flush_closed_segments(logs: LogManager) -> None:
@@ -65,7 +76,7 @@ async def _flush_closed_segments(logs: LogManager) -> None:
 async def _flush_closed_segments_of(log: Log) -> None:
     segments, end_offset = log.unflushed_segments(), log.segments.active.base_offset
     try:
-        await asyncio.to_thread(_flush, segments)
+        await asyncio.to_thread(log.flush_segments, segments)
     except OSError as error:
         logger.error("%s: closed segments cannot be flushed: %s", log.topic_partition, error)
         # What the kernel failed to write once it does not try again. (A deleted log has lost its files.)
@@ -74,8 +85,3 @@ async def _flush_closed_segments_of(log: Log) -> None:
         return
     if not log.is_failed:
         log.flushed_to(end_offset)
-
-
-def _flush(segments: list[LogSegment]) -> None:
-    for segment in segments:
-        segment.flush()

@@ -270,6 +270,16 @@ class LogState:
             segment for segment, following in self.segments.from_offset(self.recovery_point) if following is not None
         ]
 
+    def flush_segments(self, segments: list[LogSegment]) -> None:
+        """Put them on the device, and their names too where files are new (Kafka's `LocalLog.flush`). Raises OSError.
+
+        Safe in a thread for closed segments.
+        """
+        for segment in segments:
+            segment.flush()
+        if any(segment.base_offset >= self.recovery_point for segment in segments):
+            self.files.sync_directory(self.directory)
+
     def flushed_to(self, offset: int) -> None:
         """Everything below `offset` is on the device: recovery may start there."""
         self.recovery_point = max(self.recovery_point, min(offset, self.log_end_offset))
@@ -279,8 +289,7 @@ class LogState:
         try:
             if self._is_on_disk:
                 self.epochs.write()
-                for segment, _ in self.segments.from_offset(self.recovery_point):
-                    segment.flush()
+                self.flush_segments([segment for segment, _ in self.segments.from_offset(self.recovery_point)])
         except OSError as error:
             raise self.storage_error(error) from error
         self.recovery_point = self.log_end_offset

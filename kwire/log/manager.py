@@ -2,7 +2,7 @@
 
 `open` locks the directories and finds what is there; after a clean stop that is all, and each log is opened when it is
 first asked for something. After a crash every log is recovered before `open` returns. Nothing runs by itself: the
-broker calls `run_retention`, `flush_due`,
+broker calls `retain`, `flush_due`,
 `checkpoint_*` and `remove_due` when `next_deadline` says so, and flushes closed segments in a thread.
 """
 
@@ -323,16 +323,13 @@ class LogManager:
         """When `remove_due` has something to do, ms; None for never."""
         return min((deadline for deadline, _ in self._removals), default=None)
 
-    def run_retention(self, now_ms: int) -> int:
-        """Drop what retention lets go, in all logs; how many segments."""
-        count = 0
-        for log in list(self._logs.values()):
-            if not log.is_failed:
-                try:
-                    count += log.delete_old_segments(now_ms)
-                except KafkaError as error:
-                    logger.error("retention of %s: %s", log.topic_partition, error)
-        return count
+    def retain(self, log: Log, now_ms: int) -> int:
+        """Drop what retention lets go in one log; how many segments. A log that was not opened yet is opened."""
+        try:
+            return 0 if log.is_failed else log.delete_old_segments(now_ms)
+        except KafkaError as error:
+            logger.error("retention of %s: %s", log.topic_partition, error)
+            return 0
 
     def rolled_logs(self) -> list[Log]:
         """The logs that have closed segments which may not be on the device (`LogState.unflushed_segments`)."""

@@ -95,7 +95,7 @@ class Log(LogState):
         set_offset_and_epoch(data, 0, first_offset, leader_epoch)
         self._write(data, first_offset, last_offset, header.max_timestamp, leader_epoch, now_ms)
         if header.producer_id >= 0:
-            self._note_producer(header._replace(base_offset=first_offset), marker)
+            self._note_producer(BatchHeader._make(HEADER.unpack_from(data)), marker)
         self._wrote(header.record_count, now_ms)
         append_time = now_ms if self.config.append_time and from_client else -1
         return LogAppendInfo(first_offset, last_offset, append_time, self.log_start_offset, header.max_timestamp)

@@ -226,7 +226,7 @@ class Connection(asyncio.BufferedProtocol):
         self._writer.is_paused = True
 
     def resume_writing(self) -> None:
-        self._writer.is_paused = False
+        self._writer.resumed()
         self._active = True
         if self._writer.is_blocked and not self._send_rest():
             return

@@ -116,6 +116,7 @@ class NetworkCounters:
 
     __slots__ = (
         "accept_errors",
+        "bytes_held",
         "bytes_in",
         "bytes_out",
         "connections_accepted",
@@ -134,6 +135,7 @@ class NetworkCounters:
             setattr(self, name, 0)
 
     accept_errors: int
+    bytes_held: int
     bytes_in: int
     bytes_out: int
     connections_accepted: int

@@ -10,7 +10,14 @@ from collections.abc import Iterator
 import pytest
 
 from kwire.net.limits import NetworkCounters
-from kwire.net.response_writer import CHUNK_BYTES, SMALL_BYTES, IncompleteResponseError, ResponseWriter
+from kwire.net.response_writer import (
+    CHUNK_BYTES,
+    CHUNK_BYTES_WHEN_SCARCE,
+    HELD_BYTES_LIMIT,
+    SMALL_BYTES,
+    IncompleteResponseError,
+    ResponseWriter,
+)
 from kwire.wire.parts import FileRange
 
 
@@ -94,14 +101,39 @@ def test_nothing_is_read_while_the_transport_has_enough(
     writer.drain()
     assert sum(map(len, sink.written)) == 4 + CHUNK_BYTES
     sink.room = 1
-    writer.is_paused = False
+    writer.resumed()
     writer.drain()
     assert sum(map(len, sink.written)) == 4 + 2 * CHUNK_BYTES
     sink.room = 10
-    writer.is_paused = False
+    writer.resumed()
     writer.drain()
     assert not writer.is_blocked
     assert b"".join(sink.written) == framed(content + b"end")
+
+
+def test_chunks_are_small_while_slow_peers_hold_much(sink: RecordingSink, file: tuple[int, bytes]) -> None:
+    fd, content = file
+    counters = NetworkCounters()
+    slow = [RecordingSink() for _ in range(HELD_BYTES_LIMIT // CHUNK_BYTES)]
+    for one in slow:
+        one.room = 2
+        one.writer = ResponseWriter(one, counters)
+        one.writer.send([FileRange(fd, 0, len(content))])
+        assert one.writer.is_blocked
+    assert counters.bytes_held >= HELD_BYTES_LIMIT
+    ResponseWriter(sink, counters).send([FileRange(fd, 0, len(content))])
+    assert max(map(len, sink.written)) == CHUNK_BYTES_WHEN_SCARCE
+    assert b"".join(sink.written) == framed(content)
+    for one in slow[:2]:
+        assert one.writer is not None
+        one.writer.discard()
+    sink.written.clear()
+    ResponseWriter(sink, counters).send([FileRange(fd, 0, len(content))])
+    assert max(map(len, sink.written)) == CHUNK_BYTES
+    for one in slow[2:]:
+        assert one.writer is not None
+        one.writer.resumed()
+    assert counters.bytes_held == 0
 
 
 def test_big_bytes_leave_in_chunks_too(sink: RecordingSink, writer: ResponseWriter) -> None:
@@ -110,7 +142,7 @@ def test_big_bytes_leave_in_chunks_too(sink: RecordingSink, writer: ResponseWrit
     writer.send([bytearray(big)])
     assert sum(map(len, sink.written)) == 4 + CHUNK_BYTES
     sink.room = 10
-    writer.is_paused = False
+    writer.resumed()
     writer.drain()
     assert b"".join(sink.written) == framed(big)
 

@@ -110,18 +110,22 @@ def group(topic: str, group: str, partitions: int, count: int) -> dict[str, Any]
                     raise TimeoutError(f"assignments after {DEADLINE_S:.0f} s: {shares}")
                 time.sleep(0.05)
 
-        try:
-            three = settle()
-            left = members.pop().close()
-            two = settle()
+        def read_all() -> list[dict[str, Any]]:
             while True:
                 settle()
-                records = left + [r for member in members for r in parsed_so_far(member.output)]
+                records = [r for member in members for r in parsed_so_far(member.output)]
                 if len({(r["p"], r["o"]) for r in records}) >= count:
-                    return {"three": three, "two": two, "records": records}
+                    return records
                 if time.monotonic() > deadline:
                     raise TimeoutError(f"{len(records)} records, {count} expected")
                 time.sleep(0.05)
+
+        try:
+            three = settle()
+            # All is read before one leaves: kcat drops the record that it holds when it is told to end, committed.
+            records = read_all()
+            members.pop().close()
+            return {"three": three, "two": settle(), "records": records}
         finally:
             for member in members:
                 member.close()

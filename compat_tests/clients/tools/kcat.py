@@ -122,7 +122,7 @@ def group(topic: str, group: str, partitions: int, count: int) -> dict[str, Any]
 
         try:
             three = settle()
-            # All is read before one leaves: kcat drops the record that it holds when it is told to end, committed.
+            # All is read before one leaves: told to end, kcat seems to drop the record that it holds.
             records = read_all()
             members.pop().close()
             return {"three": three, "two": settle(), "records": records}

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from kwire.coord.group.consumer.config import ConsumerGroupConfig
 from kwire.coord.group.consumer.group import CONSUMER_GROUP_TYPE, ConsumerGroup
 from kwire.coord.group.consumer.member import ConsumerMember
-from kwire.coord.group.modern.assignment import NOTHING, Partitions, without_epochs
+from kwire.coord.group.modern.assignment import NOTHING, Partitions, merged
 from kwire.coord.group.modern.topics import TopicDirectory
 from kwire.errors import ErrorCode
 from kwire.wire.messages.consumer_group_describe import Assignment, DescribedGroup, Member, TopicPartitions
@@ -57,6 +57,7 @@ def describe_failure(group_id: str, code: ErrorCode, message: str | None = None)
 
 
 def _describe_member(member: ConsumerMember, target: Partitions, topics: TopicDirectory) -> Member:
+    """A member; what it still has to give back is its own until then."""
     said = member.said
     return Member(
         member_id=member.member_id,
@@ -67,7 +68,7 @@ def _describe_member(member: ConsumerMember, target: Partitions, topics: TopicDi
         client_host=said.client_host,
         subscribed_topic_names=sorted(said.topic_names),
         subscribed_topic_regex=said.topic_regex,
-        assignment=_assignment(without_epochs(member.has.assigned), topics),
+        assignment=_assignment(merged(member.has.assigned, member.has.pending_revocation), topics),
         target_assignment=_assignment(target, topics),
         member_type=CLASSIC_MEMBER if member.uses_classic_protocol else CONSUMER_MEMBER,
     )

@@ -36,6 +36,14 @@ def without_epochs(owned: Owned) -> dict[bytes, frozenset[int]]:
     return {topic_id: frozenset(partitions) for topic_id, partitions in owned.items()}
 
 
+def merged(some: Owned, others: Owned) -> dict[bytes, frozenset[int]]:
+    """The partitions of both."""
+    found = without_epochs(some)
+    for topic_id, partitions in others.items():
+        found[topic_id] = found.get(topic_id, frozenset()) | partitions.keys()
+    return found
+
+
 def is_subset(some: Partitions, owned: Owned) -> bool:
     """Whether every partition of `some` is owned."""
     return all(topic_id in owned and owned[topic_id].keys() >= numbers for topic_id, numbers in some.items())

@@ -28,9 +28,11 @@ from kwire.wire.messages.consumer_group_heartbeat import (
     TopicPartitions,
 )
 from kwire.wire.messages.consumer_protocol import (
+    ConsumerProtocolAssignment,
     ConsumerProtocolSubscription,
     ConsumerProtocolSubscriptionTopicPartition,
 )
+from kwire.wire.messages.consumer_protocol import TopicPartition as AssignedTopic
 from kwire.wire.messages.group_records import GroupMetadataKey, OffsetCommitKey
 from kwire.wire.messages.heartbeat import HeartbeatRequest
 from kwire.wire.messages.join_group import JoinGroupRequest, JoinGroupRequestProtocol, JoinGroupResponse
@@ -116,6 +118,10 @@ class Player:
             self._carry_out(self.shard.on_timer(key, self.now_ms), 0)
         raise AssertionError("time stands still")
 
+    def _jump(self, milliseconds: str) -> None:
+        """The machine's clock is set; nothing happens by itself."""
+        self.now_ms += int(milliseconds)
+
     def _reload(self) -> None:
         for key, response in self.shard.on_unloaded(self.now_ms).replies:
             self._say(key, response)
@@ -196,7 +202,7 @@ class Player:
         protocol: str | None = None,
         give: str = "",
     ) -> None:
-        pairs = [pair.split(":", 1) for pair in give.split(",") if pair]
+        pairs = [pair.split(":", 1) for pair in ([give] if "#" in give or "!" in give else give.split(",")) if pair]
         request = SyncGroupRequest(
             group_id=group,
             generation_id=self._generation(who, gen),
@@ -205,7 +211,7 @@ class Player:
             protocol_type=type,
             protocol_name=protocol,
             assignments=[
-                SyncGroupRequestAssignment(member_id=self.members.get(name, name), assignment=value.encode())
+                SyncGroupRequestAssignment(member_id=self.members.get(name, name), assignment=self._given(value))
                 for name, value in pairs
             ],
         )
@@ -230,6 +236,14 @@ class Player:
         except KafkaError as error:
             code = error.code
         self.trace.append(f"{who} <- {code.name}")
+
+    def _given(self, text: str) -> bytes:
+        """An assignment: letters, or `#t:0,1` a consumer's, or `!t:0` one with user data of a custom assignor."""
+        if text[:1] not in ("#", "!"):
+            return text.encode()
+        parts = [AssignedTopic(topic=name, partitions=n) for name, n in self.topics.read_names(text[1:]).items()]
+        user_data = b"mine" if text[0] == "!" else None
+        return encode_prefixed(ConsumerProtocolAssignment(assigned_partitions=parts, user_data=user_data), 0)
 
     def _beat(
         self,
@@ -360,7 +374,7 @@ class Player:
             instance = f" instance={member.group_instance_id}" if member.group_instance_id else ""
             self.trace.append(
                 f"{member.member_id}{instance} {member.client_id} {member.client_host}"
-                f" metadata={len(member.member_metadata)}B assignment={member.member_assignment.decode()!r}"
+                f" metadata={len(member.member_metadata)}B assignment={self._assignment(member.member_assignment)}"
             )
 
     def _describe_consumer(self, group: str = "g") -> None:

@@ -23,7 +23,7 @@ from kwire.coord.group.shard import GroupShard
 from kwire.coord.partitioning import partition_for, partitions_of
 from kwire.coord.runtime import Answer, CoordinatorRuntime, OnDemand, when_all
 from kwire.errors import ErrorCode, KafkaError
-from kwire.ids import TopicPartition, uuid_text
+from kwire.ids import TopicPartition
 from kwire.wire.messages.consumer_group_describe import DescribedGroup as ConsumerGroupDescription
 from kwire.wire.messages.consumer_group_heartbeat import (
     ConsumerGroupHeartbeatRequest,
@@ -177,7 +177,7 @@ class GroupCoordinator:
             check_heartbeat(request, self._config.consumer, makes_member_id=makes_member_id)
         except KafkaError as error:
             return heartbeat_refused(error)
-        new_member_id = "" if request.member_id else uuid_text(bytes.fromhex(self._new_uuid().replace("-", "")))
+        new_member_id = "" if request.member_id else self._new_uuid()
         return self._runtime.perform(
             self.partition_for(request.group_id),
             lambda shard, key, now_ms: shard.consumer_heartbeat(request, requester, new_member_id, key, now_ms),

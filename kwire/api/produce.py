@@ -98,9 +98,10 @@ def _append_one(
             raise KafkaError(ErrorCode.UNKNOWN_TOPIC_ID)
         partition = context.services.replicas.partition(topic, index)
         records = data.records
-        if not isinstance(records, memoryview):
+        if records.__class__ is not memoryview:
             raise KafkaError(ErrorCode.INVALID_RECORD, "the records of this partition are null")
-        _refuse_transactions(request.transactional_id, records)
+        if len(records) >= RECORD_BATCH_OVERHEAD and records[ATTRIBUTES_OFFSET + 1] & TRANSACTIONAL_MASK:
+            _refuse_transactions(request.transactional_id, records)
         info = partition.append(
             records,
             required_acks=acks,
@@ -146,11 +147,7 @@ def _refused(
 
 def _refuse_transactions(transactional_id: str | None, records: memoryview) -> None:
     """No transaction coordinator yet: a transactional batch belongs to an id that nobody knows."""
-    if (
-        len(records) < RECORD_BATCH_OVERHEAD
-        or not records[ATTRIBUTES_OFFSET + 1] & TRANSACTIONAL_MASK
-        or records[MAGIC_OFFSET] != 2
-    ):
+    if records[MAGIC_OFFSET] != 2:
         return
     if transactional_id is None:
         raise KafkaError(ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)

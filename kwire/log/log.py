@@ -23,8 +23,6 @@ from kwire.wire.record_batch import HEADER, BatchHeader, Buffer, as_header, batc
 
 __all__ = ["AppendRefused", "Log", "LogAppendInfo", "LogConfig", "LogSlice", "RecordsInvalid", "UnopenedLog"]
 
-_FIRST_V2_ONLY_PRODUCE = 3
-
 
 class LogAppendInfo(NamedTuple):
     """What an append did. Offsets are the first and last record's; times in ms."""
@@ -73,13 +71,10 @@ class Log(LogState):
         """
         try:
             if from_client:
-                if produce_version >= _FIRST_V2_ONLY_PRODUCE:
-                    batch = validate.one_batch_of_magic_2(records, produce_version)
-                else:
-                    batch = validate.one_batch_of_any_magic(records)
-                    if not batch:
-                        return LogAppendInfo(-1, -1, -1, self.log_start_offset, -1)
-                data, header = validate.valid_batch(batch, self.config, now_ms)
+                valid = validate.valid_record_set(records, self.config, now_ms, produce_version)
+                if valid is None:
+                    return LogAppendInfo(-1, -1, -1, self.log_start_offset, -1)
+                data, header = valid
                 marker = None
             else:
                 data, header = records, as_header(HEADER.unpack_from(records))
@@ -89,7 +84,8 @@ class Log(LogState):
                 if known is not None:
                     return self._answer_duplicate(known)
                 self.producers.check(header, marker, from_client=from_client)
-            validate.check_fits_segment(len(data), self.config)
+            if len(data) > self.config.segment_bytes:
+                raise validate.too_large_for_a_segment(len(data), self.config)
         except AppendRefused as refusal:
             if refusal.names_log_start:
                 refusal.log_start_offset = self.log_start_offset
@@ -102,7 +98,9 @@ class Log(LogState):
         self._write(data, first_offset, last_offset, header.max_timestamp, leader_epoch, now_ms)
         if header.producer_id >= 0:
             self._note_producer(as_header(HEADER.unpack_from(data)), marker)
-        self._wrote(header.record_count, now_ms)
+        self._unflushed_messages += header.record_count
+        if self._unflushed_messages >= self.config.flush_messages:
+            self.flush(now_ms)
         append_time = now_ms if self.config.append_time and from_client else -1
         return _as_info((first_offset, last_offset, append_time, self.log_start_offset, header.max_timestamp, False))
 
@@ -142,7 +140,9 @@ class Log(LogState):
                 self.epochs.assign(header.partition_leader_epoch, header.base_offset)
             if header.has_producer:
                 self._note_producer(header, marker)
-        self._wrote(last.next_offset - first.base_offset, now_ms)
+        self._unflushed_messages += last.next_offset - first.base_offset
+        if self._unflushed_messages >= self.config.flush_messages:
+            self.flush(now_ms)
         return LogAppendInfo(first.base_offset, last.last_offset, -1, self.log_start_offset, max_timestamp)
 
     def _write(
@@ -181,11 +181,6 @@ class Log(LogState):
                 except OSError as error:
                     raise self.storage_error(error) from error
             self.producers.complete(completed)
-
-    def _wrote(self, record_count: int, now_ms: int) -> None:
-        self._unflushed_messages += record_count
-        if self._unflushed_messages >= self.config.flush_messages:
-            self.flush(now_ms)
 
     # Reading.
 

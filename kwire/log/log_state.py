@@ -49,8 +49,8 @@ class LogState:
     """The log of one partition. Made by `LogManager`, one per directory.
 
     After a clean stop a log is opened when something is asked of it that its directory must answer: the fields of
-    `LOADED` have no value until then, and the first use of one of them loads them all (`log.UnopenedLog`). A new log has
-    no directory until its first append, checkpoint or clean stop, so that creating hundreds costs nothing.
+    `LOADED` have no value until then, and the first use of one of them loads them all (`log.UnopenedLog`). A new log
+    has no directory until its first append, checkpoint or clean stop, so that creating hundreds costs nothing.
     """
 
     __slots__ = (

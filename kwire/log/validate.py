@@ -47,7 +47,6 @@ from kwire.wire.record_batch import (
     BatchHeader,
     CorruptRecordError,
     as_header,
-    length_of,
     set_max_timestamp,
 )
 
@@ -111,7 +110,7 @@ _as_valid: Callable[[tuple[bytearray | memoryview, BatchHeader]], ValidBatch] = 
 """`ValidBatch._make` without its own Python frame."""
 
 
-def first_batch_size(records: memoryview) -> int:
+def _first_batch_size(records: memoryview) -> int:
     """Bytes of the first whole batch or message; 0 when there is none.
 
     CORRUPT_MESSAGE for a length or magic that no format has.
@@ -132,17 +131,9 @@ def first_batch_size(records: memoryview) -> int:
     return length + LOG_OVERHEAD if length + LOG_OVERHEAD <= available else 0
 
 
-def one_batch_of_magic_2(records: memoryview, produce_version: int) -> memoryview:
+def _one_batch_of_magic_2(records: memoryview, produce_version: int) -> memoryview:
     """Depth 1: the batch, without a torn rest behind it. For Produce v3 and up."""
-    # The usual case in one look: one batch of magic 2 fills the field, under a codec that the version has.
-    if (
-        len(records) >= RECORD_BATCH_OVERHEAD
-        and records[MAGIC_OFFSET] == 2
-        and length_of(records) == len(records) - LOG_OVERHEAD
-        and produce_version >= _ZSTD_SINCE_PRODUCE
-    ):
-        return records
-    size = first_batch_size(records)
+    size = _first_batch_size(records)
     if not size:
         raise refused_before_the_log(
             ErrorCode.INVALID_RECORD,
@@ -158,20 +149,20 @@ def one_batch_of_magic_2(records: memoryview, produce_version: int) -> memoryvie
         )
     if size == len(records):
         return records
-    if first_batch_size(records[size:]):
+    if _first_batch_size(records[size:]):
         raise refused_before_the_log(
             ErrorCode.INVALID_RECORD, f"produce requests of version {produce_version} carry one batch per partition"
         )
     return records[:size]
 
 
-def one_batch_of_any_magic(records: memoryview) -> memoryview:
+def _one_batch_of_any_magic(records: memoryview) -> memoryview:
     """Produce v0 to v2: a batch of magic 2 as it is, a message set of magic 0 or 1 converted; empty if none."""
-    size = first_batch_size(records)
+    size = _first_batch_size(records)
     if not size:
         return records[:0]
     if records[MAGIC_OFFSET] == 2:
-        if first_batch_size(records[size:]):
+        if _first_batch_size(records[size:]):
             raise AppendRefused(ErrorCode.INVALID_RECORD, "there is more than one batch of magic 2")
         return records[:size]
     return _converted(records)
@@ -200,30 +191,37 @@ def _converted(message_set: memoryview) -> memoryview:
         raise AppendRefused(ErrorCode.UNKNOWN_SERVER_ERROR, str(error)) from None
 
 
-def valid_batch(batch: memoryview, config: LogConfig, now_ms: int) -> ValidBatch:
-    """Depths 2 to 4 for one batch from a client, whose bytes `batch` is exactly; timestamps are set, offsets are not
-    yet.
+def valid_record_set(records: memoryview, config: LogConfig, now_ms: int, produce_version: int) -> ValidBatch | None:
+    """All depths for what a client sent for one partition; timestamps are set, offsets are not yet. None if it is empty
+    (Produce v0 to v2 allows that).
     """
-    if len(batch) >= RECORD_BATCH_OVERHEAD:
-        fields = HEADER.unpack_from(batch)
-        base, _, _, _, crc, attributes, last_delta, base_time, max_time, producer_id, _, sequence, count = fields
+    size = len(records)
+    if size >= RECORD_BATCH_OVERHEAD:
+        fields = HEADER.unpack_from(records)
+        base, length, _, magic, crc, attributes, last_delta, base_time, max_time, producer, _, sequence, count = fields
         # What most producers send to most topics is judged in one go; of anything else the depths tell what it is.
         if (
             config.takes_plain_batches
+            and magic == 2
+            and length == size - LOG_OVERHEAD
             and base == 0
             and not attributes & ~TRANSACTIONAL_MASK
             and last_delta == count - 1 >= 0
             and NO_TIMESTAMP <= base_time <= max_time <= now_ms + config.message_timestamp_after_max_ms
-            and (producer_id < 0 or sequence >= 0)
-            and len(batch) <= config.max_message_bytes
-            and crc32c(batch[ATTRIBUTES_OFFSET:]) == crc
-            and holds_records(batch[RECORD_BATCH_OVERHEAD:], count)
+            and (producer < 0 or sequence >= 0)
+            and size <= config.max_message_bytes
+            and crc32c(records[ATTRIBUTES_OFFSET:]) == crc
+            and holds_records(records[RECORD_BATCH_OVERHEAD:], count)
         ):
-            return _as_valid((batch, as_header(fields)))
-    return _validated(batch, config, now_ms)
+            return _as_valid((records, as_header(fields)))
+    if produce_version >= _V2_ONLY_SINCE_PRODUCE:
+        return _valid_batch(_one_batch_of_magic_2(records, produce_version), config, now_ms)
+    batch = _one_batch_of_any_magic(records)
+    return _valid_batch(batch, config, now_ms) if batch else None
 
 
-def _validated(batch: memoryview, config: LogConfig, now_ms: int) -> ValidBatch:
+def _valid_batch(batch: memoryview, config: LogConfig, now_ms: int) -> ValidBatch:
+    """Depths 2 to 4 for one batch, whose bytes `batch` is exactly."""
     header = _checked_frame(batch, config)
     _check_header(header)
     codec = header.attributes & COMPRESSION_MASK
@@ -238,14 +236,13 @@ def _validated(batch: memoryview, config: LogConfig, now_ms: int) -> ValidBatch:
     return ValidBatch(batch, header)
 
 
-def check_fits_segment(size: int, config: LogConfig) -> None:
+def too_large_for_a_segment(size: int, config: LogConfig) -> AppendRefused:
     """A batch lies in one segment, whole: RECORD_LIST_TOO_LARGE (Kafka's RecordBatchTooLargeException)."""
-    if size > config.segment_bytes:
-        raise AppendRefused(
-            ErrorCode.RECORD_LIST_TOO_LARGE,
-            f"a batch of {size} bytes is larger than segment.bytes, {config.segment_bytes}",
-            names_log_start=False,
-        )
+    return AppendRefused(
+        ErrorCode.RECORD_LIST_TOO_LARGE,
+        f"a batch of {size} bytes is larger than segment.bytes, {config.segment_bytes}",
+        names_log_start=False,
+    )
 
 
 def _checked_frame(batch: memoryview, config: LogConfig) -> BatchHeader:

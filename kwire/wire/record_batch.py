@@ -63,7 +63,6 @@ _MAX_INT32 = 0x7FFFFFFF
 _LENGTH = Struct(">i")
 _OFFSET = Struct(">q")
 _CRC = Struct(">I")
-_OFFSET_LENGTH_EPOCH = Struct(">qii")
 _ATTRIBUTES = Struct(">h")
 _PRODUCER = Struct(">qhi")
 
@@ -147,12 +146,6 @@ def increment_sequence(sequence: int, increment: int) -> int:
     return (sequence + increment) & _MAX_INT32
 
 
-def length_of(buf: Buffer, pos: int = 0) -> int:
-    """batch_length of the batch at `pos`, as it is there."""
-    length: int = _LENGTH.unpack_from(buf, pos + 8)[0]
-    return length
-
-
 def read_header(buf: Buffer, pos: int = 0) -> BatchHeader:
     """The header at `pos`, unverified; CorruptRecordError when there are fewer than 61 bytes."""
     if len(buf) - pos < RECORD_BATCH_OVERHEAD:
@@ -201,8 +194,8 @@ def batches(buf: Buffer, pos: int = 0, end: int | None = None) -> Iterator[tuple
 
 def set_offset_and_epoch(buf: WritableBuffer, pos: int, base_offset: int, leader_epoch: int) -> None:
     """Write what the leader decides. Both lie before the checksum's range, so no checksum changes."""
-    (length,) = _LENGTH.unpack_from(buf, pos + 8)
-    _OFFSET_LENGTH_EPOCH.pack_into(buf, pos, base_offset, length, leader_epoch)
+    _OFFSET.pack_into(buf, pos, base_offset)
+    _LENGTH.pack_into(buf, pos + 12, leader_epoch)
 
 
 def set_base_offset(buf: WritableBuffer, pos: int, base_offset: int) -> None:

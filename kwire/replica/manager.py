@@ -89,7 +89,7 @@ class ReplicaManager:
         if found is None:
             offline = (topic, partition) in self._offline
             raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR if offline else ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
-        return found  # type: ignore[no-any-return]
+        return found  # type: ignore[no-any-return]  # of the dict above
 
     async def apply(self, assignments: Iterable[Assignment]) -> None:
         """Take the roles that the controller decided; a partition that is new here gets its log.

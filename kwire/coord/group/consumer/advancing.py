@@ -33,7 +33,7 @@ from kwire.coord.group.consumer.regex import compile_regex
 from kwire.coord.group.modern.assignment import NOTHING, Partitions
 from kwire.coord.group.modern.assignor import GroupSpec, MemberSpec
 from kwire.coord.group.modern.reconciliation import MemberState, Reconciliation, reconcile
-from kwire.coord.group.modern.topics import TopicDirectory, ids_of, metadata_hash
+from kwire.coord.group.modern.topics import MetadataHashes, TopicDirectory, ids_of
 
 
 class Change(NamedTuple):
@@ -56,13 +56,6 @@ class Change(NamedTuple):
         """Whether the member subscribes with another expression."""
         return self.before.said.topic_regex != self.after.said.topic_regex
 
-    @property
-    def member_count(self) -> int:
-        """How many members the group has afterwards."""
-        group, after = self.group, self.after
-        is_known = after.member_id in group.members or after.said.instance_id in group.static_members
-        return len(group.members) + (not is_known)
-
     def name_counts(self) -> dict[str, int]:
         """Subscriptions by name, afterwards."""
         return _moved(self.group.name_counts, self.before.said.topic_names, self.after.said.topic_names)
@@ -81,10 +74,13 @@ class Change(NamedTuple):
 class Advancing:
     """The steps, over the topics there are. Nothing is changed but deadlines; what is to be stored goes to `out`."""
 
-    __slots__ = ("_config", "_deadlines", "_topics")
+    __slots__ = ("_config", "_deadlines", "_hashes", "_topics")
 
-    def __init__(self, deadlines: Deadlines, config: ConsumerGroupConfig, topics: TopicDirectory) -> None:
+    def __init__(
+        self, deadlines: Deadlines, config: ConsumerGroupConfig, topics: TopicDirectory, hashes: MetadataHashes
+    ) -> None:
         self._deadlines = deadlines
+        self._hashes = hashes
         self._config = config
         self._topics = topics
 
@@ -116,7 +112,7 @@ class Advancing:
         if not must_rise and group.metadata_version_seen == self._topics.topics_version:
             return group.group_epoch
         names = group.subscribed_names(change.name_counts(), change.regex_counts())
-        new_hash = metadata_hash(names, self._topics)
+        new_hash = self._hashes.of(names)
         if group.has_partition_metadata:
             out.records.append(partition_metadata_tombstone(group.group_id))
         if not must_rise and new_hash == group.metadata_hash:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from kwire.coord.decision import Decision
-from kwire.coord.group.consumer.config import ConsumerGroupConfig
 from kwire.coord.group.consumer.deadlines import Deadlines
 from kwire.coord.group.consumer.group import ConsumerGroup
 from kwire.coord.group.consumer.member import LEAVE_EPOCH, LEAVE_STATIC_EPOCH, ConsumerMember
@@ -20,7 +19,7 @@ from kwire.coord.group.consumer.records import (
     regex_tombstone,
 )
 from kwire.coord.group.modern.assignment import NOTHING_OWNED
-from kwire.coord.group.modern.topics import TopicDirectory, metadata_hash
+from kwire.coord.group.modern.topics import MetadataHashes
 from kwire.errors import ErrorCode, KafkaError
 from kwire.wire.messages.consumer_group_heartbeat import ConsumerGroupHeartbeatRequest
 from kwire.wire.messages.leave_group import LeaveGroupRequest, LeaveGroupResponse, MemberIdentity, MemberResponse
@@ -29,14 +28,11 @@ from kwire.wire.messages.leave_group import LeaveGroupRequest, LeaveGroupRespons
 class Departures:
     """The way out of the consumer groups of one shard."""
 
-    __slots__ = ("_config", "_deadlines", "_downgrades", "_topics")
+    __slots__ = ("_deadlines", "_downgrades", "_hashes")
 
-    def __init__(
-        self, deadlines: Deadlines, config: ConsumerGroupConfig, topics: TopicDirectory, downgrades: Downgrades
-    ) -> None:
+    def __init__(self, deadlines: Deadlines, hashes: MetadataHashes, downgrades: Downgrades) -> None:
         self._deadlines = deadlines
-        self._config = config
-        self._topics = topics
+        self._hashes = hashes
         self._downgrades = downgrades
 
     def leave(self, group: ConsumerGroup, request: ConsumerGroupHeartbeatRequest, now_ms: int, out: Decision) -> None:
@@ -97,7 +93,7 @@ class Departures:
                     counts[name] -= 1
         out.records += [regex_tombstone(group.group_id, regex) for regex, count in regexes.items() if not count]
         subscribed_names = group.subscribed_names(_positive(names), _positive(regexes))
-        new_hash = metadata_hash(subscribed_names, self._topics)
+        new_hash = self._hashes.of(subscribed_names)
         out.records.append(epoch_record(group.group_id, group.group_epoch + 1, new_hash))
 
 

@@ -26,7 +26,7 @@ from kwire.coord.group.consumer.regex import RegexRefresh, refresh_is_due
 from kwire.coord.group.consumer.static_members import returned_static_member
 from kwire.coord.group.modern.assignment import Partitions, is_subset, partitions_from
 from kwire.coord.group.modern.reconciliation import MemberState
-from kwire.coord.group.modern.topics import TopicDirectory, metadata_hash
+from kwire.coord.group.modern.topics import MetadataHashes, TopicDirectory
 from kwire.coord.records import CoordinatorRecord
 from kwire.coord.timers import Timers
 from kwire.errors import ErrorCode, KafkaError
@@ -58,6 +58,7 @@ class ConsumerGroups:
         "_advancing",
         "_config",
         "_deadlines",
+        "_hashes",
         "_refreshes",
         "_topics",
         "classic_members",
@@ -70,11 +71,12 @@ class ConsumerGroups:
         self.groups: dict[str, ConsumerGroup] = {}
         self._config = config.consumer
         self._topics = topics
+        self._hashes = MetadataHashes(topics)
         self._deadlines = Deadlines(timers)
         self._refreshes: dict[str, RegexRefresh] = {}
-        self._advancing = Advancing(self._deadlines, config.consumer, topics)
+        self._advancing = Advancing(self._deadlines, config.consumer, topics, self._hashes)
         self.downgrades = Downgrades(self._deadlines, config, topics)
-        self.departures = Departures(self._deadlines, config.consumer, topics, self.downgrades)
+        self.departures = Departures(self._deadlines, self._hashes, self.downgrades)
         self.classic_members = ClassicMembers(
             self._deadlines, config.consumer, topics, self._advancing, self.downgrades
         )
@@ -214,7 +216,7 @@ class ConsumerGroups:
             regex not in group.resolved or group.resolved[regex].topics != resolved.topics
             for regex, resolved in found.items()
         )
-        new_hash = metadata_hash(names, self._topics)
+        new_hash = self._hashes.of(names)
         if changed or new_hash != group.metadata_hash:
             out.records.append(epoch_record(group.group_id, group.group_epoch + 1, new_hash))
         out.records += [regex_record(group.group_id, regex, resolved) for regex, resolved in found.items()]

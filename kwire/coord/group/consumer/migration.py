@@ -27,7 +27,7 @@ from kwire.coord.group.consumer.records import (
 from kwire.coord.group.members import ClassicMember
 from kwire.coord.group.modern.assignment import NOTHING, without_epochs
 from kwire.coord.group.modern.reconciliation import CurrentAssignment
-from kwire.coord.group.modern.topics import TopicDirectory, metadata_hash
+from kwire.coord.group.modern.topics import MetadataHashes, TopicDirectory
 from kwire.coord.group.subscriptions import encode_assignment, read_assignment, read_subscription
 from kwire.coord.records import CoordinatorRecord
 from kwire.errors import ErrorCode, KafkaError
@@ -59,7 +59,7 @@ def upgrade_records(group: ClassicGroup, config: GroupConfig, topics: TopicDirec
     return [
         CoordinatorRecord(GroupMetadataKey(group=group_id), None),
         *(subscription_record(group_id, member) for member in members),
-        epoch_record(group_id, epoch, metadata_hash(names, topics)),
+        epoch_record(group_id, epoch, MetadataHashes(topics).of(names)),
         *(target_record(group_id, member.member_id, without_epochs(member.has.assigned)) for member in members),
         target_epoch_record(group_id, epoch, 0),
         *(current_assignment_record(group_id, member) for member in members),

@@ -67,21 +67,34 @@ def ids_of(names: Iterable[str], topics: TopicDirectory) -> frozenset[bytes]:
     return frozenset(topic.topic_id for name in names if (topic := known.get(name)) is not None)
 
 
-def metadata_hash(names: Iterable[str], topics: TopicDirectory) -> int:
-    """What a group's subscription depends on, as 64 bits: ids, partition counts and racks of the topics that exist.
+class MetadataHashes:
+    """Hashes of what groups' subscriptions depend on: ids, partition counts and racks of topics (KIP-1101).
 
-    0 if none exists. A group whose stored hash differs from today's needs a new assignment (KIP-1101). Only equality
-    counts; Apache Kafka uses another function, so that a group that changes brokers is assigned once more.
+    A group whose stored hash differs from today's needs a new assignment. Only equality counts; Apache Kafka uses
+    another function, so that a group that changes brokers is assigned once more. Hashes of single topics are kept until
+    a topic changes: a crowd that joins a group asks for them again and again.
     """
-    digest = blake2b(digest_size=8)
-    known = topics.topics
-    is_empty = True
-    for name in sorted(names):
-        topic = known.get(name)
-        if topic is None:
-            continue
-        is_empty = False
-        digest.update(topic.topic_id)
-        racks = [list(partition) for partition in topics.partition_racks(name)]
-        digest.update(repr((name, len(topic.partitions), racks)).encode())
-    return 0 if is_empty else int.from_bytes(digest.digest(), signed=True)
+
+    __slots__ = ("_by_topic", "_topics", "_version")
+
+    def __init__(self, topics: TopicDirectory) -> None:
+        self._topics = topics
+        self._version = -1
+        self._by_topic: dict[str, bytes] = {}
+
+    def of(self, names: Iterable[str]) -> int:
+        """64 bits for these topics, 0 if none of them exists."""
+        if self._version != self._topics.topics_version:
+            self._version = self._topics.topics_version
+            self._by_topic.clear()
+        known = self._topics.topics
+        digests = [self._of_topic(known[name]) for name in sorted(names) if name in known]
+        return int.from_bytes(blake2b(b"".join(digests), digest_size=8).digest(), signed=True) if digests else 0
+
+    def _of_topic(self, topic: Topic) -> bytes:
+        digest = self._by_topic.get(topic.name)
+        if digest is None:
+            racks = [list(partition) for partition in self._topics.partition_racks(topic.name)]
+            text = repr((topic.topic_id, topic.name, len(topic.partitions), racks))
+            digest = self._by_topic[topic.name] = blake2b(text.encode(), digest_size=8).digest()
+        return digest

@@ -32,7 +32,8 @@ def no_overrides(group_id: str) -> Mapping[str, str]:
 class ConsumerGroupConfig:
     """Values of the `group.consumer.*` options; the methods know a group's own.
 
-    `assignors` is in the order of preference, the first one is the default. The cores read all of them at each use.
+    `assignors` is in the order of preference, the first one is the default; classes of one's own are left out, as there
+    is nothing to load them. The cores read all of these anew at each use.
     """
 
     __slots__ = (
@@ -52,7 +53,8 @@ class ConsumerGroupConfig:
         policy = str(get("group.consumer.migration.policy")).lower()
         self.may_upgrade = policy in ("upgrade", "bidirectional")
         self.may_downgrade = policy in ("downgrade", "bidirectional")
-        self.assignors = [_CLASSES.get(name, name) for name in get("group.consumer.assignors")]
+        named = [_CLASSES.get(name, name) for name in get("group.consumer.assignors")]
+        self.assignors = [name for name in named if name in ASSIGNORS] or list(ASSIGNORS)
         self.max_size: int = get("group.consumer.max.size")
         self.session_timeout_ms: int = get("group.consumer.session.timeout.ms")
         self.heartbeat_interval_ms: int = get("group.consumer.heartbeat.interval.ms")

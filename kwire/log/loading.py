@@ -22,6 +22,8 @@ from kwire.log.log import Log
 from kwire.log.log_state import LogHost
 
 logger = logging.getLogger(__name__)
+KRAFT_METADATA_TOPIC = "__cluster_metadata"
+"""Its log is the KRaft quorum's, not a partition's."""
 
 
 class LoadedDirectory:
@@ -54,7 +56,7 @@ class LoadedDirectory:
                 self.marked_for_removal.append(path)
                 continue
             topic_partition = parse_partition_directory(name)
-            if topic_partition is None or not os.path.isdir(path):
+            if topic_partition is None or topic_partition.topic == KRAFT_METADATA_TOPIC or not os.path.isdir(path):
                 continue
             log = self.logs[topic_partition] = Log(
                 topic_partition,

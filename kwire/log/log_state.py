@@ -54,6 +54,7 @@ class LogState:
 
     __slots__ = (
         "_high_watermark",
+        "_is_new_in_parent",
         "_is_on_disk",
         "_lacks_metadata",
         "_loader",
@@ -109,6 +110,7 @@ class LogState:
         self.host = host
         self._loader = loader
         self._is_on_disk = loader is not None
+        self._is_new_in_parent = False
         self._high_watermark = 0
         self._unflushed_messages = 0
         self._pending_epoch: tuple[int, int] | None = None
@@ -161,11 +163,15 @@ class LogState:
             self.log_end_offset = log_end_offset
 
     def put_on_disk(self) -> None:
-        """Create the directory and say whose it is, unless that was done. Raises OSError."""
+        """Create the directory and say whose it is, unless that was done. Raises OSError.
+
+        Its name is put on the device with the first flush: until then nothing was promised (`flush_segments`).
+        """
         if not self._is_on_disk:
             self.files.make_directory(self.directory)
             self._write_topic_id()
             self._is_on_disk = True
+            self._is_new_in_parent = True
 
     def adopt_topic_id(self, topic_id: bytes) -> None:
         """A directory without `partition.metadata` learns whose it is; written with the next checkpoint."""
@@ -190,8 +196,9 @@ class LogState:
 
     def storage_error(self, error: OSError) -> AppendRefused:
         """Report a failed disk; the KAFKA_STORAGE_ERROR to raise."""
-        # Running out of descriptors is the process's trouble, not the disk's.
-        if error.errno not in (errno.EMFILE, errno.ENFILE):
+        # Running out of descriptors is the process's trouble, and a file where the directory of a new partition should
+        # be is somebody's mistake: neither says anything about the disk.
+        if error.errno not in (errno.EMFILE, errno.ENFILE, errno.EEXIST):
             self.host.storage_failed(self, error)
         return AppendRefused(ErrorCode.KAFKA_STORAGE_ERROR, f"{self.directory}: {error}", names_log_start=False)
 
@@ -222,7 +229,9 @@ class LogState:
     def last_stable_offset(self) -> int:
         """The offset below which every transaction is decided."""
         unstable = self.producers.first_unstable_offset
-        return self._high_watermark if unstable is None else min(unstable, self._high_watermark)
+        if unstable is None:
+            return self._high_watermark
+        return min(max(unstable, self.log_start_offset), self._high_watermark)
 
     @property
     def latest_epoch(self) -> int:
@@ -279,6 +288,9 @@ class LogState:
             segment.flush()
         if any(segment.base_offset >= self.recovery_point for segment in segments):
             self.files.sync_directory(self.directory)
+        if self._is_new_in_parent:
+            self.files.sync_directory(os.path.dirname(self.directory))
+            self._is_new_in_parent = False
 
     def flushed_to(self, offset: int) -> None:
         """Everything below `offset` is on the device: recovery may start there."""
@@ -338,8 +350,7 @@ class LogState:
         active = self.segments.active
         if active.size or self._unflushed_messages:
             active.become_inactive()
-            for segment, _ in self.segments.from_offset(self.recovery_point):
-                segment.flush()
+            self.flush_segments([segment for segment, _ in self.segments.from_offset(self.recovery_point)])
         elif self.topic_id != ZERO_UUID:
             # A directory that no topic claimed may be anybody's, and is left as it is.
             active.create_files()

@@ -345,6 +345,9 @@ class LogManager:
 def _is_closed(log: Log) -> bool:
     try:
         log.close()
+    except FileExistsError as error:
+        # Nobody has written to it, and its directory could not be made: there is nothing to recover.
+        logger.error("%s has no directory: %s", log.topic_partition, error)
     except WireError as error:
         logger.error("%s is left for recovery: %s", log.topic_partition, error)
         return False

@@ -59,6 +59,14 @@ class OffsetIndex(EntryFile):
         slot = self.last_slot_up_to(1, position)
         return self.entry(slot)[1] if slot >= 0 else 0
 
+    def offset_at_or_behind(self, position: int) -> int | None:
+        """The offset of the first entry whose batch starts at or behind `position`; None without one.
+
+        Source: Kafka's `OffsetIndex.fetchUpperBoundOffset`.
+        """
+        slot = self.last_slot_up_to(1, position - 1) + 1
+        return self.base_offset + self.entry(slot)[0] if slot < self.entry_count else None
+
     def truncate_to(self, offset: int) -> None:
         """Drop the entries at or above `offset`."""
         self.keep(self.last_slot_up_to(0, offset - self.base_offset - 1) + 1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from kwire.errors import KafkaError
@@ -22,6 +22,7 @@ from kwire.log.log import Log
 from kwire.log.log_state import LogHost
 
 logger = logging.getLogger(__name__)
+_PROGRESS_INTERVAL_S = 1.0
 KRAFT_METADATA_TOPIC = "__cluster_metadata"
 """Its log is the KRaft quorum's, not a partition's."""
 
@@ -76,14 +77,59 @@ class LoadedDirectory:
         self.stale_checkpoints = (starts.keys() | points.keys()) - self.logs.keys()
         """Partitions that the checkpoints name and that are not here any more."""
 
-    def recover(self) -> None:
-        """Bring every log to a sound end, unless the last stop was clean; `unrecovered` are those that failed."""
-        if self.was_clean:
+    def to_recover(self) -> list[Log]:
+        """The logs whose ends are not known to be sound: none after a clean stop."""
+        return [] if self.was_clean else list(self.logs.values())
+
+    def recover(self, log: Log) -> None:
+        """Bring one log to a sound end; if that fails it is one of `unrecovered`. May run in a thread."""
+        if not self._directory.is_online:
             return
-        for log in self.logs.values():
-            if self._directory.is_online:
-                try:
-                    log.load()
-                except KafkaError as error:
-                    logger.error("%s cannot be recovered: %s", log.topic_partition, error)
-                    self.unrecovered.add(log)
+        try:
+            log.load()
+        except KafkaError as error:
+            logger.error("%s cannot be recovered: %s", log.topic_partition, error)
+            self.unrecovered.add(log)
+
+
+def recover_all(loaded: Sequence[LoadedDirectory], *, threads_per_directory: int, progress: RecoveryProgress) -> None:
+    """Recover what the last stop left unsound, in `num.recovery.threads.per.data.dir` threads for each directory.
+
+    Reading and checksums do without the interpreter's lock. How far it is goes to the log of the program each second.
+    """
+    progress.log_count = sum(len(directory.to_recover()) for directory in loaded)
+    if not progress.log_count:
+        return
+    from concurrent.futures import ThreadPoolExecutor, wait
+
+    pools = [ThreadPoolExecutor(threads_per_directory, "kwire-recovery") for _ in loaded]
+    try:
+        pending = {
+            pool.submit(directory.recover, log)
+            for pool, directory in zip(pools, loaded, strict=True)
+            for log in directory.to_recover()
+        }
+        while pending:
+            done, pending = wait(pending, _PROGRESS_INTERVAL_S)
+            for each in done:
+                each.result()
+            if pending:
+                logger.info("%s", progress.text(len(pending)))
+    finally:
+        for pool in pools:
+            pool.shutdown(cancel_futures=True)
+    logger.info("%s", progress.text(0))
+
+
+class RecoveryProgress:
+    """How far recovery is; added to by its threads."""
+
+    __slots__ = ("log_count", "read_bytes")
+
+    def __init__(self) -> None:
+        self.log_count = 0
+        self.read_bytes = 0
+
+    def text(self, left: int) -> str:
+        done = self.log_count - left
+        return f"recovery after an unclean stop: {done} of {self.log_count} logs, {self.read_bytes >> 20} MiB read"

@@ -40,6 +40,9 @@ class LogHost(Protocol):
     def segment_closed(self, log: LogState) -> None:
         """A segment is closed and wants to be flushed."""
 
+    def segment_recovered(self, size_bytes: int) -> None:
+        """Recovery has read a segment of so many bytes; called in one of its threads."""
+
     def segment_jitter_ms(self, config: LogConfig) -> int:
         """How much earlier than `segment.ms` this log rolls."""
 

@@ -25,7 +25,7 @@ from kwire.log.files import (
     Files,
     marked_directory_name,
 )
-from kwire.log.loading import LoadedDirectory
+from kwire.log.loading import LoadedDirectory, RecoveryProgress, recover_all
 from kwire.log.log import Log
 from kwire.log.log_state import LogState
 from kwire.log.removals import Removals
@@ -71,34 +71,42 @@ class LogManager:
         self._unrecovered: set[Log] = set()
         self._stale_checkpoints: set[TopicPartition] = set()
         self._removals = Removals(files)
+        self._recovery = RecoveryProgress()
 
     # Opening and closing.
 
-    def open(self, now_ms: int) -> None:
-        """Lock and read all directories, recover what was not stopped cleanly.
+    def open(self, now_ms: int, *, recovery_threads: int = 1) -> None:
+        """Lock and read all directories, recover what was not stopped cleanly, in so many threads for each directory.
 
         A directory that cannot be used stays offline; LogDirectoryError when that holds for all of them, or for any
         that is locked or another broker's.
         """
         unusable: list[DirectoryUnusableError] = []
+        loaded: list[LoadedDirectory] = []
         try:
             for directory in self.directories:
                 try:
-                    self._open_directory(directory, now_ms)
+                    loaded.append(self._open_directory(directory, now_ms))
                 except DirectoryUnusableError as error:
                     logger.error("%s", error)
                     unusable.append(error)
                     directory.error = OSError(str(error))
+            recover_all(loaded, threads_per_directory=recovery_threads, progress=self._recovery)
         except LogDirectoryError:
             for directory in self.directories:
                 directory.release()
             raise
         if len(unusable) == len(self.directories):
             raise unusable[0]
+        for each in loaded:
+            self._unrecovered |= each.unrecovered
 
-    def _open_directory(self, directory: LogDirectory, now_ms: int) -> None:
+    def _open_directory(self, directory: LogDirectory, now_ms: int) -> LoadedDirectory:
         was_clean = directory.open(self._broker_id, self._cluster_id, now_ms)
-        loaded = LoadedDirectory(directory, self, self._config_for, was_clean=was_clean, now_ms=now_ms)
+        try:
+            loaded = LoadedDirectory(directory, self, self._config_for, was_clean=was_clean, now_ms=now_ms)
+        except OSError as error:
+            raise DirectoryUnusableError(f"log directory {directory.path} cannot be read: {error.strerror}") from error
         for topic_partition, log in loaded.logs.items():
             if topic_partition in self._logs:
                 raise LogDirectoryError(
@@ -110,8 +118,7 @@ class LogManager:
         for path in loaded.marked_for_removal:
             self._removals.add((path,), self.default_config.file_delete_delay_ms, now_ms)
         self._stale_checkpoints |= loaded.stale_checkpoints
-        loaded.recover()
-        self._unrecovered |= loaded.unrecovered
+        return loaded
 
     def close(self, *, clean: bool = True) -> None:
         """Stop. `clean` writes everything out, then the checkpoints, then the clean-shutdown markers."""
@@ -262,6 +269,10 @@ class LogManager:
     def segment_closed(self, log: LogState) -> None:
         """A log has rolled: what it closed is to be flushed in a thread."""
         self._rolled.add(self._logs[log.topic_partition])
+
+    def segment_recovered(self, size_bytes: int) -> None:
+        """A segment was read whole. May be called in a thread."""
+        self._recovery.read_bytes += size_bytes
 
     def segment_jitter_ms(self, config: LogConfig) -> int:
         """How much earlier than `segment.ms` a log rolls, so that many do not roll at once."""

@@ -169,6 +169,7 @@ def recover_segment(log: LogState, segment: LogSegment) -> bool:
     if sound < size:
         logger.warning("%s: cut from %d to %d bytes, behind offset %d", segment.log_path, size, sound, last_offset)
     segment.end_rebuild(sound)
+    log.host.segment_recovered(size)
     return sound == size
 
 

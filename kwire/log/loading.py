@@ -17,7 +17,7 @@ from kwire.ids import ZERO_UUID, TopicPartition
 from kwire.log import checkpoints, recovery
 from kwire.log.config import LogConfig
 from kwire.log.directory import LogDirectory
-from kwire.log.files import DELETE_DIR_SUFFIX, parse_marked_directory, parse_partition_directory
+from kwire.log.files import DELETE_DIR_SUFFIX, FUTURE_DIR_SUFFIX, parse_marked_directory, parse_partition_directory
 from kwire.log.log import Log
 from kwire.log.log_state import LogHost
 
@@ -30,7 +30,7 @@ KRAFT_METADATA_TOPIC = "__cluster_metadata"
 class LoadedDirectory:
     """The logs of one directory as its names and checkpoints tell, before `recover`."""
 
-    __slots__ = ("_directory", "logs", "marked_for_removal", "stale_checkpoints", "unrecovered", "was_clean")
+    __slots__ = ("directory", "futures", "logs", "marked_for_removal", "stale_checkpoints", "unrecovered", "was_clean")
 
     def __init__(
         self,
@@ -42,24 +42,28 @@ class LoadedDirectory:
         now_ms: int,
     ) -> None:
         """Raises OSError, as the reading of names and checkpoints does."""
-        self._directory = directory
+        self.directory = directory
         self.was_clean = was_clean
         self.logs: dict[TopicPartition, Log] = {}
         self.marked_for_removal: list[str] = []
         """Directories of deleted topics."""
+        self.futures: dict[TopicPartition, Log] = {}
+        """The logs of partitions that are on their way to this directory (`relocation`)."""
         self.unrecovered: set[Log] = set()
         points = directory.read_checkpoint(checkpoints.RECOVERY_POINTS)
         high_watermarks = directory.read_checkpoint(checkpoints.HIGH_WATERMARKS)
         starts = directory.read_checkpoint(checkpoints.LOG_STARTS)
         for name in directory.files.names(directory.path):
             path = directory.path_of(name)
-            if name.endswith(DELETE_DIR_SUFFIX) and parse_marked_directory(name):
-                self.marked_for_removal.append(path)
-                continue
             topic_partition = parse_partition_directory(name)
+            if marked := parse_marked_directory(name):
+                if marked[1] == DELETE_DIR_SUFFIX:
+                    self.marked_for_removal.append(path)
+                    continue
+                topic_partition = marked[0] if marked[1] == FUTURE_DIR_SUFFIX else None
             if topic_partition is None or topic_partition.topic == KRAFT_METADATA_TOPIC or not os.path.isdir(path):
                 continue
-            log = self.logs[topic_partition] = Log(
+            log = Log(
                 topic_partition,
                 ZERO_UUID,
                 path,
@@ -74,22 +78,28 @@ class LoadedDirectory:
                 high_watermark=high_watermarks.get(topic_partition, 0),
                 recovery_point=points.get(topic_partition, 0),
             )
-        self.stale_checkpoints = (starts.keys() | points.keys()) - self.logs.keys()
+            (self.futures if marked else self.logs)[topic_partition] = log
+        self.stale_checkpoints = (starts.keys() | points.keys()) - self.logs.keys() - self.futures.keys()
         """Partitions that the checkpoints name and that are not here any more."""
 
     def to_recover(self) -> list[Log]:
         """The logs whose ends are not known to be sound: none after a clean stop."""
-        return [] if self.was_clean else list(self.logs.values())
+        return [] if self.was_clean else [*self.logs.values(), *self.futures.values()]
 
     def recover(self, log: Log) -> None:
         """Bring one log to a sound end; if that fails it is one of `unrecovered`. May run in a thread."""
-        if not self._directory.is_online:
+        if not self.directory.is_online:
             return
         try:
             log.load()
         except KafkaError as error:
             logger.error("%s cannot be recovered: %s", log.topic_partition, error)
             self.unrecovered.add(log)
+
+
+def marked_partition(path: str) -> tuple[TopicPartition, str] | None:
+    """(partition, suffix) of a `-delete`, `-future` or `-stray` directory."""
+    return parse_marked_directory(os.path.basename(path))
 
 
 def recover_all(loaded: Sequence[LoadedDirectory], *, threads_per_directory: int, progress: RecoveryProgress) -> None:

@@ -176,6 +176,25 @@ class LogState:
             self._is_on_disk = True
             self._is_new_in_parent = True
 
+    @property
+    def is_on_disk(self) -> bool:
+        """Whether there is a directory: a new log has none before its first append."""
+        return self._is_on_disk
+
+    def move_to(self, directory: str) -> None:
+        """The directory of this loaded log has another name; open files stay open."""
+        self.directory = directory
+        self.segments.move_to(directory)
+        self.epochs.move_to(directory)
+        self.journal.move_to(directory)
+
+    def continue_in(self, other: LogState) -> None:
+        """Go on in the files of `other`, which hold the same batches. Offsets and producers stay what they are."""
+        self.directory, self.segments = other.directory, other.segments
+        self.epochs, self.journal = other.epochs, other.journal
+        self.recovery_point = other.recovery_point
+        self._is_on_disk, self._is_new_in_parent, self._lacks_metadata = True, False, False
+
     def adopt_topic_id(self, topic_id: bytes) -> None:
         """A directory without `partition.metadata` learns whose it is; written with the next checkpoint."""
         self.topic_id = topic_id

@@ -94,6 +94,16 @@ class SegmentFiles:
         path = self._path
         return self.log_path, path + INDEX_SUFFIX, path + TIME_INDEX_SUFFIX, path + TXN_INDEX_SUFFIX
 
+    def move_to(self, directory: str) -> None:
+        """The directory has another name; open files stay open."""
+        self._path = os.path.join(directory, offset_name(self.base_offset, ""))
+        self.log_path = self._path + LOG_SUFFIX
+        self.txn_index.path = self._path + TXN_INDEX_SUFFIX
+        if self._index is not None:
+            self._index.path = self._path + INDEX_SUFFIX
+        if self._time_index is not None:
+            self._time_index.path = self._path + TIME_INDEX_SUFFIX
+
     # Batches.
 
     def header_at(self, position: int) -> BatchHeader:

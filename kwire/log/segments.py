@@ -66,6 +66,12 @@ class LogSegments:
         self._segments = [segment for segment in self._segments if segment.base_offset not in gone]
         self._bases = [segment.base_offset for segment in self._segments]
 
+    def move_to(self, directory: str) -> None:
+        """The directory has another name."""
+        self._directory = directory
+        for segment in self._segments:
+            segment.move_to(directory)
+
     def close(self) -> None:
         """Let go of all files."""
         for segment in self._segments:

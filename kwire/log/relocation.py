@@ -36,7 +36,7 @@ class Relocation:
     the thread of the logs.
     """
 
-    __slots__ = ("_host", "_is_stopped", "_lock", "error", "future", "log", "target")
+    __slots__ = ("_host", "_is_stopped", "_lock", "error", "future", "log", "target", "was_flushed")
 
     def __init__(self, log: Log, future: Log, target: LogDirectory, host: LogHost) -> None:
         self.log = log
@@ -44,6 +44,8 @@ class Relocation:
         self.target = target
         self.error: OSError | None = None
         """What the new directory's disk failed with."""
+        self.was_flushed = False
+        """Whether the bulk is on the device: what came since then is little."""
         self._host = host
         self._lock = threading.Lock()
         self._is_stopped = False
@@ -59,20 +61,24 @@ class Relocation:
         """Whether the current log promises more to be on the device than the future one."""
         return self.future.recovery_point < min(self.log.recovery_point, self.future.log_end_offset)
 
-    def next_slice(self, now_ms: int) -> FileRange | None:
-        """The batches that the future log lacks next, about 1 MiB; None when it has all. KafkaError, OSError."""
+    def next_slice(self, now_ms: int) -> tuple[FileRange | None, bool]:
+        """The batches that the future log lacks next, about 1 MiB, or None; whether the log ends behind them.
+
+        Raises KafkaError, OSError, CorruptRecordError.
+        """
         log, future = self.log, self.future
         future.config = log.config
         self._align(now_ms)
         offset = max(future.log_end_offset, log.log_start_offset)
         found = log.read(offset, SLICE_BYTES, up_to=log.log_end_offset, min_one_message=True)
         if not isinstance(found.records, FileRange) or found.segment is None:
-            return None
+            return None, True
         base_offset = found.segment.header_at(found.records.position).base_offset
         if offset > future.log_end_offset or base_offset < future.log_end_offset:
             # The future log begins where the current one does: with the batch that holds the log's start.
             future.truncate_fully_and_start_at(base_offset, now_ms)
-        return found.records
+        end = found.records.position + found.records.size
+        return found.records, found.segment is log.segments.active and end == found.segment.size
 
     def _align(self, now_ms: int) -> None:
         """Drop from the future log what the current one has dropped at its end."""
@@ -95,6 +101,7 @@ class Relocation:
         with self._lock:
             if not self._is_stopped:
                 self.future.flush(now_ms)
+                self.was_flushed = True
 
     def stop(self) -> None:
         """No copy comes any more; one that runs is waited for."""

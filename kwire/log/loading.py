@@ -18,7 +18,7 @@ from kwire.log import checkpoints, recovery
 from kwire.log.config import LogConfig
 from kwire.log.directory import LogDirectory
 from kwire.log.files import DELETE_DIR_SUFFIX, FUTURE_DIR_SUFFIX, parse_marked_directory, parse_partition_directory
-from kwire.log.log import Log
+from kwire.log.log import Log, UnopenedLog
 from kwire.log.log_state import LogHost
 
 logger = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class LoadedDirectory:
                 topic_partition = marked[0] if marked[1] == FUTURE_DIR_SUFFIX else None
             if topic_partition is None or topic_partition.topic == KRAFT_METADATA_TOPIC or not os.path.isdir(path):
                 continue
-            log = Log(
+            log = UnopenedLog(
                 topic_partition,
                 ZERO_UUID,
                 path,

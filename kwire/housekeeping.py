@@ -32,6 +32,7 @@ def duties(logs: LogManager, config: BrokerConfig, now_ms: Callable[[], int]) ->
     by_option: dict[str, Callable[[], object]] = {
         "log.flush.scheduler.interval.ms": lambda: logs.flush_due(now_ms()),
         "log.flush.offset.checkpoint.interval.ms": lambda: logs.checkpoint(now_ms()),
+        "log.flush.start.offset.checkpoint.interval.ms": lambda: logs.checkpoint(now_ms()),
         "replica.high.watermark.checkpoint.interval.ms": logs.checkpoint_high_watermarks,
         "producer.id.expiration.check.interval.ms": lambda: logs.expire_producers(now_ms(), config.int(expiration)),
     }

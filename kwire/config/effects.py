@@ -40,6 +40,7 @@ READ_BY_BROKER: Final = frozenset(
         "group.min.session.timeout.ms",
         "log.flush.offset.checkpoint.interval.ms",
         "log.flush.scheduler.interval.ms",
+        "log.flush.start.offset.checkpoint.interval.ms",
         "log.retention.check.interval.ms",
         "max.connections",
         "max.connections.per.ip",
@@ -89,6 +90,7 @@ READ_BY_TOPIC: Final = frozenset(
         "message.timestamp.before.max.ms",
         "message.timestamp.type",
         "min.insync.replicas",
+        "preallocate",
         "retention.bytes",
         "retention.ms",
         "segment.bytes",
@@ -106,10 +108,9 @@ READ_WITHOUT_EFFECT: Final = frozenset(
         "max.compaction.lag.ms",
         "min.cleanable.dirty.ratio",
         "min.compaction.lag.ms",
-        "preallocate",
     )
 )
-"""Topic options that the log reads for what is still to come: compaction, and files of their full size at once."""
+"""Topic options that the log reads for what is still to come: compaction."""
 
 WITHOUT_MEANING: Final = (
     ("controller.quorum.", "it belongs to KRaft, and kwire keeps its metadata in a ZooKeeper tree"),

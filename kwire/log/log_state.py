@@ -280,7 +280,9 @@ class LogState:
         self.epochs.write()
         self.journal.take(self.producers.entries, self.log_end_offset)
         self.host.segment_closed(self)
-        return self.segments.roll(self.log_end_offset, self.config, now_ms)
+        segment = self.segments.roll(self.log_end_offset, self.config, now_ms)
+        self.segments.jitter_ms = self.host.segment_jitter_ms(self.config)
+        return segment
 
     def unflushed_segments(self) -> list[LogSegment]:
         """Closed segments that are not known to be on the device.

@@ -299,7 +299,8 @@ class LogManager(LogUpkeep):
 
     def segment_jitter_ms(self, config: LogConfig) -> int:
         """How much earlier than `segment.ms` a log rolls, so that many do not roll at once."""
-        return self._draw_jitter_ms(config.segment_jitter_ms) if config.segment_jitter_ms else 0
+        most = min(config.segment_jitter_ms, config.segment_ms)
+        return self._draw_jitter_ms(most) if most else 0
 
     # What the broker calls from time to time.
 

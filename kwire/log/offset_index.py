@@ -29,6 +29,11 @@ class OffsetIndex(EntryFile):
         # Only the first batch lies at position 0, and it is never indexed.
         return entry[1] > 0
 
+    def is_sound(self, segment_bytes: int) -> bool:
+        """Whether the newest entry can be true of a segment of so many bytes (Kafka's `sanityCheck`, and more)."""
+        newest = self.newest()
+        return newest is None or (newest[0] >= 0 and 0 < newest[1] < segment_bytes)
+
     @property
     def is_full(self) -> bool:
         """No room for another entry within `segment.index.bytes`: the segment must roll."""

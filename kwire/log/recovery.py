@@ -97,13 +97,28 @@ def _first_to_scan(log: LogState, segments: list[LogSegment], listing: Listing, 
         ):
             slot -= 1
     for at, segment in enumerate(segments[:slot]):
-        if segment.size and segment.base_offset not in listing.indexes:
+        if segment.base_offset in listing.torn_txn_indexes:
             return at
+        _repair_indexes(segment, listing)
     if clean and slot and slot == len(segments) and not _ends_at(segments[-1], None):
         # Not as we left it: the file system lost a part, or somebody else wrote. Appending behind a torn batch would
         # lose what is appended, since the next recovery cuts there.
         return slot - 1
     return slot
+
+
+def _repair_indexes(segment: LogSegment, listing: Listing) -> None:
+    """Make the indexes of a segment anew if one is missing or cannot be right; the batches themselves are believed."""
+    base_offset = segment.base_offset
+    if not segment.size or (
+        base_offset in listing.indexes & listing.time_indexes
+        and base_offset not in listing.torn_indexes
+        and segment.index.is_sound(segment.size)
+        and segment.time_index.is_sound()
+    ):
+        return
+    logger.warning("%s: the indexes are made anew", segment.log_path)
+    segment.rebuild_indexes()
 
 
 def _ends_at(segment: LogSegment, offset: int | None) -> bool:

@@ -57,6 +57,8 @@ class LogSegments:
             index_max_bytes=config.segment_index_bytes,
             created_ms=now_ms,
         )
+        if config.preallocate:
+            segment.preallocated_bytes = config.segment_bytes
         self._segments.append(segment)
         self._bases.append(base_offset)
         self.active = segment

@@ -7,7 +7,7 @@ The directory is made by kwire's own log below TMPDIR; Kafka gets a copy without
 partitions although its ZooKeeper does not know them. `LIBS_39` names the folder of Kafka's jars, ZooKeeper's among
 them. For each broker one JSON line: `load_ms` is what the broker itself says that its logs took, `ready_ms` is the
 time from the start of the process to its ready line, `rss_mb` the peak of its memory until then. The pages of the
-files are in the page cache for both.
+files are in the page cache for both. `kwire-touched` opens every log, which kwire otherwise does when it is used.
 """
 
 from __future__ import annotations
@@ -117,6 +117,35 @@ def measure_kwire(directory: Path, threads: int) -> dict[str, Any]:
         process.wait()
 
 
+def measure_touched(directory: Path, threads: int) -> dict[str, Any]:
+    """kwire opens a log when it is first used: here each one is, as `load_ms`."""
+    script = f"""
+import sys, time
+sys.path.insert(0, {str(ROOT)!r})
+import asyncio
+from kwire.broker import Broker
+from kwire.config.broker_config import BrokerConfig
+
+async def main():
+    broker = Broker(BrokerConfig({{"log.dirs": {str(directory)!r}, "listeners": "PLAINTEXT://127.0.0.1:0"}}))
+    await broker.start()
+    began = time.monotonic()
+    logs = list(broker.services.logs.logs())
+    assert sum(len(log.segments) for log in logs) >= len(logs)
+    print(f"{{len(logs)}} logs opened in {{(time.monotonic() - began) * 1000:.0f}} ms", flush=True)
+    print("kwire is ready", flush=True)
+    await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    try:
+        return awaited_lines(process, KWIRE_LOADED, "kwire is ready")
+    finally:
+        process.kill()
+        process.wait()
+
+
 def measure_kafka(directory: Path, threads: int) -> dict[str, Any]:
     libs = os.environ["LIBS_39"]
     port, zookeeper_port = free_port(), free_port()
@@ -166,7 +195,7 @@ def copied(source: Path, target: Path, *, for_kafka: bool) -> Path:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("state", choices=("clean", "crash"))
-    parser.add_argument("brokers", nargs="+", choices=("kwire", "kafka"))
+    parser.add_argument("brokers", nargs="+", choices=("kwire", "kwire-touched", "kafka"))
     parser.add_argument("--partitions", type=int, default=1000)
     parser.add_argument("--gigabytes", type=float, default=2.0)
     parser.add_argument("--threads", type=int, default=1, help="num.recovery.threads.per.data.dir")
@@ -175,7 +204,7 @@ def main() -> None:
     crash = arguments.state == "crash"
     partitions = CRASHED_PARTITIONS if crash else arguments.partitions
     batches = int(arguments.gigabytes * 1e9 / partitions / BATCH_BYTES) if crash else 1
-    measures = {"kwire": measure_kwire, "kafka": measure_kafka}
+    measures = {"kwire": measure_kwire, "kwire-touched": measure_touched, "kafka": measure_kafka}
     with tempfile.TemporaryDirectory(prefix="open-directory-") as name:
         source = Path(name) / "source"
         child = os.fork()

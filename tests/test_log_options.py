@@ -243,6 +243,20 @@ def test_idle_producers_are_forgotten(tmp_path: Path) -> None:
         assert not producers.entries
 
 
+def test_expired_producers_are_not_loaded_again(tmp_path: Path) -> None:
+    options = {"producer.id.expiration.ms": "5000"}
+    with closing(Served(options, directories=[tmp_path])) as served:
+        served.create_topic("t")
+        now_ms = served.clock.now_ms()
+        for producer_id, timestamp in ((1, now_ms - 6000), (2, now_ms)):
+            identity = {"producer_id": producer_id, "producer_epoch": 0, "base_sequence": 0}
+            served.fill("t", batch(b"x", timestamp=timestamp, **identity))
+        open_since = {"producer_id": 3, "producer_epoch": 0, "base_sequence": 0, "transactional": True}
+        served.fill("t", batch(b"x", timestamp=now_ms - 6000, **open_since))
+    with closing(Served(options, directories=[tmp_path])) as served:
+        assert set(served.log("t").producers.entries) == {2, 3}
+
+
 def test_recovery_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import concurrent.futures
 

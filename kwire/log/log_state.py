@@ -41,6 +41,9 @@ class LogHost(Protocol):
     def segment_closed(self, log: LogState) -> None:
         """A segment is closed and wants to be flushed."""
 
+    def is_expired(self, last_timestamp: int, now_ms: int) -> bool:
+        """Whether a producer without a transaction that was last heard of then is forgotten by now."""
+
     def segment_recovered(self, size_bytes: int) -> None:
         """Recovery has read a segment of so many bytes; called in one of its threads."""
 

@@ -50,6 +50,7 @@ class LogManager(LogUpkeep):
         cluster_id: str,
         draw_jitter_ms: Callable[[int], int] = lambda maximum: 0,
         unique_name: Callable[[], str] = lambda: "0" * 32,
+        producer_expiration_ms: int = 86_400_000,
         files: Files = FILES,
     ) -> None:
         """A directory that is locked already comes as a LogDirectory.
@@ -72,6 +73,7 @@ class LogManager(LogUpkeep):
         self._unrecovered: set[Log] = set()
         self._removals = Removals(files)
         self._recovery = RecoveryProgress()
+        self.producer_expiration_ms = producer_expiration_ms
         self.relocations = Relocations(self)
 
     # Opening and closing.
@@ -292,6 +294,10 @@ class LogManager(LogUpkeep):
     def segment_closed(self, log: LogState) -> None:
         """A log has rolled: what it closed is to be flushed in a thread."""
         self._rolled.add(self._logs[log.topic_partition])
+
+    def is_expired(self, last_timestamp: int, now_ms: int) -> bool:
+        """Whether `producer.id.expiration.ms` is over for a producer that a snapshot remembers."""
+        return now_ms - last_timestamp >= self.producer_expiration_ms
 
     def segment_recovered(self, size_bytes: int) -> None:
         """A segment was read whole. May be called in a thread."""

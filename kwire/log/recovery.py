@@ -136,7 +136,10 @@ def _load_producers(log: LogState, segments: list[LogSegment], first_to_scan: in
     if first_to_scan < len(segments):
         journal.drop_above(segments[first_to_scan].base_offset)
     offset, entries = journal.newest()
-    log.producers.reload(entries, offset)
+    # As Kafka's `loadFromSnapshot`: who was idle for long is not remembered again.
+    now_ms, host = log.created_ms, log.host
+    kept = [e for e in entries if e.txn_first_offset is not None or not host.is_expired(e.last_timestamp, now_ms)]
+    log.producers.reload(kept, offset)
     replay_producers(log, segments[:first_to_scan], offset, None)
 
 

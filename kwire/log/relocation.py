@@ -122,6 +122,9 @@ class Relocation:
     def segment_closed(self, log: LogState) -> None:
         """Flushed with the whole, when it has caught up."""
 
+    def is_expired(self, last_timestamp: int, now_ms: int) -> bool:
+        return self._host.is_expired(last_timestamp, now_ms)
+
     def segment_recovered(self, size_bytes: int) -> None:
         self._host.segment_recovered(size_bytes)
 

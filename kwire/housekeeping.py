@@ -115,6 +115,8 @@ async def _move_on(logs: LogManager, move: Relocation, now_ms: Callable[[], int]
     A move that fails is given up, and the log stays where it is.
     """
     copied_bytes = 0
+    if logs.relocations.get(move.log.topic_partition) is not move:
+        return 0  # Given up while another one had its turn.
     try:
         records, reaches_end = move.next_slice(now_ms())
         is_last = reaches_end and (move.was_flushed or not move.needs_flush)
@@ -125,8 +127,9 @@ async def _move_on(logs: LogManager, move: Relocation, now_ms: Callable[[], int]
                 copied_bytes = await asyncio.to_thread(move.copy, records, now_ms())
         if is_last and move.needs_flush:
             move.flush(now_ms())
-        elif reaches_end and not is_last:
+        elif not is_last and (reaches_end or move.was_rolled):
             await asyncio.to_thread(move.flush, now_ms())
+            move.was_flushed = reaches_end
     except Exception as error:
         if logs.relocations.get(move.log.topic_partition) is move:
             logger.error("%s", failure_of(move, error))

@@ -36,7 +36,7 @@ class Relocation:
     the thread of the logs.
     """
 
-    __slots__ = ("_host", "_is_stopped", "_lock", "error", "future", "log", "target", "was_flushed")
+    __slots__ = ("_host", "_is_stopped", "_lock", "error", "future", "log", "target", "was_flushed", "was_rolled")
 
     def __init__(self, log: Log, future: Log, target: LogDirectory, host: LogHost) -> None:
         self.log = log
@@ -45,7 +45,9 @@ class Relocation:
         self.error: OSError | None = None
         """What the new directory's disk failed with."""
         self.was_flushed = False
-        """Whether the bulk is on the device: what came since then is little."""
+        """Whether it was flushed when it had caught up: what came since then is little."""
+        self.was_rolled = False
+        """Whether it has a closed segment that is to be flushed."""
         self._host = host
         self._lock = threading.Lock()
         self._is_stopped = False
@@ -100,8 +102,8 @@ class Relocation:
         """Put the future log on the device. KafkaError."""
         with self._lock:
             if not self._is_stopped:
+                self.was_rolled = False
                 self.future.flush(now_ms)
-                self.was_flushed = True
 
     def stop(self) -> None:
         """No copy comes any more; one that runs is waited for."""
@@ -120,7 +122,8 @@ class Relocation:
         self._host.remove_later(paths, delay_ms, now_ms)
 
     def segment_closed(self, log: LogState) -> None:
-        """Flushed with the whole, when it has caught up."""
+        """To be flushed before long, or a restart would read all of it again."""
+        self.was_rolled = True
 
     def is_expired(self, last_timestamp: int, now_ms: int) -> bool:
         return self._host.is_expired(last_timestamp, now_ms)

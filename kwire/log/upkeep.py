@@ -98,11 +98,13 @@ class LogUpkeep:
 
     def _checkpoint(self, directory: LogDirectory, *, sync: bool) -> None:
         """Write the three checkpoints; a failing disk takes the directory and its logs offline."""
-        logs = [*self.logs_of(directory), *self.relocations.futures_in(directory)]
+        logs = list(self.logs_of(directory))
         try:
             for log in logs:
                 if log.is_loaded:
                     log.write_metadata()
+            # A future log's own files are its thread's.
+            logs += self.relocations.futures_in(directory)
             directory.write_checkpoints(logs, sync=sync)
         except OSError as error:
             self.fail(directory, error)

@@ -238,7 +238,7 @@ class LogManager(LogUpkeep):
         if len(online) == 1:
             return online[0]
         counts = dict.fromkeys(online, 0)
-        for directory in self._home.values():
+        for directory in [*self._home.values(), *(move.target for move in self.relocations)]:
             if directory in counts:
                 counts[directory] += 1
         return min(online, key=counts.__getitem__)

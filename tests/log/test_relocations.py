@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kwire.errors import ErrorCode, KafkaError
+from kwire.ids import TopicPartition
 from kwire.log.files import Files, OpenFile
 from kwire.log.log import Log
 from kwire.log.manager import LogManager
@@ -241,6 +242,15 @@ def test_a_deleted_topic_takes_its_move_with_it(tmp_path: Path) -> None:
     manager.delete(TP, NOW)
     assert manager.relocations.get(TP) is None
     assert names(tmp_path / "one") == names(tmp_path / "two") == {"t-0-delete"}
+    crash(manager)
+
+
+def test_a_new_partition_goes_where_the_fewest_are_or_are_coming(tmp_path: Path) -> None:
+    manager, log = filled(tmp_path)
+    begun(manager, log)
+    others = [manager.get_or_create(TopicPartition("u", n), TOPIC_ID, SETTINGS, NOW) for n in range(2)]
+    # One partition here, and the same one on its way there; then the next directory in the list.
+    assert [Path(each.directory).parent.name for each in others] == ["one", "two"]
     crash(manager)
 
 

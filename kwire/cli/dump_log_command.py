@@ -46,14 +46,35 @@ bytes, complaint. The other names are those of the text. Nothing is ever written
 @click.option("--skip-record-metadata", is_flag=True, help="Of records show key and value only.")
 @click.option("--index-sanity-check", is_flag=True, help="Only tell whether a starting broker would keep the index.")
 @click.option("--verify-index-only", is_flag=True, help="Only tell where an index is wrong; show no entries.")
-@click.option("--max-message-size", type=click.IntRange(1), default=5 * 1024 * 1024, show_default=True, metavar="BYTES",
-              help="Largest batch that an index entry may point at.")  # fmt: skip
-@click.option("--max-bytes", type=click.IntRange(0), default=NO_LIMIT, metavar="BYTES",
-              help="Read no more than so much of each log. [default: all]")  # fmt: skip
-@click.option("--key-decoder-class", is_flag=False, flag_value=STRING_DECODER, metavar="[CLASS]",
-              help="How keys are shown: StringDecoder, IntegerDecoder, LongDecoder, DefaultDecoder (hex).")  # fmt: skip
-@click.option("--value-decoder-class", is_flag=False, flag_value=STRING_DECODER, metavar="[CLASS]",
-              help="How values are shown; as for keys.")  # fmt: skip
+@click.option(
+    "--max-message-size",
+    type=click.IntRange(1),
+    default=5 * 1024 * 1024,
+    show_default=True,
+    metavar="BYTES",
+    help="Largest batch that an index entry may point at.",
+)
+@click.option(
+    "--max-bytes",
+    type=click.IntRange(0),
+    default=NO_LIMIT,
+    metavar="BYTES",
+    help="Read no more than so much of each log. [default: all]",
+)
+@click.option(
+    "--key-decoder-class",
+    is_flag=False,
+    flag_value=STRING_DECODER,
+    metavar="[CLASS]",
+    help="How keys are shown: StringDecoder, IntegerDecoder, LongDecoder, DefaultDecoder (hex).",
+)
+@click.option(
+    "--value-decoder-class",
+    is_flag=False,
+    flag_value=STRING_DECODER,
+    metavar="[CLASS]",
+    help="How values are shown; as for keys.",
+)
 @click.option("--offsets-decoder", is_flag=True, help="The records are those of __consumer_offsets.")
 @click.option("--transaction-log-decoder", is_flag=True, help="The records are those of __transaction_state.")
 @click.option("--share-group-state-decoder", is_flag=True, help="The records are those of __share_group_state.")

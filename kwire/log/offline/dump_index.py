@@ -59,9 +59,9 @@ def index_lines(path: str, name: str, how: IndexDump) -> Iterator[Line]:
                 break
             offset = base + relative
             found = _batch_at(log, position, how.max_message_size)
-            last = None if found is None else batch_fields(found).get("lastOffset", batch_fields(found).get("offset"))
-            if last != offset:
-                mismatches.append((offset, last))
+            found_offset = None if found is None else _last_offset(found)
+            if found_offset != offset:
+                mismatches.append((offset, found_offset))
             if not how.verify_only:
                 yield Line("offset index entry", {"offset": offset, "position": position})
     if mismatches:
@@ -195,7 +195,7 @@ def _position_of(offsets: list[tuple[int, int]], relative: int) -> int:
 
 def _last_offset(batch: StoredBatch) -> int:
     fields = batch_fields(batch)
-    last: int = fields.get("lastOffset", fields.get("offset"))
+    last: int = fields["lastOffset" if batch.magic >= 2 else "offset"]
     return last
 
 

@@ -1,7 +1,7 @@
 """A line of a dump: fields in Kafka's order under Kafka's names, as text like Kafka's, or as JSON.
 
 Kafka's text is `name: value name: value ...`. Some values look peculiar there, because Java prints them so; in JSON
-they are plain: an absent offset is null, not `OptionalLong.empty`, and a timestamp is under `timestamp`, its type beside
+they are plain: an absent offset is null, not `OptionalLong.empty`; a timestamp is under `timestamp`, its type beside
 it, where the text has the type for a name.
 """
 

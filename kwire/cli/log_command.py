@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 import click
 
+from kwire.cli.log_import import import_directory
 from kwire.cli.offline_options import reads_files
 from kwire.log.offline.verify_directory import (
     DirectoryVerification,
@@ -69,6 +70,9 @@ def verify(directories: tuple[str, ...], deep: bool, notes: bool, verbose: bool,
     output.summary()
     if output.counts[DAMAGE]:
         sys.exit(1)
+
+
+log.add_command(import_directory)
 
 
 def _refuse(text: str) -> NoReturn:

@@ -16,7 +16,7 @@ from kwire.errors import KafkaError
 from kwire.log.files import INDEX_SUFFIX, LOG_SUFFIX
 from kwire.log.offline.dump_log import batch_fields
 from kwire.log.offline.lines import Line, message
-from kwire.log.offline.stored_file import StoredBatch, StoredFile, read_file, walk
+from kwire.log.offline.stored_file import StoredBatch, StoredFile, read_file, read_sparse, walk
 from kwire.log.offset_index import OffsetIndex
 from kwire.log.time_index import TimeIndex
 from kwire.log.txn_index import ENTRY_SIZE as TXN_ENTRY_SIZE
@@ -141,8 +141,11 @@ def base_offset_of(path: str) -> int:
 
 
 def _entries(path: str, layout: Struct) -> list[tuple[int, int]]:
-    data = read_file(path)
-    return list(layout.iter_unpack(memoryview(data)[: len(data) - len(data) % layout.size]))
+    """The entries; of the zeros behind them, in a file that is still open, the first two."""
+    data, size = read_sparse(path)
+    used = -(-len(data.rstrip(b"\0")) // layout.size) * layout.size
+    whole = min(used + 2 * layout.size, size - size % layout.size)
+    return list(layout.iter_unpack(data[:whole].ljust(whole, b"\0")))
 
 
 def _log_of(path: str) -> StoredFile:

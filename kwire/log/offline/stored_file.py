@@ -6,6 +6,7 @@ nothing is mapped into memory (a truncation would kill the reader), and a walk e
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from struct import Struct
@@ -35,6 +36,18 @@ class StoredFile:
     def __exit__(self, *exc: object) -> None:
         os.close(self._fd)
 
+    def data_end(self) -> int:
+        """Where the data ends and only holes follow: preallocated indexes are megabytes of nothing."""
+        end = 0
+        try:
+            while end < self.size:
+                end = os.lseek(self._fd, os.lseek(self._fd, end, os.SEEK_DATA), os.SEEK_HOLE)
+        except OSError as error:
+            # No more data. A file system that cannot tell says EINVAL, and has the whole file read.
+            if error.errno != errno.ENXIO:
+                return self.size
+        return min(end, self.size)
+
     def read(self, position: int, size: int) -> bytes:
         """Up to `size` bytes from `position`; fewer at the end of the file only. Raises OSError."""
         size = min(size, self.size - position)
@@ -50,6 +63,12 @@ def read_file(path: str) -> bytes:
     """All of a small file. Raises OSError."""
     with StoredFile(path) as file:
         return file.read(0, file.size)
+
+
+def read_sparse(path: str) -> tuple[bytes, int]:
+    """A file without the holes at its end, and its size. Raises OSError."""
+    with StoredFile(path) as file:
+        return file.read(0, file.data_end()), file.size
 
 
 class StoredBatch(NamedTuple):

@@ -21,14 +21,18 @@ _REBUILT = "fetches may begin at a wrong place; delete the file with the broker 
 _TIMES = "lookups by time and retention may err; delete the file with the broker stopped, a start builds it anew"
 
 
-def read_entries(data: bytes, layout: Struct, report: Report, meaning: str) -> list[tuple[int, int]]:
-    """The entries before the zeros that an open index has behind them; a torn one at the end is reported."""
-    if len(data) % layout.size:
-        count = len(data) % layout.size
-        report(WARNING, "index-torn", len(data) - count, f"{count} bytes at the end are no whole entry", meaning)
+def read_entries(stored: tuple[bytes, int], layout: Struct, report: Report, meaning: str) -> list[tuple[int, int]]:
+    """The entries before the zeros that an open index has behind them; a torn one at the end is reported.
+
+    `stored` are the file's bytes, up to where only holes follow, and its size.
+    """
+    data, size = stored
+    torn = size % layout.size
+    if torn:
+        report(WARNING, "index-torn", size - torn, f"{torn} bytes at the end are no whole entry", meaning)
     used = len(data.rstrip(b"\0"))
-    whole = min(-(-used // layout.size) * layout.size, len(data) - len(data) % layout.size)
-    return list(layout.iter_unpack(memoryview(data)[:whole]))
+    whole = min(-(-used // layout.size) * layout.size, size - torn)
+    return list(layout.iter_unpack(data[:whole].ljust(whole, b"\0")))
 
 
 class OffsetIndexCheck:
@@ -36,14 +40,14 @@ class OffsetIndexCheck:
 
     __slots__ = ("_base", "_entries", "_next", "_pending", "_report", "next_position")
 
-    def __init__(self, data: bytes, base_offset: int, report: Report) -> None:
+    def __init__(self, stored: tuple[bytes, int], base_offset: int, report: Report) -> None:
         self._base = base_offset
         self._report = report
         self._entries: list[tuple[int, int, int]] = []
         self._next = 0
         self._pending: tuple[int, int] | None = None
         previous = (-1, -1)
-        for slot, (relative, position) in enumerate(read_entries(data, OffsetIndex.ENTRY, report, _REBUILT)):
+        for slot, (relative, position) in enumerate(read_entries(stored, OffsetIndex.ENTRY, report, _REBUILT)):
             if relative <= previous[0] or position <= previous[1]:
                 self._damage(
                     slot,
@@ -99,13 +103,13 @@ class TimeIndexCheck:
 
     __slots__ = ("_entries", "_latest", "_next", "_report", "next_offset")
 
-    def __init__(self, data: bytes, base_offset: int, report: Report) -> None:
+    def __init__(self, stored: tuple[bytes, int], base_offset: int, report: Report) -> None:
         self._report = report
         self._entries: list[tuple[int, int, int]] = []
         self._next = 0
         self._latest = -1
         previous = (-2, -1)
-        for slot, (timestamp, relative) in enumerate(read_entries(data, TimeIndex.ENTRY, report, _TIMES)):
+        for slot, (timestamp, relative) in enumerate(read_entries(stored, TimeIndex.ENTRY, report, _TIMES)):
             if timestamp <= previous[0] or relative < previous[1]:
                 self._damage(
                     slot,

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from kwire.log.files import INDEX_SUFFIX, LOG_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX, offset_name
-from kwire.log.offline.stored_file import BrokenFrameError, StoredBatch, StoredFile, read_file, walk
+from kwire.log.offline.stored_file import BrokenFrameError, StoredBatch, StoredFile, read_sparse, walk
 from kwire.log.offline.verify_batch import BatchFault, CheckedBatch, check_batch
 from kwire.log.offline.verify_index import OffsetIndexCheck, Report, TimeIndexCheck
 from kwire.log.offline.verify_producers import ProducerCheck
@@ -95,7 +95,7 @@ class LogWalk:
                         "a closed segment has no such index",
                         "a starting broker reads the whole segment to build it anew",
                     )
-        aborted = [] if txn_data is None else self.producers.read_txn_index(paths[2], txn_data, self._report)
+        aborted = [] if txn_data is None else self.producers.read_txn_index(paths[2], txn_data[0], self._report)
         return (
             None if offset_data is None else OffsetIndexCheck(offset_data, base, self._reporter(paths[0])),
             None if time_data is None else TimeIndexCheck(time_data, base, self._reporter(paths[1])),
@@ -248,9 +248,9 @@ class LogWalk:
             next_batch = find_batch(file, end + 1, self._topic) if end < file.size else -1
 
 
-def _read_if_there(path: str) -> bytes | None:
+def _read_if_there(path: str) -> tuple[bytes, int] | None:
     try:
-        return read_file(path)
+        return read_sparse(path)
     except FileNotFoundError:
         return None
 

@@ -55,7 +55,8 @@ def is_data_directory(directory: str) -> bool:
 def is_held(directory: str) -> bool:
     """Whether a running broker, kwire's or Kafka's, has the directory locked; asked without taking the lock.
 
-    Known on Linux only, False elsewhere.
+    Known on Linux only, False elsewhere. Not for a process that holds such a lock itself: POSIX would drop it with the
+    file that is closed here.
     """
     if not sys.platform.startswith("linux"):
         return False

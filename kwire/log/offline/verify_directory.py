@@ -36,7 +36,8 @@ _MARKED = {
 _KNOWN = frozenset(
     (RECOVERY_POINTS, HIGH_WATERMARKS, LOG_STARTS, CLEANER_POINTS, META_PROPERTIES, CLEAN_SHUTDOWN, LOCK)
 )
-_KWIRE_METADATA = "kwire-metadata.db"
+_FOREIGN = ("kwire-metadata.db", "bootstrap.checkpoint")
+"""Metadata beside the logs: of kwire (with SQLite's journal behind the name), of KRaft."""
 
 
 def is_partition_directory(directory: str) -> bool:
@@ -97,7 +98,7 @@ class DirectoryVerification:
             partition = parse_partition_directory(name)
             marked = parse_marked_directory(name)
             if not os.path.isdir(path):
-                if name not in _KNOWN and not name.startswith(_KWIRE_METADATA):
+                if name not in _KNOWN and not name.startswith(_FOREIGN):
                     self._add(
                         NOTE, "alien", path, "no file of a data directory has such a name", "brokers leave it alone"
                     )

@@ -17,8 +17,10 @@ from kwire.log.time_index import TimeIndex
 Report = Callable[[str, str, int | None, str, str], object]
 """(severity, kind, position, text, meaning)"""
 
-_REBUILT = "fetches may begin at a wrong place; delete the file with the broker stopped, a start builds it anew"
-_TIMES = "lookups by time and retention may err; delete the file with the broker stopped, a start builds it anew"
+REMEDY = "remove the segment's .index file while the broker is stopped: a start then makes all its indexes anew"
+"""What helps, with Kafka and with kwire: a missing offset index is what makes them read a segment again."""
+_REBUILT = f"fetches may begin at a wrong place; {REMEDY}"
+_TIMES = f"lookups by time and retention may err; {REMEDY}"
 
 
 def read_entries(stored: tuple[bytes, int], layout: Struct, report: Report, meaning: str) -> list[tuple[int, int]]:

@@ -123,14 +123,15 @@ class DirectoryVerification:
         self._check_identity()
         self._check_topic_ids()
         for name, offsets in self._checkpoints.items():
-            for partition in offsets.keys() - self._reports.keys():
-                # A start-up's first checkpoint may be older than a deletion, so this is nothing to worry about.
+            stray = sorted(offsets.keys() - self._reports.keys())
+            if stray:
+                others = f" and {len(stray) - 1} others are" if len(stray) > 1 else " is"
                 self._add(
                     NOTE,
                     "checkpoint-stray",
                     os.path.join(self.directory, name),
-                    f"{partition} is listed and has no directory",
-                    "it was deleted or moved away",
+                    f"{stray[0]}{others} listed without a directory",
+                    "deleted, moved away, or not written to yet",
                 )
         if is_held(self.directory):
             self._add(

@@ -17,10 +17,9 @@ from kwire.log.time_index import TimeIndex
 Report = Callable[[str, str, int | None, str, str], object]
 """(severity, kind, position, text, meaning)"""
 
-REMEDY = "remove the segment's .index file while the broker is stopped: a start then makes all its indexes anew"
-"""What helps, with Kafka and with kwire: a missing offset index is what makes them read a segment again."""
-_REBUILT = f"fetches may begin at a wrong place; {REMEDY}"
-_TIMES = f"lookups by time and retention may err; {REMEDY}"
+_REMEDY = "remove the segment's .index while the broker is stopped: the next use makes it and the .timeindex anew"
+_REBUILT = f"fetches may begin at a wrong place; {_REMEDY}"
+_TIMES = f"lookups by time and retention may err; {_REMEDY}"
 
 
 def read_entries(stored: tuple[bytes, int], layout: Struct, report: Report, meaning: str) -> list[tuple[int, int]]:

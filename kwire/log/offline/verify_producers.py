@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from struct import Struct
 
 from kwire.log.offline.stored_file import read_file
-from kwire.log.offline.verify_index import REMEDY
 from kwire.log.offline.verify_report import DAMAGE, WARNING, PartitionReport
 from kwire.log.producer_snapshot import CorruptSnapshotError, decode_snapshot
 from kwire.log.producer_state import Marker, ProducerState, ProducerStateManager
@@ -21,7 +20,10 @@ _TXN_ENTRY = Struct(">hqqqq")
 _SNAPSHOT_MEANING = (
     "after a start idempotent producers may be refused, or write twice; remove the file while the broker is stopped"
 )
-_TXN_MEANING = f"consumers under read_committed would see aborted records, or miss committed ones; {REMEDY}"
+_TXN_MEANING = (
+    "consumers under read_committed would see aborted records, or miss committed ones; remove .kafka_cleanshutdown and "
+    "recovery-point-offset-checkpoint while the broker is stopped: a start then reads every log and makes it anew"
+)
 
 
 class ProducerCheck:

@@ -450,9 +450,23 @@ def test_every_single_flipped_bit_of_a_segment_is_found(directory: Path) -> None
 
 def test_the_remedy_for_indexes_works(directory: Path) -> None:
     flip(segment(directory, 0, ".timeindex"), 7, 0x02)
-    txn_index(directory).unlink()
-    assert {finding.kind for finding in verified(directory)[0]} == {"time-index-untrue", "txn-index-untrue"}
+    assert {finding.kind for finding in verified(directory)[0]} == {"time-index-untrue"}
     segment(directory, 0, ".index").unlink()
+    reopen(directory)
+    assert verified(directory, deep=True)[0] == []
+
+
+def test_the_remedy_for_transaction_indexes_works(directory: Path) -> None:
+    txn_index(directory).unlink()
+    assert {finding.kind for finding in verified(directory)[0]} == {"txn-index-untrue"}
+    (directory / ".kafka_cleanshutdown").unlink()
+    (directory / RECOVERY_POINTS).unlink()
+    reopen(directory)
+    assert verified(directory, deep=True)[0] == []
+
+
+def reopen(directory: Path) -> None:
+    """Start on the directory, use the log, stop cleanly."""
     settings = config(segment_bytes=1200, index_interval_bytes=100)
     manager = open_manager(directory, settings=settings)
     log = manager.get(TopicPartition("t", 0))
@@ -460,7 +474,6 @@ def test_the_remedy_for_indexes_works(directory: Path) -> None:
     log.load()
     assert log.log_end_offset == 50
     manager.close()
-    assert verified(directory, deep=True)[0] == []
 
 
 def test_the_remedy_for_a_snapshot_works(directory: Path) -> None:
@@ -472,3 +485,12 @@ def test_the_remedy_for_a_snapshot_works(directory: Path) -> None:
     assert log.producers.entries[7].last_sequence == 19
     manager.close()
     assert verified(directory)[0] == []
+
+
+def test_partitions_that_a_checkpoint_lists_and_nobody_has(directory: Path) -> None:
+    (directory / HIGH_WATERMARKS).write_text("0\n3\nt 0 50\nt 1 0\nt 2 0\n")
+    verification = DirectoryVerification(str(directory), deep=False)
+    list(verification.partitions())
+    (note,) = verification.finish()
+    assert (note.severity, note.kind) == ("note", "checkpoint-stray")
+    assert note.text == "t-1 and 1 others are listed without a directory"

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from kwire.clock import Clock
 from kwire.cluster.config_notices import purge_config_notices
 from kwire.cluster.config_znodes import DEFAULT_ENTITY, ConfigEntityZnode
-from kwire.cluster.controller import loading
+from kwire.cluster.controller import group_configs, loading
 from kwire.cluster.controller.changes import (
     Change,
     EntityConfigChanged,
@@ -41,12 +41,6 @@ from kwire.cluster.controller.core import (
     TopicResult,
 )
 from kwire.cluster.controller.entropy import SystemEntropy
-from kwire.cluster.controller.group_configs import (
-    check_group_config,
-    ensure_group_configs,
-    group_config_path,
-    load_group_overrides,
-)
 from kwire.cluster.controller.internal_topics import internal_topic
 from kwire.cluster.controller.leadership import (
     PartitionLeadership,
@@ -276,7 +270,11 @@ class Controller:
 
     async def _alter_config(self, alteration: EntityAlteration, validate_only: bool) -> KafkaError | None:
         entity_type, name = alteration.entity_type, alteration.entity_name
-        path = group_config_path(name) if entity_type == GROUPS else ConfigEntityZnode.path(entity_type, name)
+        path = (
+            group_configs.group_config_path(name)
+            if entity_type == GROUPS
+            else ConfigEntityZnode.path(entity_type, name)
+        )
         try:
             topic = self.cluster.topics.get(name) if entity_type == TOPICS else None
             if entity_type == TOPICS and topic is None:
@@ -289,8 +287,8 @@ class Controller:
             elif entity_type == BROKERS:
                 self._options.check_dynamic(per_broker=after)
             elif entity_type == GROUPS:
-                check_group_config(after, self._options)
-                await ensure_group_configs(self._store)
+                group_configs.check_group_config(after, self._options)
+                await group_configs.ensure_group_configs(self._store)
             if not validate_only and (after != before or node is None):
                 await self._perform([EntityConfigChanged(entity_type, name, after, node is not None)])
                 await purge_config_notices(self._store, self._clock.now_ms())
@@ -329,7 +327,7 @@ class Controller:
             cluster.remove_topic(name)
         for topic in topics.values():
             cluster.put_topic(topic)
-        cluster.group_overrides = await load_group_overrides(self._store)
+        cluster.group_overrides = await group_configs.load_group_overrides(self._store)
 
     async def _take_over(self) -> None:
         """The first acts of a controller: finish deletions, give every partition the leader that it can have."""

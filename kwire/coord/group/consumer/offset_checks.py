@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from kwire.coord.group.consumer.group import ConsumerGroup
 from kwire.coord.group.consumer.member import ConsumerMember
 from kwire.coord.group.modern.topics import TopicDirectory
 from kwire.errors import ErrorCode, KafkaError
-from kwire.wire.messages.offset_commit import OffsetCommitRequest
+from kwire.wire.messages.offset_commit import OffsetCommitRequest, OffsetCommitRequestTopic
 from kwire.wire.messages.offset_fetch import OffsetFetchRequestGroup
+from kwire.wire.messages.txn_offset_commit import TxnOffsetCommitRequest, TxnOffsetCommitRequestTopic
 
 
 def check_commit(
@@ -24,17 +27,19 @@ def check_commit(
     member = group.member(request.member_id)
     if not knows_member_epochs and not member.uses_classic_protocol:
         raise KafkaError(ErrorCode.UNSUPPORTED_VERSION)
-    if epoch == member.member_epoch:
+    _check_epoch(member, epoch, _named(request.topics), topics)
+
+
+def check_transactional_commit(group: ConsumerGroup, request: TxnOffsetCommitRequest, topics: TopicDirectory) -> None:
+    """As `check_commit`, for a commit within a transaction. Older clients name neither member nor epoch.
+
+    Raises UNKNOWN_MEMBER_ID, STALE_MEMBER_EPOCH, ILLEGAL_GENERATION (for members of the classic protocol).
+    """
+    epoch = request.generation_id
+    is_named = epoch >= 0 or request.member_id != "" or request.group_instance_id is not None
+    if not is_named or (epoch < 0 and group.is_empty):
         return
-    if epoch > member.member_epoch:
-        raise _stale(member, f"Epoch {epoch} is newer than the member's, {member.member_epoch}.")
-    for topic in request.topics:
-        known = topics.topics.get(topic.name)
-        for partition in topic.partitions:
-            index = partition.partition_index
-            since = None if known is None else member.has.epoch_of(known.topic_id, index)
-            if since is None or epoch < since:
-                raise _stale(member, f"The member did not have {topic.name}-{index} in epoch {epoch}.")
+    _check_epoch(group.member(request.member_id), epoch, _named(request.topics), topics)
 
 
 def check_fetch(group: ConsumerGroup, request: OffsetFetchRequestGroup) -> None:
@@ -47,6 +52,30 @@ def check_fetch(group: ConsumerGroup, request: OffsetFetchRequestGroup) -> None:
     member = group.member(request.member_id or "")
     if request.member_epoch != member.member_epoch:
         raise _stale(member, f"Epoch {request.member_epoch} is not the member's, {member.member_epoch}.")
+
+
+def _named(
+    requested: Iterable[OffsetCommitRequestTopic | TxnOffsetCommitRequestTopic],
+) -> Iterator[tuple[str, int]]:
+    """The partitions of a request, by topic name and number."""
+    for topic in requested:
+        for partition in topic.partitions:
+            yield topic.name, partition.partition_index
+
+
+def _check_epoch(
+    member: ConsumerMember, epoch: int, partitions: Iterator[tuple[str, int]], topics: TopicDirectory
+) -> None:
+    """The member's own epoch is always good, an older one for partitions that the member has had since then."""
+    if epoch == member.member_epoch:
+        return
+    if epoch > member.member_epoch:
+        raise _stale(member, f"Epoch {epoch} is newer than the member's, {member.member_epoch}.")
+    for name, index in partitions:
+        known = topics.topics.get(name)
+        since = None if known is None else member.has.epoch_of(known.topic_id, index)
+        if since is None or epoch < since:
+            raise _stale(member, f"The member did not have {name}-{index} in epoch {epoch}.")
 
 
 def _stale(member: ConsumerMember, text: str) -> KafkaError:

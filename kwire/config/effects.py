@@ -83,6 +83,7 @@ READ_BY_TOPIC: Final = frozenset(
         "flush.ms",
         "index.interval.bytes",
         "max.message.bytes",
+        "message.downconversion.enable",
         "message.timestamp.after.max.ms",
         "message.timestamp.before.max.ms",
         "message.timestamp.type",

@@ -21,6 +21,7 @@ _OPTIONS = {
     "retention_ms": "retention.ms",
     "retention_bytes": "retention.bytes",
     "max_message_bytes": "max.message.bytes",
+    "message_downconversion_enable": "message.downconversion.enable",
     "message_timestamp_type": "message.timestamp.type",
     "message_timestamp_before_max_ms": "message.timestamp.before.max.ms",
     "message_timestamp_after_max_ms": "message.timestamp.after.max.ms",
@@ -57,6 +58,7 @@ class LogConfig:
         "is_compacted",
         "max_compaction_lag_ms",
         "max_message_bytes",
+        "message_downconversion_enable",
         "message_timestamp_after_max_ms",
         "message_timestamp_before_max_ms",
         "message_timestamp_type",
@@ -83,6 +85,7 @@ class LogConfig:
     retention_ms: int
     retention_bytes: int
     max_message_bytes: int
+    message_downconversion_enable: bool
     message_timestamp_type: str
     message_timestamp_before_max_ms: int
     message_timestamp_after_max_ms: int

@@ -99,6 +99,7 @@ class Connection(asyncio.BufferedProtocol):
         "_reader",
         "_reading_paused",
         "_transport",
+        "_transport_is_full",
         "_turn_scheduled",
         "_writer",
         "idle_since_s",
@@ -138,6 +139,7 @@ class Connection(asyncio.BufferedProtocol):
         self._close_callbacks: list[Callable[[], object]] | None = []  # None once they were called.
         self._active = False
         self._turn_scheduled = False
+        self._transport_is_full = False
         self._reading_paused = False
         self._eof = False
         self._closing = False
@@ -197,7 +199,7 @@ class Connection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         stream = cast(asyncio.Transport, transport)  # uvloop's transports are no subclass of it.
         self._transport = stream
-        self._writer = ResponseWriter(stream, self._counters)
+        self._writer = ResponseWriter(stream, self._counters, self._write_later)
         self._endpoint.connections.add(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -223,9 +225,18 @@ class Connection(asyncio.BufferedProtocol):
         return not self._may_take()
 
     def pause_writing(self) -> None:
+        self._transport_is_full = True
         self._writer.is_paused = True
 
+    def _write_later(self) -> None:
+        self.loop.call_soon(self._write_on)
+
+    def _write_on(self) -> None:
+        if not self._transport_is_full:
+            self.resume_writing()
+
     def resume_writing(self) -> None:
+        self._transport_is_full = False
         self._writer.resumed()
         self._active = True
         if self._writer.is_blocked and not self._send_rest():

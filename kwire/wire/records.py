@@ -50,6 +50,7 @@ __all__ = [
     "build_batch",
     "check_lengths",
     "check_records",
+    "data_for_count",
     "read_records",
     "rebuild_batch",
     "records_data",
@@ -101,11 +102,13 @@ def read_records(buf: Buffer, pos: int = 0, *, max_decompressed: int = MAX_DECOM
     header = read_header(buf, pos)
     if header.magic != 2:
         raise CorruptRecordError(f"magic {header.magic} is not 2")
-    return _parsed(_data_for_count(buf, pos, header, max_decompressed), header)
+    return _parsed(data_for_count(buf, pos, header, max_decompressed), header)
 
 
-def _data_for_count(buf: Buffer, pos: int, header: BatchHeader, max_decompressed: int) -> bytes:
-    """The data, which a count that cannot fit into it is refused against before anything is counted to it."""
+def data_for_count(buf: Buffer, pos: int, header: BatchHeader, max_decompressed: int = MAX_DECOMPRESSED_BYTES) -> bytes:
+    """The records section as `records_data`; InvalidRecordError for a count of records that cannot fit into it, before
+    anything is counted to it.
+    """
     if header.record_count < 0:
         raise InvalidRecordError(-1, f"negative record count {header.record_count}")
     data = records_data(buf, pos, header, max_decompressed)
@@ -213,7 +216,7 @@ def _produced_data(buf: Buffer, pos: int, header: BatchHeader, max_decompressed:
     count = header.record_count
     if count < 1 or header.last_offset_delta != count - 1:
         raise InvalidRecordError(-1, f"record count {count}, but the last offset delta is {header.last_offset_delta}")
-    return _data_for_count(buf, pos, header, max_decompressed)
+    return data_for_count(buf, pos, header, max_decompressed)
 
 
 def _first_error(data: bytes, header: BatchHeader) -> InvalidRecordError:

@@ -28,6 +28,7 @@ OPTIONS: dict[str, object] = {
     "retention.ms": 604_800_000,
     "retention.bytes": -1,
     "max.message.bytes": 1_048_588,
+    "message.downconversion.enable": True,
     "message.timestamp.type": "CreateTime",
     "message.timestamp.before.max.ms": NEVER,
     "message.timestamp.after.max.ms": 3_600_000,

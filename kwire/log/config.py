@@ -123,3 +123,11 @@ class LogConfig:
             and config.message_timestamp_before_max_ms == MAX_INT64
         )
         return config
+
+    def compression_level(self, codec: int) -> int | None:
+        """The topic's level for the codec with this id; None for a codec without levels."""
+        return {
+            1: self.compression_gzip_level,
+            3: self.compression_lz4_level,
+            4: self.compression_zstd_level,
+        }.get(codec)

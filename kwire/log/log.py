@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kwire.errors import ErrorCode, KafkaError
 from kwire.log import lookup, producer_journal, recovery, retention, validate
@@ -20,6 +20,9 @@ from kwire.log.validate import AppendRefused, RecordsInvalid
 from kwire.wire.parts import FileRange
 from kwire.wire.primitives import WireError
 from kwire.wire.record_batch import HEADER, BatchHeader, Buffer, as_header, batches, set_offset_and_epoch, verify
+
+if TYPE_CHECKING:
+    from kwire.log.record_checks import Prepared
 
 __all__ = ["AppendRefused", "Log", "LogAppendInfo", "LogConfig", "LogSlice", "RecordsInvalid", "UnopenedLog"]
 
@@ -63,15 +66,17 @@ class Log(LogState):
         now_ms: int,
         from_client: bool = True,
         produce_version: int = 13,
+        prepared: Prepared | None = None,
     ) -> LogAppendInfo:
         """Validate one produced record set, give it offsets, and write it; `records` is patched in place.
 
         Raises AppendRefused (RecordsInvalid with record errors); nothing was written then. `from_client=False` is for
-        batches that the broker built itself (coordinators, markers), which are not validated.
+        batches that the broker built itself (coordinators, markers), which are not validated. Raises PreparationNeeded,
+        with nothing written, for what is to be looked into in a thread first and handed in as `prepared`.
         """
         try:
             if from_client:
-                valid = validate.valid_record_set(records, self.config, now_ms, produce_version)
+                valid = validate.valid_record_set(records, self.config, now_ms, produce_version, prepared)
                 if valid is None:
                     return LogAppendInfo(-1, -1, -1, self.log_start_offset, -1)
                 data, header = valid

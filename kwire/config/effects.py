@@ -86,6 +86,7 @@ READ_BY_TOPIC: Final = frozenset(
         "message.downconversion.enable",
         "message.timestamp.after.max.ms",
         "message.timestamp.before.max.ms",
+        "message.timestamp.difference.max.ms",
         "message.timestamp.type",
         "min.insync.replicas",
         "retention.bytes",

@@ -10,6 +10,7 @@ CREATE_TIME = "CreateTime"
 LOG_APPEND_TIME = "LogAppendTime"
 COMPACT = "compact"
 DELETE = "delete"
+_DEFAULT_AFTER_MAX_MS = 3_600_000
 MAX_INT64 = (1 << 63) - 1
 """How options of type long say "never"."""
 
@@ -113,6 +114,13 @@ class LogConfig:
         config = cls()
         for attribute, option in _OPTIONS.items():
             setattr(config, attribute, get(option))
+        # The older bound for both directions counts where the newer ones were left alone (KIP-937).
+        difference_ms = get("message.timestamp.difference.max.ms")
+        if difference_ms != MAX_INT64:
+            if config.message_timestamp_before_max_ms == MAX_INT64:
+                config.message_timestamp_before_max_ms = difference_ms
+            if config.message_timestamp_after_max_ms == _DEFAULT_AFTER_MAX_MS:
+                config.message_timestamp_after_max_ms = difference_ms
         config.cleanup_policy = frozenset(get("cleanup.policy"))
         config.is_compacted = COMPACT in config.cleanup_policy
         config.append_time = config.message_timestamp_type == LOG_APPEND_TIME

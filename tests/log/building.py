@@ -9,9 +9,9 @@ from kwire.ids import TopicPartition
 from kwire.log.config import LogConfig
 from kwire.log.files import FILES, Files
 from kwire.log.log import Log, LogAppendInfo
+from kwire.log.manager import LogManager
 from kwire.log.record_checks import prepare
 from kwire.log.validate import PreparationNeeded
-from kwire.log.manager import LogManager
 from kwire.wire.record_batch import BatchHeader, batches
 from kwire.wire.records import Record, build_batch, read_records
 
@@ -34,6 +34,7 @@ OPTIONS: dict[str, object] = {
     "message.timestamp.type": "CreateTime",
     "message.timestamp.before.max.ms": NEVER,
     "message.timestamp.after.max.ms": 3_600_000,
+    "message.timestamp.difference.max.ms": NEVER,
     "compression.type": "producer",
     "compression.gzip.level": -1,
     "compression.lz4.level": 9,

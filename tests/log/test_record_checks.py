@@ -78,9 +78,7 @@ def many(count: int, compression: int = ZSTD) -> bytearray:
 
 @pytest.mark.parametrize("compression", [NONE, ZSTD])
 @pytest.mark.parametrize("settings", [{}, {"cleanup_policy": ["compact"]}, {"compression_type": "gzip"}])
-def test_more_records_than_may_be_walked_at_once(
-    tmp_path: Path, settings: dict[str, object], compression: int
-) -> None:
+def test_more_records_than_may_be_walked_at_once(tmp_path: Path, settings: dict[str, object], compression: int) -> None:
     log = new_log(tmp_path, **settings)
     large = many(MOST_RECORDS_AT_ONCE + 1, compression)
     with pytest.raises(PreparationNeeded):

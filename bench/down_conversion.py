@@ -44,7 +44,8 @@ FILL_BYTES = 24 << 20
 BATCH_BYTES = 16 * 1024
 CONNECTIONS = 2
 WARM_S = 5.0
-START = 1_700_000_000_000
+START_MS = int(time.time() * 1000) - 60_000
+"""Of the first record; older ones would fall to retention while they are fetched."""
 
 
 class Shape(NamedTuple):
@@ -85,7 +86,7 @@ def batches_of(shape: Shape) -> Iterator[bytes]:
         while size < BATCH_BYTES:
             length = rng.randint(shape.smallest, shape.largest)
             at = rng.randrange(len(text) - length)
-            records.append((START + now // 20, None, text[at : at + length], ()))
+            records.append((START_MS + now // 20, None, text[at : at + length], ()))
             size += length + 10
             now += 1
         batch = bytes(build_batch(records, compression=shape.codec))

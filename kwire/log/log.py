@@ -221,14 +221,14 @@ class Log(LogState):
     def offset_for_timestamp(self, timestamp: int) -> lookup.TimestampOffset | None:
         """The first record whose timestamp is at or above `timestamp`; None when there is none."""
         try:
-            return lookup.offset_for_timestamp(self, timestamp)
+            return lookup.at_once(lookup.offset_for_timestamp(self, timestamp))
         except (OSError, WireError) as error:
             raise self.read_error(error) from error
 
     def max_timestamp_offset(self) -> lookup.TimestampOffset | None:
         """The record with the largest timestamp (ListOffsets -3, KIP-734); None when there is none."""
         try:
-            return lookup.max_timestamp_offset(self)
+            return lookup.at_once(lookup.max_timestamp_offset(self))
         except (OSError, WireError) as error:
             raise self.read_error(error) from error
 

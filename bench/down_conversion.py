@@ -4,7 +4,8 @@
 
 BROKER is a NAME of brokers/NAME.sh. Each gets the same batches, byte by byte, and the same requests; a second fetch,
 v4, shows what the same bytes cost without conversion. Counted are the bytes and the records that a client can use, not
-what fills an answer up. Prints a table of medians and the ratio to the last broker named. Kafka 4 dropped these versions.
+what fills an answer up. Prints a table of medians and the ratio to the last broker named. Kafka 4 dropped these
+versions.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ on is read whole, each batch's checksum included: indexes, transaction index and
 is cut at the first batch that is not whole and sound, and what lies behind the cut goes. Since all that was
 acknowledged was written before, only a torn tail can be lost.
 
-Unfinished work of deletion and compaction is tidied up first (`listing`); a segment without its offset index is scanned,
-as Kafka's `LogLoader` does.
+Unfinished work of deletion and compaction is tidied up first (`listing`); a segment without its offset index is
+scanned, as Kafka's `LogLoader` does.
 """
 
 from __future__ import annotations

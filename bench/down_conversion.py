@@ -41,10 +41,10 @@ from kwire.wire.records import build_batch  # noqa: E402
 
 CONVERTED, AS_STORED = 3, 4
 FETCH_BYTES = 1 << 20
-FILL_BYTES = 24 << 20
+FILL_BYTES = 16 << 20
 BATCH_BYTES = 16 * 1024
 CONNECTIONS = 2
-WARM_S = 5.0
+WARM_S = 4.0
 START_MS = int(time.time() * 1000) - 60_000
 """Of the first record; older ones would fall to retention while they are fetched."""
 
@@ -229,6 +229,7 @@ def measure(broker: str, seconds: float) -> dict[tuple[str, int], tuple[float, f
                     answers = answers_of(connection, shape, version)
                     rates(port, shape, answers, version, WARM_S)
                     results[shape.name, version] = rates(port, shape, answers, version, seconds)
+                    print(f"{broker} {shape.name} v{version}: {results[shape.name, version]}", file=sys.stderr)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait()

@@ -85,14 +85,20 @@ def write_messages(data: bytes, pos: int, index: int, stop: int, form: MessageFo
 
 
 def _write_each(data: bytes, pos: int, start: int, stop: int, form: MessageForm, out: list[bytes]) -> int:
-    append = out.append
-    magic, attributes, append_time = form.magic, form.attributes, form.append_time
+    append, pack_head, pack_size = out.append, _HEAD.pack, _INT32.pack
+    body_start = _BODY_1.pack if form.magic else _body_start_0
+    attributes, append_time = form.attributes, form.append_time
+    base_offset, base_timestamp = form.base_offset, form.base_timestamp
+    first_offset, shift = form.first_offset, form.offset_shift
     largest, offset = form.max_timestamp, form.last_offset
     for index in range(start, stop):
         n = data[pos]
         pos += 1
         if n > 127:
-            n, pos = long_varint(data, pos - 1, 5)
+            n += data[pos] - 1 << 7
+            pos += 1
+            if n > 16383:
+                n, pos = long_varint(data, pos - 2, 5)
         end = pos + (n >> 1)
         if n & 1 or end > len(data):
             raise InvalidRecordError(index, f"length {(n >> 1) ^ -(n & 1)} with {len(data) - pos} bytes left")
@@ -100,7 +106,7 @@ def _write_each(data: bytes, pos: int, start: int, stop: int, form: MessageForm,
         pos += 2
         if n > 127:
             n, pos = long_varint(data, pos - 1, 10)
-        timestamp = form.base_timestamp + ((n >> 1) ^ -(n & 1)) if append_time is None else append_time
+        timestamp = base_timestamp + ((n >> 1) ^ -(n & 1)) if append_time is None else append_time
         if not -MAX_INT64 <= timestamp <= MAX_INT64:
             timestamp = wrapped(timestamp)
         if timestamp > largest:
@@ -108,34 +114,37 @@ def _write_each(data: bytes, pos: int, start: int, stop: int, form: MessageForm,
         n = data[pos]
         pos += 1
         if n > 127:
-            n, pos = long_varint(data, pos - 1, 5)
-        offset = form.base_offset + ((n >> 1) ^ -(n & 1))
+            n += data[pos] - 1 << 7
+            pos += 1
+            if n > 16383:
+                n, pos = long_varint(data, pos - 2, 5)
+        offset = base_offset + ((n >> 1) ^ -(n & 1))
         n = data[pos]
         pos += 1
         if n > 127:
             n, pos = long_varint(data, pos - 1, 5)
-        size = -1 if n & 1 else n >> 1
-        body = _BODY_1.pack(1, attributes, timestamp, size) if magic else _BODY_0.pack(0, attributes, size)
-        if size > 0:
-            body += data[pos : (pos := pos + size)]
+        body = body_start(1, attributes, timestamp, -1 if n & 1 else n >> 1)
+        if not n & 1:
+            body += data[pos : (pos := pos + (n >> 1))]
         n = data[pos]
         pos += 1
         if n > 127:
-            n, pos = long_varint(data, pos - 1, 5)
-        if n & 1:
-            body += _NULL
-        else:
-            n >>= 1
-            body += _INT32.pack(n) + data[pos : (pos := pos + n)]
-        # One byte at least is left, for the number of headers.
-        if pos >= end:
+            n += data[pos] - 1 << 7
+            pos += 1
+            if n > 16383:
+                n, pos = long_varint(data, pos - 2, 5)
+        body += _NULL if n & 1 else pack_size(n >> 1) + data[pos : (pos := pos + (n >> 1))]
+        if pos >= end:  # One byte at least is left, for the number of headers.
             raise InvalidRecordError(index, f"its fields end {pos - end:+} bytes from where its length says")
-        if offset >= form.first_offset:
-            append(_HEAD.pack(offset - form.offset_shift, len(body) + 4, crc32(body)))
-            append(body)
+        if offset >= first_offset:
+            append(pack_head(offset - shift, len(body) + 4, crc32(body)) + body)
         pos = end
     form.max_timestamp, form.last_offset = largest, offset
     return pos
+
+
+def _body_start_0(_: int, attributes: int, timestamp: int, key_size: int) -> bytes:
+    return _BODY_0.pack(0, attributes, key_size)
 
 
 def _write_run(data: bytes, pos: int, index: int, run: Run, form: MessageForm, out: list[bytes]) -> None:

@@ -11,17 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from enum import Enum
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, Final, cast
+from typing import cast
 
+from kwire.net.endpoint import CLOSE, Endpoint, Reply
 from kwire.net.framing import FrameError, FrameReader
 from kwire.net.response_writer import IncompleteResponseError, ResponseWriter
-from kwire.wire.parts import Part
-
-if TYPE_CHECKING:
-    from kwire.net.endpoint import Endpoint
 
 REQUESTS_PER_TURN = 32
 """So many pipelined requests of one connection are answered before the others get their turn."""
@@ -34,25 +30,6 @@ _LARGE_READ_BYTES = 16 * 1024
 """Reads below this size are not counted: a turn has room for few of them."""
 
 logger = logging.getLogger("kwire.net")
-
-
-class Close(Enum):
-    """The reply that ends the connection."""
-
-    CLOSE = "close"
-
-
-CLOSE: Final = Close.CLOSE
-"""What a handler replies to close the connection, after the earlier replies have been sent."""
-
-Reply = Sequence[Part] | None | Close
-"""The parts of a response (list or tuple) without its 4-byte size; None for no response (acks=0); or CLOSE.
-
-Parts are sent after the handler returned: they must not be views of the request frame, nor of bytes that change later.
-"""
-
-RequestHandler = Callable[[memoryview, "Connection"], Reply | Awaitable[Reply]]
-"""Takes the body of one request, writable and valid until the reply is complete, and the connection it came by."""
 
 
 class Connection(asyncio.BufferedProtocol):

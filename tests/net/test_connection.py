@@ -12,7 +12,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from kwire.net.connection import REQUESTS_PER_TURN, Connection, Reply
+from kwire.net.connection import REQUESTS_PER_TURN, Connection
+from kwire.net.endpoint import Reply
 from kwire.net.framing import SCRATCH_BYTES
 from kwire.net.limits import ConnectionLimits
 from kwire.wire.parts import FileRange, PieceStream

@@ -82,6 +82,7 @@ READ_BY_TOPIC: Final = frozenset(
         "flush.messages",
         "flush.ms",
         "index.interval.bytes",
+        "internal.segment.bytes",
         "max.message.bytes",
         "message.timestamp.after.max.ms",
         "message.timestamp.before.max.ms",

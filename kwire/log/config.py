@@ -105,6 +105,9 @@ class LogConfig:
         config = cls()
         for attribute, option in _OPTIONS.items():
             setattr(config, attribute, get(option))
+        below_minimum: int | None = get("internal.segment.bytes")
+        if below_minimum is not None:
+            config.segment_bytes = below_minimum
         config.cleanup_policy = frozenset(get("cleanup.policy"))
         config.is_compacted = COMPACT in config.cleanup_policy
         config.append_time = config.message_timestamp_type == LOG_APPEND_TIME

@@ -85,8 +85,8 @@ class KwireBroker:
         raise BrokerError(f"no port after {READY_S:.0f} s; see {self._log}")
 
     def kill(self) -> None:
-        """SIGKILL to the broker and all that it started."""
-        if self._process is not None:
+        """SIGKILL to the broker and all that it started; nothing when it has ended."""
+        if self._process is not None and self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
 

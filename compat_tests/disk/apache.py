@@ -34,6 +34,7 @@ BROKER_OPTIONS: Mapping[str, str] = {
     "transaction.state.log.min.isr": "1",
     "group.initial.rebalance.delay.ms": "0",
     "log.cleaner.backoff.ms": "300",
+    "log.retention.check.interval.ms": "500",
     "auto.create.topics.enable": "false",
 }
 """What both sides are started with: they have to agree on what a file says, not on what a profile prefers."""
@@ -141,6 +142,7 @@ class Kafka39(Kafka):
             "broker.id": str(BROKER_ID),
             "zookeeper.connect": f"127.0.0.1:{zookeeper.port}",
             "zookeeper.session.timeout.ms": "2000",
+            "log.initial.task.delay.ms": "500",
         }
         super().__init__(folder, V39, free_port(), mode | options)
 

@@ -53,7 +53,8 @@ def _name(code: int) -> str:
         return str(code)
 
 
-def _check(code: int, what: str, message: str | None = None) -> None:
+def check(code: int, what: str, message: str | None = None) -> None:
+    """Raises Refused unless the code is 0."""
     if code:
         raise Refused(code, what, message)
 
@@ -76,7 +77,8 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _call(self, request: Any, version: int | None = None) -> Any:
+    def call(self, request: Any, version: int | None = None) -> Any:
+        """One request and its answer. Raises ClientError."""
         if self._connection is None:
             self._connection = Connection("127.0.0.1", self._port, client_id="compat-disk")
         try:
@@ -98,6 +100,12 @@ class Client:
                     raise
             time.sleep(0.05)
 
+    def versions(self) -> dict[int, tuple[int, int]]:
+        """(lowest, highest) version that the broker serves, by API key."""
+        self.topics()
+        assert self._connection is not None
+        return self._connection.versions
+
     # Topics.
 
     def create_topic(self, name: str, partitions: int, options: Mapping[str, str]) -> None:
@@ -105,19 +113,19 @@ class Client:
         topic = CreatableTopic(
             name=name, num_partitions=partitions, replication_factor=1, assignments=[], configs=configs
         )
-        answer = self._call(CreateTopicsRequest(topics=[topic], timeout_ms=30_000)).topics[0]
-        _check(answer.error_code, f"create {name}", answer.error_message)
+        answer = self.call(CreateTopicsRequest(topics=[topic], timeout_ms=30_000)).topics[0]
+        check(answer.error_code, f"create {name}", answer.error_message)
 
     def topics(self) -> dict[str, int]:
         """Partition counts by topic name, once each of them has a leader."""
 
         def ask() -> dict[str, int]:
-            answer = self._call(MetadataRequest(topics=None, allow_auto_topic_creation=False), 8)
-            _check(0 if answer.brokers else ErrorCode.BROKER_NOT_AVAILABLE, "metadata")
+            answer = self.call(MetadataRequest(topics=None, allow_auto_topic_creation=False), 8)
+            check(0 if answer.brokers else ErrorCode.BROKER_NOT_AVAILABLE, "metadata")
             for topic in answer.topics:
-                _check(topic.error_code, topic.name)
+                check(topic.error_code, topic.name)
                 for partition in topic.partitions:
-                    _check(partition.error_code, f"{topic.name}-{partition.partition_index}")
+                    check(partition.error_code, f"{topic.name}-{partition.partition_index}")
             return {topic.name: len(topic.partitions) for topic in answer.topics}
 
         return self.retrying(ask)
@@ -138,8 +146,8 @@ class Client:
         request = ProduceRequest(transactional_id=transactional_id, acks=-1, timeout_ms=30_000, topic_data=[data])
 
         def ask() -> int:
-            answer = self._call(request, version).responses[0].partition_responses[0]
-            _check(answer.error_code, f"produce to {topic}-{partition}", answer.error_message)
+            answer = self.call(request, version).responses[0].partition_responses[0]
+            check(answer.error_code, f"produce to {topic}-{partition}", answer.error_message)
             return int(answer.base_offset)
 
         return self.retrying(ask)
@@ -156,8 +164,8 @@ class Client:
         )
 
         def ask() -> Any:
-            answer = self._call(request, FETCH_VERSION).responses[0].partitions[0]
-            _check(answer.error_code, f"fetch {topic}-{partition} from {offset}")
+            answer = self.call(request, FETCH_VERSION).responses[0].partitions[0]
+            check(answer.error_code, f"fetch {topic}-{partition} from {offset}")
             return answer
 
         return self.retrying(ask)
@@ -169,8 +177,8 @@ class Client:
         request = ListOffsetsRequest(replica_id=-1, isolation_level=int(committed), topics=topics)
 
         def ask() -> tuple[int, int]:
-            answer = self._call(request, 7).topics[0].partitions[0]
-            _check(answer.error_code, f"offset of {topic}-{partition} at {timestamp}")
+            answer = self.call(request, 7).topics[0].partitions[0]
+            check(answer.error_code, f"offset of {topic}-{partition} at {timestamp}")
             return int(answer.timestamp), int(answer.offset)
 
         return self.retrying(ask)
@@ -181,8 +189,8 @@ class Client:
         request = OffsetForLeaderEpochRequest(topics=[OffsetForLeaderTopic(topic=topic, partitions=[wanted])])
 
         def ask() -> tuple[int, int]:
-            answer = self._call(request, 4).topics[0].partitions[0]
-            _check(answer.error_code, f"epoch {epoch} of {topic}-{partition}")
+            answer = self.call(request, 4).topics[0].partitions[0]
+            check(answer.error_code, f"epoch {epoch} of {topic}-{partition}")
             return int(answer.leader_epoch), int(answer.end_offset)
 
         return self.retrying(ask)
@@ -194,8 +202,8 @@ class Client:
         request = DeleteRecordsRequest(topics=[wanted], timeout_ms=30_000)
 
         def ask() -> None:
-            answer = self._call(request, 2).topics[0].partitions[0]
-            _check(answer.error_code, f"delete records of {topic}-{partition}")
+            answer = self.call(request, 2).topics[0].partitions[0]
+            check(answer.error_code, f"delete records of {topic}-{partition}")
 
         self.retrying(ask)
 
@@ -203,13 +211,20 @@ class Client:
 
     def await_coordinator(self, group: str) -> None:
         def ask() -> None:
-            answer = self._call(FindCoordinatorRequest(key=group), 3)
-            _check(answer.error_code, f"coordinator of {group}", answer.error_message)
+            answer = self.call(FindCoordinatorRequest(key=group), 3)
+            check(answer.error_code, f"coordinator of {group}", answer.error_message)
 
         self.retrying(ask)
 
-    def commit(self, group: str, topic: str, offsets: Mapping[int, tuple[int, int, str | None]]) -> None:
-        """Commit (offset, leader epoch, metadata) by partition, as a consumer that is in no group does."""
+    def commit(
+        self,
+        group: str,
+        topic: str,
+        offsets: Mapping[int, tuple[int, int, str | None]],
+        *,
+        member: tuple[str, int] = ("", -1),
+    ) -> None:
+        """Commit (offset, leader epoch, metadata) by partition, as (member id, generation) or as nobody's member."""
         partitions = [
             OffsetCommitRequestPartition(
                 partition_index=partition,
@@ -220,27 +235,30 @@ class Client:
             for partition, (offset, epoch, metadata) in offsets.items()
         ]
         topics = [OffsetCommitRequestTopic(name=topic, partitions=partitions)]
+        request = OffsetCommitRequest(
+            group_id=group, member_id=member[0], generation_id_or_member_epoch=member[1], topics=topics
+        )
 
         def ask() -> None:
-            answer = self._call(OffsetCommitRequest(group_id=group, topics=topics), 7)
+            answer = self.call(request, 7)
             for partition in answer.topics[0].partitions:
-                _check(partition.error_code, f"commit of {group}")
+                check(partition.error_code, f"commit of {group}")
 
         self.await_coordinator(group)
         self.retrying(ask)
 
     def groups(self) -> list[str]:
         def ask() -> list[str]:
-            answer = self._call(ListGroupsRequest(), 3)
-            _check(answer.error_code, "list groups")
+            answer = self.call(ListGroupsRequest(), 3)
+            check(answer.error_code, "list groups")
             return sorted(group.group_id for group in answer.groups)
 
         return self.retrying(ask)
 
     def describe_group(self, group: str) -> Any:
         def ask() -> Any:
-            answer = self._call(DescribeGroupsRequest(groups=[group]), 4).groups[0]
-            _check(answer.error_code, f"describe {group}")
+            answer = self.call(DescribeGroupsRequest(groups=[group]), 4).groups[0]
+            check(answer.error_code, f"describe {group}")
             return answer
 
         return self.retrying(ask)
@@ -249,8 +267,8 @@ class Client:
         """(offset, leader epoch, metadata) by topic and partition."""
 
         def ask() -> dict[tuple[str, int], tuple[int, int, str | None]]:
-            answer = self._call(OffsetFetchRequest(group_id=group, topics=None), 7)
-            _check(answer.error_code, f"offsets of {group}")
+            answer = self.call(OffsetFetchRequest(group_id=group, topics=None), 7)
+            check(answer.error_code, f"offsets of {group}")
             return {
                 (topic.name, p.partition_index): (p.committed_offset, p.committed_leader_epoch, p.metadata)
                 for topic in answer.topics

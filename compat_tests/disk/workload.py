@@ -21,6 +21,10 @@ START_MS = 1_700_000_000_000
 SIMPLE_GROUP = "disk-simple"
 BATCHES = 30
 RECORDS_PER_BATCH = 20
+MORE = 3
+"""Batches that are written after the clean stop, before the broker is killed."""
+
+IDEMPOTENT_ID = 4242
 
 SEGMENT_BYTES = "16384"
 SEGMENT_SIZE = {"3.9": "segment.bytes", "4.3": "internal.segment.bytes"}
@@ -112,7 +116,7 @@ def appends(first: int, last: int) -> Iterator[Append]:
                 topic = f"v{magic}-{name}"
                 yield Append(topic, version, _legacy(topic, batch, magic, CODECS[name]))
     for batch in range(first, last):
-        yield Append("idempotent", PRODUCE_VERSION, _modern("idempotent", batch, NONE, producer_id=4242))
+        yield Append("idempotent", PRODUCE_VERSION, _modern("idempotent", batch, NONE, producer_id=IDEMPOTENT_ID))
         codec = list(CODECS.values())[batch % len(CODECS)]
         yield Append("all-codecs", PRODUCE_VERSION, _modern("all-codecs", batch, codec))
         yield Append("trimmed", PRODUCE_VERSION, _modern("trimmed", batch, NONE))
@@ -139,6 +143,23 @@ def write_second_half(client: Client, *, modern_only: bool = False) -> int:
     client.commit(SIMPLE_GROUP, "v2-gzip", {0: (BATCHES * RECORDS_PER_BATCH, 1, None)})
     client.commit(SIMPLE_GROUP, "v2-none", {0: (400, 1, "\u0436 again")})
     return count
+
+
+def write_on(client: Client, *, modern_only: bool = False) -> int:
+    """More of the same into every topic; returns the requests' count."""
+    return _write(
+        client, BATCHES, BATCHES + MORE, {topic.name for topic in topics() if topic.modern or not modern_only}
+    )
+
+
+def plain_batch(topic: str, batch: int) -> bytes:
+    """One uncompressed batch of the workload's kind."""
+    return _modern(topic, batch, NONE)
+
+
+def idempotent_batch(batch: int) -> bytes:
+    """The batch of this number of the topic `idempotent`."""
+    return _modern("idempotent", batch, NONE, producer_id=IDEMPOTENT_ID)
 
 
 def _write(client: Client, first: int, last: int, chosen: set[str]) -> int:

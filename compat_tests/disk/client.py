@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from kwire.cli.connection import BrokerUnreachable, ClientError, Connection
@@ -116,8 +116,8 @@ class Client:
         answer = self.call(CreateTopicsRequest(topics=[topic], timeout_ms=30_000)).topics[0]
         check(answer.error_code, f"create {name}", answer.error_message)
 
-    def topics(self) -> dict[str, int]:
-        """Partition counts by topic name, once each of them has a leader."""
+    def topics(self, expected: Iterable[str] = ()) -> dict[str, int]:
+        """Partition counts by topic name, once the expected ones are there and each partition has a leader."""
 
         def ask() -> dict[str, int]:
             answer = self.call(MetadataRequest(topics=None, allow_auto_topic_creation=False), 8)
@@ -126,7 +126,10 @@ class Client:
                 check(topic.error_code, topic.name)
                 for partition in topic.partitions:
                     check(partition.error_code, f"{topic.name}-{partition.partition_index}")
-            return {topic.name: len(topic.partitions) for topic in answer.topics}
+            found = {topic.name: len(topic.partitions) for topic in answer.topics}
+            missing = [name for name in expected if name not in found]
+            check(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION if missing else 0, f"topics {missing}")
+            return found
 
         return self.retrying(ask)
 

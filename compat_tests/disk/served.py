@@ -129,7 +129,8 @@ def served_group(client: Client, group: str) -> ServedGroup:
 
 def served(client: Client, topics: Iterable[str], groups: Iterable[str]) -> Served:
     """Read all partitions of the topics, and the groups."""
-    counts = client.topics()
+    topics = list(topics)
+    counts = client.topics(topics)
     partitions = {
         f"{topic}-{partition}": served_partition(client, topic, partition)
         for topic in topics

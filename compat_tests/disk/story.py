@@ -15,7 +15,7 @@ from compat_tests.disk.subjects import Directory, Subject, left_behind
 
 LEFT_GROUP, LIVE_GROUP = "disk-left", "disk-live"
 GROUPS = (workload.SIMPLE_GROUP, LEFT_GROUP, LIVE_GROUP)
-RETAINED = "retained"
+RETAINED, EMPTIED = "retained", "emptied"
 SETTLE_S = 40.0
 END_TXN_KEY = 26
 
@@ -40,7 +40,7 @@ class Story(NamedTuple):
 
 
 def topic_names() -> list[str]:
-    return [*(topic.name for topic in workload.topics()), RETAINED, transactions.TOPIC]
+    return [*(topic.name for topic in workload.topics()), RETAINED, EMPTIED, transactions.TOPIC]
 
 
 def write(subject: Subject, folder: Path) -> Story:
@@ -51,7 +51,8 @@ def write(subject: Subject, folder: Path) -> Story:
     with Client(subject.port) as client:
         small = {size_option: "4096"}
         client.create_topic(transactions.TOPIC, transactions.PARTITIONS, small)
-        client.create_topic(RETAINED, 1, {size_option: "8192", "retention.bytes": "20000"})
+        client.create_topic(RETAINED, 1, {size_option: "8192", "retention.bytes": "20000", "retention.ms": "-1"})
+        client.create_topic(EMPTIED, 1, {size_option: "8192", "retention.ms": "60000"})
         requests = workload.write_first_half(client, subject.options_of)
         has_coordinator = END_TXN_KEY in client.versions()
         left = members.join(client, LEFT_GROUP, "v2-gzip")
@@ -70,7 +71,8 @@ def write(subject: Subject, folder: Path) -> Story:
         requests += workload.write_second_half(client)
         client.commit(LIVE_GROUP, "v2-lz4", {0: (321, 4, "live")}, member=(live.member_id, live.generation))
         for batch in range(40):
-            client.produce(RETAINED, 0, workload.plain_batch(RETAINED, batch))
+            for topic in (RETAINED, EMPTIED):
+                client.produce(topic, 0, workload.plain_batch(topic, batch))
         wait_until(lambda: _is_settled(client), "retention to let go")
         before = served(client, topic_names(), GROUPS)
     subject.stop()
@@ -88,12 +90,11 @@ def write(subject: Subject, folder: Path) -> Story:
 
 
 def _is_settled(client: Client) -> bool:
-    """Whether retention has done what there is to do: it takes one look, at most half a second after the last write."""
-    if client.offset_at(RETAINED, 0, EARLIEST)[1] == 0:
-        return False
-    before = client.offset_at(RETAINED, 0, EARLIEST)[1]
+    """Whether retention has taken all it may take: it looks every half second."""
+    before = [client.offset_at(topic, 0, EARLIEST)[1] for topic in (RETAINED, EMPTIED)]
     time.sleep(1.5)
-    return client.offset_at(RETAINED, 0, EARLIEST)[1] == before
+    after = [client.offset_at(topic, 0, EARLIEST)[1] for topic in (RETAINED, EMPTIED)]
+    return all(before) and before == after
 
 
 def wait_until(condition: Callable[[], bool], what: str) -> None:

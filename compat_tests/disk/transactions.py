@@ -52,6 +52,15 @@ def commit_and_abort(bootstrap: str) -> None:
             writer.commit_transaction(TIMEOUT_S)
 
 
+def commit_one(bootstrap: str, transactional_id: str) -> None:
+    """Take the transactional id over, which aborts what it left open, and commit one transaction."""
+    writer = producer(bootstrap, transactional_id)
+    writer.begin_transaction()
+    for partition in range(PARTITIONS):
+        writer.produce(TOPIC, b"one more", b"one more", partition=partition)
+    writer.commit_transaction(TIMEOUT_S)
+
+
 def leave_open(bootstrap: str) -> Producer:
     """A transaction that is begun and not ended; the producer must be kept until the broker is gone."""
     writer = producer(bootstrap, OPEN)

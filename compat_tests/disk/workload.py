@@ -1,11 +1,12 @@
 """What is written to kwire and to Apache Kafka alike: raw batches, so that both are given the same bytes.
 
-Timestamps, producer ids and sequences are fixed. Half of it is written, the broker is stopped, and the other half is
+Timestamps (of one run), producer ids and sequences are fixed. Half of it is written, the broker is stopped, and the other half is
 written under the next leader epoch.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -17,7 +18,9 @@ from kwire.wire.records import build_batch
 
 CODECS = {"none": NONE, "gzip": GZIP, "snappy": SNAPPY, "lz4": LZ4, "zstd": ZSTD}
 OLD_CODECS = ("none", "gzip", "snappy", "lz4")
-START_MS = 1_700_000_000_000
+START_MS = (int(time.time()) - 7200) * 1000
+"""Two hours ago: a producer that was last heard of a day ago would be forgotten by a broker that starts."""
+
 SIMPLE_GROUP = "disk-simple"
 BATCHES = 30
 RECORDS_PER_BATCH = 20
@@ -25,6 +28,7 @@ MORE = 3
 """Batches that are written after the clean stop, before the broker is killed."""
 
 IDEMPOTENT_ID = 4242
+BATCHES_PER_EPOCH = BATCHES // 2
 
 SEGMENT_BYTES = "16384"
 SEGMENT_SIZE = {"3.9": "segment.bytes", "4.3": "internal.segment.bytes"}
@@ -83,11 +87,10 @@ def _records(topic: str, batch: int, *, headers: bool = True, backwards: bool = 
     return [_record(topic, first + i, at + (i * 7) % 50, headers) for i in range(RECORDS_PER_BATCH)]
 
 
-def _modern(topic: str, batch: int, codec: int, *, backwards: bool = False, producer_id: int = -1) -> bytes:
+def _modern(
+    topic: str, batch: int, codec: int, *, backwards: bool = False, producer: tuple[int, int, int] = (-1, -1, -1)
+) -> bytes:
     records = [(r.timestamp, r.key, r.value, r.headers) for r in _records(topic, batch, backwards=backwards)]
-    # The producer comes back under its next epoch halfway, and counts from 0 again, as KIP-360 has it.
-    epoch, count = divmod(batch, BATCHES // 2)
-    producer = (producer_id, epoch, count * RECORDS_PER_BATCH) if producer_id >= 0 else (-1, -1, -1)
     return bytes(
         build_batch(
             records,
@@ -116,7 +119,7 @@ def appends(first: int, last: int) -> Iterator[Append]:
                 topic = f"v{magic}-{name}"
                 yield Append(topic, version, _legacy(topic, batch, magic, CODECS[name]))
     for batch in range(first, last):
-        yield Append("idempotent", PRODUCE_VERSION, _modern("idempotent", batch, NONE, producer_id=IDEMPOTENT_ID))
+        yield Append("idempotent", PRODUCE_VERSION, idempotent_batch(batch))
         codec = list(CODECS.values())[batch % len(CODECS)]
         yield Append("all-codecs", PRODUCE_VERSION, _modern("all-codecs", batch, codec))
         yield Append("trimmed", PRODUCE_VERSION, _modern("trimmed", batch, NONE))
@@ -157,9 +160,15 @@ def plain_batch(topic: str, batch: int) -> bytes:
     return _modern(topic, batch, NONE)
 
 
-def idempotent_batch(batch: int) -> bytes:
-    """The batch of this number of the topic `idempotent`."""
-    return _modern("idempotent", batch, NONE, producer_id=IDEMPOTENT_ID)
+def idempotent_batch(batch: int, *, same_epoch_as: int | None = None) -> bytes:
+    """The batch of this number of the topic `idempotent`.
+
+    Its producer comes back under its next epoch every so often, and counts from 0 again, as KIP-360 has it; unless
+    the epoch is to be that of another batch.
+    """
+    epoch = (batch if same_epoch_as is None else same_epoch_as) // BATCHES_PER_EPOCH
+    sequence = (batch - epoch * BATCHES_PER_EPOCH) * RECORDS_PER_BATCH
+    return _modern("idempotent", batch, NONE, producer=(IDEMPOTENT_ID, epoch, sequence))
 
 
 def _write(client: Client, first: int, last: int, chosen: set[str]) -> int:

@@ -36,6 +36,11 @@ def free_port() -> int:
     raise BrokerError("no free port between 12000 and 32000")
 
 
+def kwire_command() -> list[str]:
+    """How kwire is called: $KWIRE, or this interpreter's."""
+    return shlex.split(os.environ.get("KWIRE", "")) or [sys.executable, "-m", "kwire"]
+
+
 class KwireBroker:
     """`kwire start` on one port and directory, over and over; $KWIRE may name another executable.
 
@@ -64,8 +69,7 @@ class KwireBroker:
     def _command(self) -> list[str]:
         if self._launch:
             return [*self._launch, str(self.port), str(self.directory)]
-        kwire = shlex.split(os.environ.get("KWIRE", "")) or [sys.executable, "-m", "kwire"]
-        return [*kwire, "start", "--port", str(self.port), "--data-dir", str(self.directory), *self._overrides]
+        return [*kwire_command(), "start", "--port", str(self.port), "--data-dir", str(self.directory), *self._overrides]
 
     def start(self) -> float:
         """Start and wait until the port accepts connections; returns the seconds that took. Raises BrokerError."""

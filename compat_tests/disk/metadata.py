@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kazoo.client import KazooClient
+from kazoo.exceptions import NoNodeError
 
 from kwire.clock import SystemClock
 from kwire.cluster.embedded_store import METADATA_FILE_NAME, EmbeddedSession, EmbeddedStore
@@ -28,7 +29,10 @@ def from_zookeeper(port: int) -> Znodes:
     client.start()
 
     def walk(path: str) -> None:
-        data, stat = client.get(path)
+        try:
+            data, stat = client.get(path)
+        except NoNodeError:
+            return  # An ephemeral one, whose session has ended since.
         if stat.ephemeralOwner:
             return
         if path != "/":

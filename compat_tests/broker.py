@@ -44,8 +44,8 @@ def kwire_command() -> list[str]:
 class KwireBroker:
     """`kwire start` on one port and directory, over and over; $KWIRE may name another executable.
 
-    `options` are broker options by name. `launch` replaces the command line: it gets PORT DATADIR appended and stays in the foreground, as the scripts of
-    bench/brokers do.
+    `options` are broker options by name. `launch` replaces the command line: it gets PORT DATADIR appended and stays in
+    the foreground, as the scripts of bench/brokers do.
     """
 
     def __init__(
@@ -69,7 +69,15 @@ class KwireBroker:
     def _command(self) -> list[str]:
         if self._launch:
             return [*self._launch, str(self.port), str(self.directory)]
-        return [*kwire_command(), "start", "--port", str(self.port), "--data-dir", str(self.directory), *self._overrides]
+        return [
+            *kwire_command(),
+            "start",
+            "--port",
+            str(self.port),
+            "--data-dir",
+            str(self.directory),
+            *self._overrides,
+        ]
 
     def start(self) -> float:
         """Start and wait until the port accepts connections; returns the seconds that took. Raises BrokerError."""

@@ -20,7 +20,7 @@ V39, V43 = "3.9.2", "4.3.1"
 INSTALLERS = (f"kafka-{V39}", f"kafka-{V43}")
 """What brings them (`compat_tests.clients.install`); the jars lie in `libs` of the folder of that name."""
 
-READY_S = 60.0
+READY_S = 120.0
 STOP_S = 40.0
 QUICK_JAVA = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto")
 CLUSTER_ID = "kwireDiskProofs0000000"
@@ -35,6 +35,8 @@ BROKER_OPTIONS: Mapping[str, str] = {
     "group.initial.rebalance.delay.ms": "0",
     "log.cleaner.backoff.ms": "300",
     "log.retention.check.interval.ms": "500",
+    "log.flush.offset.checkpoint.interval.ms": "500",
+    "log.flush.start.offset.checkpoint.interval.ms": "500",
     "auto.create.topics.enable": "false",
 }
 """What both sides are started with: they have to agree on what a file says, not on what a profile prefers."""
@@ -94,12 +96,12 @@ class Server:
 
 
 class ZooKeeper(Server):
-    """A ZooKeeper with an empty tree; its ticks are short, so that the session of a killed broker ends soon."""
+    """A ZooKeeper with an empty tree."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True)
         port = free_port()
-        lines = ("tickTime=500", f"dataDir={folder}", f"clientPort={port}", "clientPortAddress=127.0.0.1")
+        lines = (f"dataDir={folder}", f"clientPort={port}", "clientPortAddress=127.0.0.1")
         configuration = folder / "zoo.cfg"
         configuration.write_text("\n".join((*lines, "maxClientCnxns=0", "")))
         main_class = "org.apache.zookeeper.server.ZooKeeperServerMain"
@@ -116,7 +118,11 @@ class Kafka(Server):
         self.version = version
         folder.mkdir(parents=True, exist_ok=True)
         self.properties = folder / "server.properties"
-        fixed = {"listeners": f"PLAINTEXT://127.0.0.1:{port}", "log.dirs": str(self.data)}
+        fixed = {
+            "listeners": f"PLAINTEXT://127.0.0.1:{port}",
+            "log.dirs": str(self.data),
+            "log.initial.task.delay.ms": "500",
+        }
         written = {**BROKER_OPTIONS, **fixed, **options}
         self.properties.write_text("".join(f"{name}={value}\n" for name, value in written.items()))
         command = java(version, "kafka.Kafka", str(self.properties), heap="512m")
@@ -141,8 +147,6 @@ class Kafka39(Kafka):
         mode = {
             "broker.id": str(BROKER_ID),
             "zookeeper.connect": f"127.0.0.1:{zookeeper.port}",
-            "zookeeper.session.timeout.ms": "2000",
-            "log.initial.task.delay.ms": "500",
         }
         super().__init__(folder, V39, free_port(), mode | options)
 

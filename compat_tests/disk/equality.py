@@ -1,4 +1,4 @@
-"""The same appends leave the same files: `.log` byte for byte, index and checkpoint contents where the format fixes them."""
+"""The same appends leave the same files: `.log` byte for byte, the contents of indexes and checkpoints."""
 
 from __future__ import annotations
 
@@ -76,8 +76,10 @@ def _entries(data: bytes, suffix: str) -> list[tuple[int, ...]]:
 
 
 def _first_difference(first: bytes, second: bytes) -> str:
-    at = next((i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), min(len(first), len(second)))
-    return f"kwire {len(first)} bytes, Kafka {len(second)}, different from {at} on: {first[at:][:24]!r} {second[at:][:24]!r}"
+    pairs = zip(first, second, strict=False)
+    at = next((i for i, (ours, theirs) in enumerate(pairs) if ours != theirs), min(len(first), len(second)))
+    sizes = f"kwire has {len(first)} bytes, Kafka {len(second)}"
+    return f"{sizes}, different from {at} on: {first[at:][:24]!r} and {second[at:][:24]!r}"
 
 
 def _compare_records(here: Path, there: Path, topic: Topic, compared: Compared) -> None:

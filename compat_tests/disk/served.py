@@ -9,7 +9,7 @@ from typing import NamedTuple
 from compat_tests.disk.client import EARLIEST, LATEST, MAX_TIMESTAMP, Client
 from kwire.wire import legacy
 from kwire.wire.record_batch import LOG_OVERHEAD, MAGIC_OFFSET, read_header
-from kwire.wire.records import read_records
+from kwire.wire.records import Record, read_records
 
 
 class ServedPartition(NamedTuple):
@@ -60,7 +60,7 @@ def stored_batches(data: bytes | memoryview) -> Iterator[tuple[int, int, int]]:
         position += size
 
 
-def records_of(data: bytes) -> Iterator[list[legacy.Record]]:
+def records_of(data: bytes) -> Iterator[list[Record]]:
     """The records of each batch; each batch's checksum is the reader's own business."""
     for position, size, magic in stored_batches(data):
         if magic == 2:

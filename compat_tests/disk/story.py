@@ -53,7 +53,10 @@ def write(subject: Subject, folder: Path) -> Story:
         client.create_topic(transactions.TOPIC, transactions.PARTITIONS, small)
         client.create_topic(RETAINED, 1, {size_option: "8192", "retention.bytes": "20000", "retention.ms": "-1"})
         client.create_topic(EMPTIED, 1, {size_option: "8192", "retention.ms": "60000"})
-        requests = workload.write_first_half(client, subject.options_of)
+        for topic in workload.topics():
+            client.create_topic(topic.name, 1, topic.options | {size_option: workload.SEGMENT_BYTES})
+        client.topics(topic_names())
+        requests = workload.write_first_half(client)
         has_coordinator = END_TXN_KEY in client.versions()
         left = members.join(client, LEFT_GROUP, "v2-gzip")
         client.commit(LEFT_GROUP, "v2-gzip", {0: (123, 0, "left")}, member=(left.member_id, left.generation))
@@ -68,18 +71,19 @@ def write(subject: Subject, folder: Path) -> Story:
         transactions.write_by_hand(subject.data)
     subject.start()
     with Client(subject.port) as client:
+        client.topics(topic_names())
         requests += workload.write_second_half(client)
         client.commit(LIVE_GROUP, "v2-lz4", {0: (321, 4, "live")}, member=(live.member_id, live.generation))
         for batch in range(40):
-            for topic in (RETAINED, EMPTIED):
-                client.produce(topic, 0, workload.plain_batch(topic, batch))
+            client.produce(RETAINED, 0, workload.plain_batch(RETAINED, batch))
+            client.produce(EMPTIED, 0, workload.plain_batch(EMPTIED, batch))
         wait_until(lambda: _is_settled(client), "retention to let go")
         before = served(client, topic_names(), GROUPS)
     subject.stop()
     clean = Chapter(left_behind(subject, folder / "clean"), before, workload.BATCHES, live)
     subject.start()
     with Client(subject.port) as client:
-        client.topics()
+        client.topics(topic_names())
         requests += workload.write_on(client)
         kept = transactions.leave_open(bootstrap) if has_coordinator else None
         before = served(client, topic_names(), GROUPS)

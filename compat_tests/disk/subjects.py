@@ -74,6 +74,7 @@ class KwireSubject:
         metadata.to_embedded(self.data, nodes)
 
     def close(self) -> None:
+        """Kill what is still running."""
         self._broker.kill()
 
 

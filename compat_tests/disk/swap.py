@@ -1,8 +1,10 @@
-"""The swap: a broker is given the directory and the metadata of the other kind, and must serve what that one served."""
+"""The swap: a broker is given the directory and the metadata of the other kind, and serves what that one served."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
+
+from functools import partial
 
 from compat_tests.disk import members, story, transactions, workload
 from compat_tests.disk.client import LATEST, Client, Refused
@@ -12,14 +14,13 @@ from compat_tests.disk.subjects import Subject, take_over
 from kwire.errors import ErrorCode
 
 
-def swapped(chapter: Chapter, make: Callable[[], Subject]) -> tuple[Subject, str, list[str]]:
-    """Let another broker take the directory over: it (stopped, its directory written on), counts, problems."""
-    subject = make()
+def swapped(chapter: Chapter, subject: Subject) -> tuple[str, list[str]]:
+    """Let another broker take the directory over: what was counted, and the problems."""
     take_over(subject, chapter.directory)
     subject.start()
     with Client(subject.port) as client:
         after = served(client, story.topic_names(), story.GROUPS)
-        problems = differences(chapter.served, after) + went_on(client, chapter)
+        problems = differences(chapter.served, after) + went_on(client, chapter, story.topic_names())
         if transactions.TOPIC in client.topics() and story.END_TXN_KEY in client.versions():
             problems += _transactions_went_on(client, subject.port, chapter)
         again = served(client, story.topic_names(), story.GROUPS)
@@ -31,10 +32,10 @@ def swapped(chapter: Chapter, make: Callable[[], Subject]) -> tuple[Subject, str
     subject.stop()
     partitions, groups = len(after.partitions), len(after.groups)
     counts = f"{after.record_count} records in {partitions} partitions, {groups} groups"
-    return subject, counts, problems
+    return counts, problems
 
 
-def went_on(client: Client, chapter: Chapter) -> list[str]:
+def went_on(client: Client, chapter: Chapter, topics: Iterable[str]) -> list[str]:
     """What clients that know nothing of the swap do next: what is wrong with the answers."""
     problems: list[str] = []
 
@@ -57,7 +58,7 @@ def went_on(client: Client, chapter: Chapter) -> list[str]:
     expect("a batch of an older epoch", old, code_of(workload.idempotent_batch(0)))
     following = workload.idempotent_batch(last + 1, same_epoch_as=last)
     expect("the next batch", (last + 1) * size, client.produce("idempotent", 0, following))
-    for topic in story.topic_names():
+    for topic in topics:
         if topic not in (transactions.TOPIC, "idempotent", story.EMPTIED):
             end = client.offset_at(topic, 0, LATEST)[1]
             batch = workload.plain_batch(topic, last + 1)
@@ -80,6 +81,5 @@ def _transactions_went_on(client: Client, port: int, chapter: Chapter) -> list[s
 
     # The markers follow the answer to the commit.
     for partition in range(transactions.PARTITIONS):
-        story.wait_until(lambda of=partition: is_stable(of), f"the markers of {transactions.TOPIC}-{partition}")
+        story.wait_until(partial(is_stable, partition), f"the markers of {transactions.TOPIC}-{partition}")
     return []
-

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-
 from functools import partial
 
 from compat_tests.disk import members, story, transactions, workload

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from compat_tests.broker import kwire_command
 from compat_tests.disk import members, story, transactions, workload
 from compat_tests.disk.apache import Kafka43
 from compat_tests.disk.client import Client
-from compat_tests.disk.served import Served, differences, served
+from compat_tests.disk.served import differences, served
 from compat_tests.disk.story import Chapter
 from compat_tests.disk.subjects import Directory, KwireSubject
 from compat_tests.disk.swap import went_on
@@ -41,7 +42,7 @@ def write(broker: Broker, where: Path, *, killed: bool) -> Chapter:
     if has_coordinator:
         transactions.commit_and_abort(f"127.0.0.1:{broker.port}")
     with Client(broker.port) as client:
-        before = _served(client)
+        before = served(client, topic_names(), story.GROUPS)
     if killed:
         broker.kill()
     else:
@@ -61,13 +62,13 @@ def into_kafka43(chapter: Chapter, folder: Path) -> tuple[str, list[str]]:
         kafka.stop()
         _move_in(chapter.directory.path, kafka.data)
         kafka.start()
-        return _compare(kafka.port, chapter)
+        return _compare(kafka.port, chapter, topic_names())
     finally:
         kafka.kill()
 
 
-def into_kwire(chapter: Chapter, folder: Path) -> tuple[str, list[str]]:
-    """Import the directory, which kwire does not serve as it is."""
+def into_kwire(chapter: Chapter, folder: Path, topics: Sequence[str] | None = None) -> tuple[str, list[str]]:
+    """Import a directory without its cluster's metadata; `topics` are those that can be in KRaft's unless given."""
     kwire = KwireSubject(folder)
     command = [*kwire_command(), "log", "import", str(chapter.directory.path), "--to", str(kwire.data)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -75,7 +76,7 @@ def into_kwire(chapter: Chapter, folder: Path) -> tuple[str, list[str]]:
         return "", [f"kwire log import ended with status {done.returncode}: {done.stdout}{done.stderr}"]
     kwire.start()
     try:
-        return _compare(kwire.port, chapter)
+        return _compare(kwire.port, chapter, topics or topic_names())
     finally:
         kwire.close()
 
@@ -89,15 +90,11 @@ def _create_topics(client: Client) -> None:
     client.topics(topic_names())
 
 
-def _served(client: Client) -> Served:
-    return served(client, topic_names(), story.GROUPS)
-
-
-def _compare(port: int, chapter: Chapter) -> tuple[str, list[str]]:
+def _compare(port: int, chapter: Chapter, topics: Sequence[str]) -> tuple[str, list[str]]:
     with Client(port) as client:
-        after = _served(client)
+        after = served(client, topics, story.GROUPS)
         problems = differences(chapter.served, after)
-        problems += went_on(client, chapter, topic_names())
+        problems += went_on(client, chapter, topics)
     return f"{after.record_count} records in {len(after.partitions)} partitions, {len(after.groups)} groups", problems
 
 

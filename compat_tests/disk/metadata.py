@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,8 @@ from kwire.cluster.store import NodeExistsError
 
 Znodes = dict[str, bytes | None]
 """Data of each persistent node by path, parents first."""
+
+logging.getLogger("kazoo").setLevel(logging.CRITICAL)  # A ZooKeeper that is ended is no news here.
 
 STATE = re.compile(r"/brokers/topics/[^/]+/partitions/\d+/state")
 EPOCH_STEP = 4

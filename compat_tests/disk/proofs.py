@@ -80,6 +80,8 @@ def _with_chapters(stage: Stage, chosen: Collection[str], ours: Chapter, theirs:
         stage.attempt(f"kwire -> Kafka {V39}, {how}", lambda: _swap(ours, KafkaSubject, into["kafka"]))
         stage.attempt(f"Kafka {V39} -> kwire, {how}", lambda: _swap(theirs, KwireSubject, into["kwire"]))
         stage.written_by_kwire.append(into["kwire"] / "data")
+        imported = stage.folder / f"imported-{how.split()[0]}"
+        stage.attempt(f"kwire log import, {how}", lambda: kraft.into_kwire(theirs, imported, story.topic_names()))
 
 
 def _equality(ours: Chapter, theirs: Chapter, *, closed: bool) -> tuple[str, list[str]]:

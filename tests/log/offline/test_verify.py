@@ -155,9 +155,7 @@ def test_a_torn_tail_is_damage_after_a_clean_stop_and_none_after_a_crash(directo
     with open(path, "ab") as file:
         file.write(bytes(batch(b"never acknowledged"))[:50])
     findings, _ = verified(directory)
-    assert [(finding.severity, finding.kind, finding.position) for finding in findings] == [
-        (DAMAGE, "torn-tail", size)
-    ]
+    assert [(finding.severity, finding.kind, finding.position) for finding in findings] == [(DAMAGE, "torn-tail", size)]
     (directory / ".kafka_cleanshutdown").unlink()
     findings, reports = verified(directory)
     assert [(finding.severity, finding.kind) for finding in findings] == [(WARNING, "torn-tail")]

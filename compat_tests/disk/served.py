@@ -76,8 +76,8 @@ def _next_offset(data: memoryview, position: int, magic: int) -> int:
     return int(last) + 1
 
 
-def served_partition(client: Client, topic: str, partition: int, *, newest_epoch: int | None = None) -> ServedPartition:
-    """Read one partition from its start to its end. `newest_epoch` None: that of the last batch."""
+def served_partition(client: Client, topic: str, partition: int, *, by_time: bool = True) -> ServedPartition:
+    """Read one partition from its start to its end; `by_time` False where Kafka refuses to look by timestamps."""
     start = client.offset_at(topic, partition, EARLIEST)[1]
     end = client.offset_at(topic, partition, LATEST)[1]
     stable = client.offset_at(topic, partition, LATEST, committed=True)[1]
@@ -102,12 +102,12 @@ def served_partition(client: Client, topic: str, partition: int, *, newest_epoch
             break
         for position, _, magic in stored_batches(chunk):
             offset = _next_offset(memoryview(chunk), position, magic)
-    known = range((epoch if newest_epoch is None else newest_epoch) + 1)
+    known = range(epoch + 1)
     return ServedPartition(
         log_start=start,
         log_end=end,
         last_stable=stable,
-        max_timestamp=client.offset_at(topic, partition, MAX_TIMESTAMP),
+        max_timestamp=client.offset_at(topic, partition, MAX_TIMESTAMP) if by_time else (-1, -1),
         epoch_ends=tuple(client.end_of_epoch(topic, partition, each) for each in known),
         aborted=frozenset(aborted),
         data=b"".join(parts),
@@ -127,12 +127,12 @@ def served_group(client: Client, group: str) -> ServedGroup:
     )
 
 
-def served(client: Client, topics: Iterable[str], groups: Iterable[str]) -> Served:
+def served(client: Client, topics: Iterable[str], groups: Iterable[str], *, by_time: bool = True) -> Served:
     """Read all partitions of the topics, and the groups."""
     topics = list(topics)
     counts = client.topics(topics)
     partitions = {
-        f"{topic}-{partition}": served_partition(client, topic, partition)
+        f"{topic}-{partition}": served_partition(client, topic, partition, by_time=by_time)
         for topic in topics
         for partition in range(counts[topic])
     }

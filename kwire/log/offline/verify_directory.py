@@ -36,7 +36,8 @@ _MARKED = {
 _KNOWN = frozenset(
     (RECOVERY_POINTS, HIGH_WATERMARKS, LOG_STARTS, CLEANER_POINTS, META_PROPERTIES, CLEAN_SHUTDOWN, LOCK)
 )
-_KWIRE_METADATA = "kwire-metadata.db"
+_FOREIGN = ("kwire-metadata.db", "bootstrap.checkpoint")
+"""Metadata beside the logs: of kwire (with SQLite's journal behind the name), of KRaft."""
 
 
 def is_partition_directory(directory: str) -> bool:
@@ -97,7 +98,7 @@ class DirectoryVerification:
             partition = parse_partition_directory(name)
             marked = parse_marked_directory(name)
             if not os.path.isdir(path):
-                if name not in _KNOWN and not name.startswith(_KWIRE_METADATA):
+                if name not in _KNOWN and not name.startswith(_FOREIGN):
                     self._add(
                         NOTE, "alien", path, "no file of a data directory has such a name", "brokers leave it alone"
                     )
@@ -122,14 +123,15 @@ class DirectoryVerification:
         self._check_identity()
         self._check_topic_ids()
         for name, offsets in self._checkpoints.items():
-            for partition in offsets.keys() - self._reports.keys():
-                # A start-up's first checkpoint may be older than a deletion, so this is nothing to worry about.
+            stray = sorted(offsets.keys() - self._reports.keys())
+            if stray:
+                others = f" and {len(stray) - 1} others are" if len(stray) > 1 else " is"
                 self._add(
                     NOTE,
                     "checkpoint-stray",
                     os.path.join(self.directory, name),
-                    f"{partition} is listed and has no directory",
-                    "it was deleted or moved away",
+                    f"{stray[0]}{others} listed without a directory",
+                    "deleted, moved away, or not written to yet",
                 )
         if is_held(self.directory):
             self._add(

@@ -17,8 +17,9 @@ from kwire.log.time_index import TimeIndex
 Report = Callable[[str, str, int | None, str, str], object]
 """(severity, kind, position, text, meaning)"""
 
-_REBUILT = "fetches may begin at a wrong place; delete the file with the broker stopped, a start builds it anew"
-_TIMES = "lookups by time and retention may err; delete the file with the broker stopped, a start builds it anew"
+_REMEDY = "remove the segment's .index while the broker is stopped: the next use makes it and the .timeindex anew"
+_REBUILT = f"fetches may begin at a wrong place; {_REMEDY}"
+_TIMES = f"lookups by time and retention may err; {_REMEDY}"
 
 
 def read_entries(stored: tuple[bytes, int], layout: Struct, report: Report, meaning: str) -> list[tuple[int, int]]:

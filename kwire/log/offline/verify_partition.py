@@ -23,7 +23,8 @@ from kwire.log.offline.verify_producers import ProducerCheck
 from kwire.log.offline.verify_report import DAMAGE, NOTE, WARNING, PartitionReport
 from kwire.log.offline.verify_segment import LogWalk, Segment
 
-_KNOWN = frozenset((leader_epochs.FILE_NAME, PARTITION_METADATA))
+_KNOWN = frozenset((leader_epochs.FILE_NAME, PARTITION_METADATA, "quorum-state"))
+"""The last one, and snapshots named `.checkpoint`, are those of KRaft's own log."""
 _LEFT_OVER = {
     DELETED_SUFFIX: "a removed segment whose delay is not over, or a left-over: a start removes it",
     CLEANED_SUFFIX: "compaction's unfinished output: a start removes it",
@@ -53,7 +54,7 @@ def verify_partition(directory: str, *, clean: bool, deep: bool) -> PartitionRep
             report.add(NOTE, "gone", str(error.filename), None, "the file went away meanwhile", "retention is at work")
     if report.first_damage is None:
         producers.finish(report.end_offset)
-    _check_epochs(report, walk)
+    _check_epochs(report, walk, clean=clean)
     _check_topic_id(report)
     return report
 
@@ -69,7 +70,7 @@ def _check_names(report: PartitionReport) -> tuple[list[int], dict[int, str]]:
         if parsed is None:
             if name.endswith(".tmp"):
                 report.add(NOTE, "left-over", path, None, "a replacement that was not finished", "it is never read")
-            elif name not in _KNOWN:
+            elif name not in _KNOWN and not name.endswith(".checkpoint"):
                 report.add(NOTE, "alien", path, None, "no file of a log has such a name", "brokers leave it alone")
             continue
         offset, suffix = parsed
@@ -101,15 +102,19 @@ def _check_names(report: PartitionReport) -> tuple[list[int], dict[int, str]]:
     return sorted(logs), snapshots
 
 
-def _check_epochs(report: PartitionReport, walk: LogWalk) -> None:
-    """`leader-epoch-checkpoint` against itself and against the batches."""
+def _check_epochs(report: PartitionReport, walk: LogWalk, *, clean: bool) -> None:
+    """`leader-epoch-checkpoint` against itself and against the batches.
+
+    A running kwire writes the file with its next roll, flush or checkpoint: that it lacks is worth a warning only when
+    nobody will write it any more.
+    """
     path = os.path.join(report.directory, leader_epochs.FILE_NAME)
     try:
         data = read_file(path)
     except FileNotFoundError:
         if walk.epochs:
             report.add(
-                WARNING,
+                WARNING if clean else NOTE,
                 "epochs-missing",
                 path,
                 None,

@@ -18,11 +18,11 @@ from kwire.wire.record_batch import BatchHeader
 
 _TXN_ENTRY = Struct(">hqqqq")
 _SNAPSHOT_MEANING = (
-    "after a start idempotent producers may be refused, or write twice; delete the file with the broker stopped"
+    "after a start idempotent producers may be refused, or write twice; remove the file while the broker is stopped"
 )
 _TXN_MEANING = (
-    "consumers under read_committed would see aborted records, or miss committed ones; delete the file with the "
-    "broker stopped"
+    "consumers under read_committed would see aborted records, or miss committed ones; remove .kafka_cleanshutdown and "
+    "recovery-point-offset-checkpoint while the broker is stopped: a start then reads every log and makes it anew"
 )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from kwire.ids import TopicPartition
 from kwire.log.checkpoints import HIGH_WATERMARKS, META_PROPERTIES, RECOVERY_POINTS
 from kwire.log.files import offset_name
 from kwire.log.offline.verify_directory import DirectoryVerification, is_held, twice_held
@@ -18,7 +19,7 @@ from kwire.log.offline.verify_partition import verify_partition
 from kwire.log.offline.verify_report import DAMAGE, WARNING, Finding, PartitionReport
 from kwire.log.producer_snapshot import decode_snapshot, encode_snapshot
 from kwire.wire.record_batch import BatchHeader, batches, rewrite_crc
-from tests.log.building import batch
+from tests.log.building import batch, config, open_manager
 from tests.log.offline.directories import fingerprint, kafka_samples, kwire_directory
 
 Change = Callable[[Path], object]
@@ -445,3 +446,51 @@ def test_every_single_flipped_bit_of_a_segment_is_found(directory: Path) -> None
             missed.append(at - position)
         path.write_bytes(original)
     assert missed == []
+
+
+def test_the_remedy_for_indexes_works(directory: Path) -> None:
+    flip(segment(directory, 0, ".timeindex"), 7, 0x02)
+    assert {finding.kind for finding in verified(directory)[0]} == {"time-index-untrue"}
+    segment(directory, 0, ".index").unlink()
+    reopen(directory)
+    assert verified(directory, deep=True)[0] == []
+
+
+def test_the_remedy_for_transaction_indexes_works(directory: Path) -> None:
+    txn_index(directory).unlink()
+    assert {finding.kind for finding in verified(directory)[0]} == {"txn-index-untrue"}
+    (directory / ".kafka_cleanshutdown").unlink()
+    (directory / RECOVERY_POINTS).unlink()
+    reopen(directory)
+    assert verified(directory, deep=True)[0] == []
+
+
+def reopen(directory: Path) -> None:
+    """Start on the directory, use the log, stop cleanly."""
+    settings = config(segment_bytes=1200, index_interval_bytes=100)
+    manager = open_manager(directory, settings=settings)
+    log = manager.get(TopicPartition("t", 0))
+    assert log is not None
+    log.load()
+    assert log.log_end_offset == 50
+    manager.close()
+
+
+def test_the_remedy_for_a_snapshot_works(directory: Path) -> None:
+    flip(snapshot(directory), 20)
+    snapshot(directory).unlink()
+    manager = open_manager(directory)
+    log = manager.get(TopicPartition("t", 0))
+    assert log is not None
+    assert log.producers.entries[7].last_sequence == 19
+    manager.close()
+    assert verified(directory)[0] == []
+
+
+def test_partitions_that_a_checkpoint_lists_and_nobody_has(directory: Path) -> None:
+    (directory / HIGH_WATERMARKS).write_text("0\n3\nt 0 50\nt 1 0\nt 2 0\n")
+    verification = DirectoryVerification(str(directory), deep=False)
+    list(verification.partitions())
+    (note,) = verification.finish()
+    assert (note.severity, note.kind) == ("note", "checkpoint-stray")
+    assert note.text == "t-1 and 1 others are listed without a directory"

@@ -33,7 +33,7 @@ def main() -> int:
     folder = options.folder or Path(tempfile.mkdtemp(prefix="kwire-disk-"))
     folder.mkdir(parents=True, exist_ok=True)
     report = Report()
-    proofs.run(options.only or proofs.ALL, folder, report)
+    proofs.run(options.only or proofs.DEFAULT, folder, report)
     print(f"{time.monotonic() - began:.0f} s; directories and logs in {folder}\n")
     holds = report.print()
     if holds and not options.folder:

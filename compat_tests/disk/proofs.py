@@ -7,14 +7,18 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from compat_tests.broker import kwire_command
-from compat_tests.disk import compaction, dumps, equality, kraft, story, swap, workload
+from compat_tests.disk import compaction, dumps, equality, kraft, old_formats, story, swap, workload
 from compat_tests.disk.apache import V39, V43, Kafka43
 from compat_tests.disk.report import Report
 from compat_tests.disk.story import Chapter, Story
 from compat_tests.disk.subjects import KafkaSubject, KwireSubject, Subject
 
-DUMPS, EQUALITY, SWAP, KRAFT, COMPACTION = "dumps", "equality", "swap", "kraft", "compaction"
-ALL = (EQUALITY, SWAP, KRAFT, COMPACTION, DUMPS)
+DUMPS, EQUALITY, SWAP, KRAFT = "dumps", "equality", "swap", "kraft"
+OLD_FORMATS, COMPACTION = "old-formats", "compaction"
+ALL = (EQUALITY, SWAP, OLD_FORMATS, KRAFT, COMPACTION, DUMPS)
+DEFAULT = (EQUALITY, SWAP, KRAFT, DUMPS)
+"""Not those of what kwire cannot do yet: logs of magic 0 and 1, compaction."""
+
 DEEP = ("--deep-iteration", "--print-data-log")
 COMPACTED_TOPICS: tuple[str, ...] = ()
 
@@ -44,6 +48,8 @@ def run(chosen: Collection[str], folder: Path, report: Report) -> None:
         stage.attempt(f"Kafka {V39} writes", lambda: _write(stage, KafkaSubject, stories))
         if len(stories) == 2:
             _with_stories(stage, chosen, stories)
+    if OLD_FORMATS in chosen:
+        stage.attempt(f"Kafka {V39} -> kwire, magic 0 and 1", lambda: old_formats.swap(stage.folder / OLD_FORMATS))
     if KRAFT in chosen:
         for killed in (False, True):
             _kraft(stage, killed)

@@ -10,7 +10,7 @@ from compat_tests.disk import story
 from compat_tests.disk.client import EARLIEST, LATEST, Client
 from compat_tests.disk.served import stored_batches
 from compat_tests.disk.subjects import Subject
-from compat_tests.disk.workload import CODECS, SEGMENT_SIZE, START_MS
+from compat_tests.disk.workload import CODECS, START_MS
 from kwire.wire.record_batch import read_header
 from kwire.wire.records import build_batch, read_records
 
@@ -46,7 +46,7 @@ def write(subject: Subject, made: list[bytes]) -> None:
     options = {
         "cleanup.policy": "compact",
         "min.cleanable.dirty.ratio": "0.01",
-        SEGMENT_SIZE[subject.options_of]: str(SEGMENT_BYTES),
+        "segment.bytes": str(SEGMENT_BYTES),
     }
     with Client(subject.port) as client:
         client.create_topic(TOPIC, 1, options)

@@ -16,7 +16,7 @@ from compat_tests.disk.subjects import Directory, Subject, left_behind
 LEFT_GROUP, LIVE_GROUP = "disk-left", "disk-live"
 GROUPS = (workload.SIMPLE_GROUP, LEFT_GROUP, LIVE_GROUP)
 RETAINED, EMPTIED = "retained", "emptied"
-SETTLE_S = 40.0
+SETTLE_S = 120.0
 END_TXN_KEY = 26
 
 

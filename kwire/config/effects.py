@@ -99,6 +99,7 @@ READ_BY_TOPIC: Final = frozenset(
         "flush.messages",
         "flush.ms",
         "index.interval.bytes",
+        "internal.segment.bytes",
         "max.message.bytes",
         "message.downconversion.enable",
         "message.timestamp.after.max.ms",

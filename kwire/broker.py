@@ -57,6 +57,12 @@ FETCH_SESSION_EVICTION_MS = 120_000
 """A session idle for longer may make room for another (apache/kafka `MIN_INCREMENTAL_FETCH_SESSION_EVICTION_MS`)."""
 
 
+LONG_OPENING_MS = 1000
+"""Who waits for longer than this wants to know what for."""
+
+OPENED = "%d logs opened in %.0f ms"
+
+
 class BrokerStartError(Exception):
     """The broker cannot start on this data directory; the text says why and what helps.
 
@@ -255,7 +261,7 @@ class Broker:
         began = self.clock.monotonic()
         logs.open(self.clock.now_ms(), recovery_threads=self.config.int("num.recovery.threads.per.data.dir"))
         count, took_ms = sum(1 for _ in logs.logs()), (self.clock.monotonic() - began) * 1000
-        logger.info("%d logs opened in %.0f ms", count, took_ms)
+        logger.log(logging.INFO if took_ms > LONG_OPENING_MS else logging.DEBUG, OPENED, count, took_ms)
 
         async def close() -> None:
             logs.close(clean=True)

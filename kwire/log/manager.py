@@ -12,6 +12,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import ZERO_UUID, TopicPartition
@@ -30,6 +31,9 @@ from kwire.log.log import Log
 from kwire.log.log_state import LogState
 from kwire.log.removals import Removals
 from kwire.wire.primitives import WireError
+
+if TYPE_CHECKING:
+    from kwire.log.cleaner_manager import CleanerManager
 
 logger = logging.getLogger(__name__)
 _CLOSING_THREADS = 8
@@ -68,6 +72,7 @@ class LogManager:
         self._logs: dict[TopicPartition, Log] = {}
         self._home: dict[TopicPartition, LogDirectory] = {}
         self._rolled: set[Log] = set()
+        self._cleaner: CleanerManager | None = None
         self._unrecovered: set[Log] = set()
         self._stale_checkpoints: set[TopicPartition] = set()
         self._removals = Removals(files)
@@ -227,6 +232,7 @@ class LogManager:
 
     def _put_aside(self, log: Log, suffix: str) -> str | None:
         directory = self._home.pop(log.topic_partition)
+        self.cleaner.removed(log.topic_partition, directory)
         del self._logs[log.topic_partition]
         self._stale_checkpoints.add(log.topic_partition)
         name = marked_directory_name(log.topic_partition, self._unique_name(), suffix)
@@ -241,7 +247,20 @@ class LogManager:
             return None
         return path
 
+    @property
+    def cleaner(self) -> CleanerManager:
+        """What compaction knows of the logs; made when first asked for, to keep a start short."""
+        if self._cleaner is None:
+            from kwire.log.cleaner_manager import CleanerManager
+
+            self._cleaner = CleanerManager(self.logs, self._home.get)
+        return self._cleaner
+
     # What logs ask for (`LogHost`).
+
+    def truncated(self, log: LogState, offset: int) -> None:
+        """A log was cut back to `offset`: compaction forgets what it knew of the rest."""
+        self.cleaner.truncated(log.topic_partition, offset)
 
     def storage_failed(self, log: LogState, error: OSError) -> None:
         """The log's directory goes offline with all its logs."""

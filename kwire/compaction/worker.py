@@ -43,7 +43,7 @@ class Worker:
                 self._compact(command)
 
     def _compact(self, command: dict[str, Any]) -> None:
-        self._throttler.bytes_per_second = command["bytes_per_second"]
+        self._throttler.change(command["bytes_per_second"])
         try:
             offset_map = OffsetMap(command["map_bytes"], command["load_factor"])
             job = parse_job(command["job"])
@@ -64,7 +64,7 @@ class Worker:
             left_s = wait_s - (time.monotonic() - waited_since)
             while (command := self._next_command(min(max(left_s, 0.0), _LONGEST_PAUSE_S))) is not None:
                 # Waiting at another rate begins anew.
-                self._throttler.bytes_per_second = command["bytes_per_second"]
+                self._throttler.change(command["bytes_per_second"])
                 left_s = wait_s = 0.0
             if left_s <= 0:
                 return

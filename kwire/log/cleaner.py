@@ -19,7 +19,7 @@ from kwire.log.cleaned_transactions import CleanedTransactions
 from kwire.log.cleaning_job import CleanedGroup, CleanerStats, CleaningJob
 from kwire.log.files import CLEANED_SUFFIX, INDEX_SUFFIX, LOG_SUFFIX, TIME_INDEX_SUFFIX, Files, offset_name
 from kwire.log.keyed_records import outline
-from kwire.log.offset_map import OffsetMap
+from kwire.log.offset_map import KEYLESS, TOMBSTONE, OffsetMap
 from kwire.log.record_filter import RecordFilter
 from kwire.log.stored_frames import Pause, StoredFrame, stored_frames
 from kwire.log.txn_index import AbortedTransaction
@@ -174,6 +174,12 @@ def _put_batch(
         keyless = set(found.keyless)
         chosen = [index for index, offset in enumerate(offsets) if offset >= start and index not in keyless]
         offsets, keys = [offsets[index] for index in chosen], [keys[index] for index in chosen]
+    for index in found.tombstones:
+        if base + found.deltas[index] >= start:
+            offset_map.mark(base + found.deltas[index], TOMBSTONE)
+    for index in found.keyless:
+        if base + found.deltas[index] >= start:
+            offset_map.mark(base + found.deltas[index], KEYLESS)
     return offset_map.put_all(keys, offsets) == len(keys), header.last_offset
 
 

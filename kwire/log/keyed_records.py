@@ -80,8 +80,39 @@ def _walk(data: bytes, count: int, found: Outline) -> int:
     return pos
 
 
-def timestamp_delta(data: bytes, pos: int) -> int:
-    """The timestamp delta of the record that begins at `pos`, ms from the batch's base timestamp."""
-    _, pos = long_varint(data, pos, 5)
-    n, _ = long_varint(data, pos + 1, 10)
-    return (n >> 1) ^ -(n & 1)
+def record_ends(data: bytes, count: int) -> list[int]:
+    """Where each of `count` records that fill `data` ends; InvalidRecordError if they do not fill it."""
+    ends: list[int] = []
+    pos = 0
+    try:
+        for _ in range(count):
+            n = data[pos]
+            pos += 1
+            if n > 127:
+                n += data[pos] - 1 << 7
+                pos += 1
+                if n > 16383:
+                    n, pos = long_varint(data, pos - 2, 5)
+            pos += n >> 1
+            ends.append(pos)
+    except (IndexError, OverflowError) as error:
+        raise InvalidRecordError(len(ends), f"the record ends too early ({error})") from None
+    if pos != len(data):
+        raise InvalidRecordError(-1, f"{len(data) - pos:+} bytes are left after the last of {count} records")
+    return ends
+
+
+def max_timestamp_delta(data: bytes, starts: list[int]) -> int:
+    """The largest timestamp delta, in ms from the base timestamp, of the records that begin at `starts`."""
+    largest = -1 << 63
+    for start in starts:
+        pos = start + 1
+        while data[pos - 1] > 127:
+            pos += 1
+        n = data[pos + 1]
+        if n > 127:
+            n, _ = long_varint(data, pos + 1, 10)
+        delta = (n >> 1) ^ -(n & 1)
+        if delta > largest:
+            largest = delta
+    return largest

@@ -17,8 +17,8 @@ from itertools import compress
 
 from kwire.log.cleaned_transactions import CleanedTransactions
 from kwire.log.cleaning_job import CleanerStats, CleaningJob
-from kwire.log.keyed_records import Outline, outline, timestamp_delta
-from kwire.log.offset_map import OffsetMap
+from kwire.log.keyed_records import Outline, max_timestamp_delta, outline, record_ends
+from kwire.log.offset_map import KEYLESS, TOMBSTONE, OffsetMap
 from kwire.wire.legacy import MessageBatch, build_message_set, message_batches
 from kwire.wire.record_batch import (
     CONTROL_MASK,
@@ -76,8 +76,20 @@ class RecordFilter:
         return self._filter_data(piece, pos, header)
 
     def _filter_data(self, piece: bytes, pos: int, header: BatchHeader) -> Kept | None:
+        count = header.record_count
+        marks = self._map.marks_between(header.base_offset, header.last_offset)
+        # The marks are by offset: they fit the records if no compaction has taken any of them yet.
+        if marks is not None and count == len(marks) and TOMBSTONE not in marks:
+            self._stats.records_read += count
+            self._stats.records_written += marks.count(0)
+            self._stats.invalid_records_read += marks.count(KEYLESS)
+            if marks.count(0) in (0, count):
+                whole = piece[pos : pos + header.size], header.last_offset, header.max_timestamp
+                return whole if count and not any(marks) else self._emptied(header)
+            data = records_data(piece, pos, header)
+            return self._thinned(header, data, record_ends(data, count), [not mark for mark in marks])
         data = records_data(piece, pos, header)
-        found = outline(data, header.record_count)
+        found = outline(data, count)
         keep = self._kept(header, found)
         count = sum(keep)
         self._stats.records_read += len(keep)
@@ -88,12 +100,16 @@ class RecordFilter:
             return self._with_delete_horizon(header, list(compress(read_records(piece, pos), keep)))
         if count == len(keep):
             return piece[pos : pos + header.size], header.last_offset, header.max_timestamp
-        starts = list(compress([0, *found.ends[:-1]], keep))
-        kept = b"".join(map(data.__getitem__, map(slice, starts, compress(found.ends, keep))))
+        return self._thinned(header, data, found.ends, keep)
+
+    def _thinned(self, header: BatchHeader, data: bytes, ends: list[int], keep: list[bool]) -> Kept:
+        """The batch with those of its records that are kept, copied as they are."""
+        starts = list(compress([0, *ends[:-1]], keep))
+        kept = b"".join(map(data.__getitem__, map(slice, starts, compress(ends, keep))))
         max_timestamp = header.max_timestamp
         if header.timestamp_type != LOG_APPEND_TIME:
-            max_timestamp = header.base_timestamp + max(timestamp_delta(data, start) for start in starts)
-        rebuilt = seal_batch(header._replace(record_count=count, max_timestamp=max_timestamp), kept)
+            max_timestamp = header.base_timestamp + max_timestamp_delta(data, starts)
+        rebuilt = seal_batch(header._replace(record_count=len(starts), max_timestamp=max_timestamp), kept)
         return rebuilt, header.last_offset, max_timestamp
 
     def _kept(self, header: BatchHeader, found: Outline) -> list[bool]:

@@ -178,7 +178,7 @@ def test_what_has_changed_meanwhile_is_not_replaced(tmp_path: Path) -> None:
 
 
 def test_a_left_over_does_not_undo_a_swap_of_another(tmp_path: Path) -> None:
-    manager, log = filled(tmp_path)
+    manager, _ = filled(tmp_path)
     crash(manager)
     partition = tmp_path / str(TP)
     bases = sorted(int(path.stem) for path in partition.glob("*.log"))

@@ -25,5 +25,8 @@ def test_what_was_not_used_is_lost() -> None:
 def test_the_rate_changes_at_once() -> None:
     throttler = Throttler(float("inf"))
     assert throttler.pause_s(1 << 40, 1.0) == 0
-    throttler.bytes_per_second = 100
+    throttler.change(100)
     assert throttler.pause_s(100, 1.0) == pytest.approx(1.0 - BURST_S)
+    assert throttler.pause_s(1 << 20, 1.0) > 10_000
+    throttler.change(1 << 20)
+    assert throttler.pause_s(1 << 20, 1.0) == pytest.approx(1.0 - BURST_S)

@@ -43,7 +43,8 @@ from kwire.log.config import LogConfig
 from kwire.log.directory import DirectoryLockedError, DirectoryUnusableError, LogDirectory, LogDirectoryError
 from kwire.log.files import FILES
 from kwire.log.manager import LogManager
-from kwire.net.connection import Connection, Reply, RequestHandler
+from kwire.net.connection import Connection
+from kwire.net.endpoint import Reply, RequestHandler
 from kwire.net.limits import LIVE_OPTIONS, ConnectionLimits, ConnectionQuotas
 from kwire.net.listener import Listener
 from kwire.replica.manager import ReplicaManager, TopicSettings
@@ -52,6 +53,9 @@ if TYPE_CHECKING:
     from kwire.coord.group.coordinator import GroupCoordinator
 
 logger = logging.getLogger("kwire.broker")
+
+SLOW_OPENING_MS = 1000
+"""From here on, the opening of the data directories is worth a line."""
 
 FETCH_SESSION_EVICTION_MS = 120_000
 """A session idle for longer may make room for another (apache/kafka `MIN_INCREMENTAL_FETCH_SESSION_EVICTION_MS`)."""
@@ -250,8 +254,13 @@ class Broker:
             cluster_id=self.cluster_id,
             draw_jitter_ms=lambda maximum: int.from_bytes(os.urandom(4)) % (maximum + 1),
             unique_name=lambda: os.urandom(16).hex(),
+            producer_expiration_ms=self.config.int("producer.id.expiration.ms"),
         )
-        logs.open(self.clock.now_ms())
+        began = self.clock.monotonic()
+        logs.open(self.clock.now_ms(), recovery_threads=self.config.int("num.recovery.threads.per.data.dir"))
+        count, took_ms = sum(1 for _ in logs.logs()), (self.clock.monotonic() - began) * 1000
+        if took_ms >= SLOW_OPENING_MS:
+            logger.info("%d logs opened in %.0f ms", count, took_ms)
 
         async def close() -> None:
             logs.close(clean=True)

@@ -47,6 +47,7 @@ READ_BY_BROKER: Final = frozenset(
         "log.cleaner.threads",
         "log.flush.offset.checkpoint.interval.ms",
         "log.flush.scheduler.interval.ms",
+        "log.flush.start.offset.checkpoint.interval.ms",
         "log.retention.check.interval.ms",
         "max.connections",
         "max.connections.per.ip",
@@ -54,6 +55,7 @@ READ_BY_BROKER: Final = frozenset(
         "max.incremental.fetch.session.cache.slots",
         "max.request.partition.size.limit",
         "num.partitions",
+        "num.recovery.threads.per.data.dir",
         "offset.metadata.max.bytes",
         "offsets.commit.timeout.ms",
         "offsets.retention.check.interval.ms",
@@ -64,6 +66,7 @@ READ_BY_BROKER: Final = frozenset(
         "offsets.topic.segment.bytes",
         "producer.id.expiration.check.interval.ms",
         "producer.id.expiration.ms",
+        "replica.alter.log.dirs.io.max.bytes.per.second",
         "replica.high.watermark.checkpoint.interval.ms",
         "reserved.broker.max.id",
         "socket.listen.backlog.size",
@@ -98,6 +101,7 @@ READ_BY_TOPIC: Final = frozenset(
         "min.cleanable.dirty.ratio",
         "min.compaction.lag.ms",
         "min.insync.replicas",
+        "preallocate",
         "retention.bytes",
         "retention.ms",
         "segment.bytes",
@@ -109,8 +113,8 @@ READ_BY_TOPIC: Final = frozenset(
 )
 """Topic options that kwire acts on; the broker options behind them have an effect by that."""
 
-READ_WITHOUT_EFFECT: Final = frozenset(("preallocate",))
-"""Topic options that the log reads for what is still to come: files of their full size at once."""
+READ_WITHOUT_EFFECT: Final[frozenset[str]] = frozenset()
+"""Topic options that the log reads for what is still to come."""
 
 WITHOUT_MEANING: Final = (
     ("controller.quorum.", "it belongs to KRaft, and kwire keeps its metadata in a ZooKeeper tree"),

@@ -7,8 +7,8 @@ log-start-offset-checkpoint        only where DeleteRecords moved the start behi
 cleaner-offset-checkpoint          first dirty offset: compaction has not seen what follows
     0\\n<count>\\n<topic> <partition> <offset>\\n...     an empty file is an empty table
 meta.properties                    whose directory this is: broker.id, cluster.id (java.util.Properties)
-.kafka_cleanshutdown               {"version":0,"brokerEpoch":-1}: written last in a clean stop, deleted early in the
-next start partition.metadata                 version: 0\\ntopic_id: <22 characters>, no newline at the end
+.kafka_cleanshutdown               {"version":0,"brokerEpoch":-1}: last in a clean stop, deleted early in a start
+partition.metadata                 version: 0\\ntopic_id: <22 characters>, no newline at the end
 ```
 All but the marker are replaced by rename, so a crash leaves the old or the new one. Kafka reads and writes the same.
 """
@@ -29,6 +29,8 @@ CLEAN_SHUTDOWN = ".kafka_cleanshutdown"
 PARTITION_METADATA = "partition.metadata"
 
 CLEAN_SHUTDOWN_TEXT = b'{"version":0,"brokerEpoch":-1}'
+META_PROPERTIES_VERSION = "0"
+"""Of brokers in ZooKeeper mode; 1 is KRaft's, with `node.id` and `directory.id`."""
 _VERSION = "0"
 
 

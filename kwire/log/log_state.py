@@ -44,6 +44,12 @@ class LogHost(Protocol):
     def segment_closed(self, log: LogState) -> None:
         """A segment is closed and wants to be flushed."""
 
+    def is_expired(self, last_timestamp: int, now_ms: int) -> bool:
+        """Whether a producer without a transaction that was last heard of then is forgotten by now."""
+
+    def segment_recovered(self, size_bytes: int) -> None:
+        """Recovery has read a segment of so many bytes; called in one of its threads."""
+
     def segment_jitter_ms(self, config: LogConfig) -> int:
         """How much earlier than `segment.ms` this log rolls."""
 
@@ -57,6 +63,7 @@ class LogState:
     """
 
     __slots__ = (
+        "_is_new_in_parent",
         "_is_on_disk",
         "_lacks_metadata",
         "_loader",
@@ -115,6 +122,7 @@ class LogState:
         self.host = host
         self._loader = loader
         self._is_on_disk = loader is not None
+        self._is_new_in_parent = False
         self.high_watermark = 0
         self._unflushed_messages = 0
         self._pending_epoch: tuple[int, int] | None = None
@@ -160,11 +168,34 @@ class LogState:
             self.log_end_offset = log_end_offset
 
     def put_on_disk(self) -> None:
-        """Create the directory and say whose it is, unless that was done. Raises OSError."""
+        """Create the directory and say whose it is, unless that was done. Raises OSError.
+
+        Its name is put on the device with the first flush: until then nothing was promised (`flush_segments`).
+        """
         if not self._is_on_disk:
             self.files.make_directory(self.directory)
             self._write_topic_id()
             self._is_on_disk = True
+            self._is_new_in_parent = True
+
+    @property
+    def is_on_disk(self) -> bool:
+        """Whether there is a directory: a new log has none before its first append."""
+        return self._is_on_disk
+
+    def move_to(self, directory: str) -> None:
+        """The directory of this loaded log has another name; open files stay open."""
+        self.directory = directory
+        self.segments.move_to(directory)
+        self.epochs.move_to(directory)
+        self.journal.move_to(directory)
+
+    def continue_in(self, other: LogState) -> None:
+        """Go on in the files of `other`, which hold the same batches. Offsets and producers stay what they are."""
+        self.directory, self.segments = other.directory, other.segments
+        self.epochs, self.journal = other.epochs, other.journal
+        self.recovery_point = other.recovery_point
+        self._is_on_disk, self._is_new_in_parent, self._lacks_metadata = True, False, False
 
     def adopt_topic_id(self, topic_id: bytes) -> None:
         """A directory without `partition.metadata` learns whose it is; written with the next checkpoint."""
@@ -189,8 +220,9 @@ class LogState:
 
     def storage_error(self, error: OSError) -> AppendRefused:
         """Report a failed disk; the KAFKA_STORAGE_ERROR to raise."""
-        # Running out of descriptors is the process's trouble, not the disk's.
-        if error.errno not in (errno.EMFILE, errno.ENFILE):
+        # Running out of descriptors is the process's trouble, and a file where the directory of a new partition should
+        # be is somebody's mistake: neither says anything about the disk.
+        if error.errno not in (errno.EMFILE, errno.ENFILE, errno.EEXIST):
             self.host.storage_failed(self, error)
         return AppendRefused(ErrorCode.KAFKA_STORAGE_ERROR, f"{self.directory}: {error}", names_log_start=False)
 
@@ -217,7 +249,9 @@ class LogState:
     def last_stable_offset(self) -> int:
         """The offset below which every transaction is decided."""
         unstable = self.producers.first_unstable_offset
-        return self.high_watermark if unstable is None else min(unstable, self.high_watermark)
+        if unstable is None:
+            return self.high_watermark
+        return min(max(unstable, self.log_start_offset), self.high_watermark)
 
     @property
     def latest_epoch(self) -> int:
@@ -252,7 +286,9 @@ class LogState:
         self.epochs.write()
         self.journal.take(self.producers.entries, self.log_end_offset)
         self.host.segment_closed(self)
-        return self.segments.roll(self.log_end_offset, self.config, now_ms)
+        segment = self.segments.roll(self.log_end_offset, self.config, now_ms)
+        self.segments.jitter_ms = self.host.segment_jitter_ms(self.config)
+        return segment
 
     def unflushed_segments(self) -> list[LogSegment]:
         """Closed segments that are not known to be on the device.
@@ -274,6 +310,9 @@ class LogState:
             segment.flush()
         if any(segment.base_offset >= self.recovery_point for segment in segments):
             self.files.sync_directory(self.directory)
+        if self._is_new_in_parent:
+            self.files.sync_directory(os.path.dirname(self.directory))
+            self._is_new_in_parent = False
 
     def flushed_to(self, offset: int) -> None:
         """Everything below `offset` is on the device: recovery may start there."""
@@ -336,8 +375,7 @@ class LogState:
         active = self.segments.active
         if active.size or self._unflushed_messages:
             active.become_inactive()
-            for segment, _ in self.segments.from_offset(self.recovery_point):
-                segment.flush()
+            self.flush_segments([segment for segment, _ in self.segments.from_offset(self.recovery_point)])
         elif self.topic_id != ZERO_UUID:
             # A directory that no topic claimed may be anybody's, and is left as it is.
             active.create_files()

@@ -127,9 +127,8 @@ def peak_memory_mb(pid: int) -> float:
 
 def kafka_mb_per_s(libs: Path, root: Path, partition: Path) -> tuple[float, float]:
     """What Kafka's cleaner does with the same log: MB/s by its own account, MB per second of its thread's CPU time."""
-    data = root / "log"
-    data.mkdir()
-    shutil.copytree(partition, data / "bench-0")
+    from confluent_kafka.admin import AdminClient, NewTopic
+
     port = free_port()
     script = Path(__file__).parent / "brokers" / "kafka-3.9-zk.sh"
     text = script.read_text().replace(
@@ -142,9 +141,23 @@ def kafka_mb_per_s(libs: Path, root: Path, partition: Path) -> tuple[float, floa
     copy.write_text(text)
     copy.chmod(0o755)
     output = (root / "out").open("w+")
-    broker = subprocess.Popen(
-        [str(copy), str(port), str(root)], env={**os.environ, "LIBS_39": str(libs)}, stdout=output, stderr=output
-    )
+
+    def started() -> subprocess.Popen[bytes]:
+        environment = {**os.environ, "LIBS_39": str(libs)}
+        return subprocess.Popen([str(copy), str(port), str(root)], env=environment, stdout=output, stderr=output)
+
+    # The cleaner works below the high watermark, so the partition must be one that the broker leads.
+    broker = started()
+    try:
+        admin = AdminClient({"bootstrap.servers": f"127.0.0.1:{port}", "log_level": 0})
+        admin.create_topics([NewTopic("bench", 1, 1)], operation_timeout=60, request_timeout=90)["bench"].result()
+    finally:
+        broker.terminate()
+        broker.wait()
+    for path in partition.iterdir():
+        shutil.copy(path, root / "log" / "bench-0")
+    (root / "log" / ".kafka_cleanshutdown").unlink(missing_ok=True)
+    broker = started()
     try:
         deadline = time.monotonic() + 180
         while time.monotonic() < deadline:

@@ -1,8 +1,8 @@
 """Runs compaction beside the broker: chooses logs, hands them to worker processes, swaps in what those have made.
 
-Why processes: the work is Python from end to end, and a thread of it would hold the interpreter for 5 ms at a time
-while requests wait (measured: see docs/performance.md). A process costs some 60 ms of start and its memory, so it is
-started with the first log that is due and ends when none is. `log.cleaner.threads` is how many there may be. The broker
+Why processes: the work is Python from end to end, and in a thread it competes with every request for the interpreter
+(measured: docs/performance.md). A process costs its start and its memory, so it is started with the first log that is
+due and ends when none is. `log.cleaner.threads` is how many there may be. The broker
 itself only looks for work and renames files; a cleaning whose log was truncated, deleted or moved meanwhile is stopped,
 and has no effect. Source: Kafka's `LogCleaner`.
 """

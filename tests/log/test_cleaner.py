@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from kwire.log.cleaner import CleaningAborted, clean
+from kwire.log.cleaning_job import CleanerStats, CleaningJob
 from kwire.log.files import FILES
 from kwire.log.log import Log
 from kwire.log.offset_map import SLOT_BYTES, OffsetMap
 from kwire.wire.control import EndTransactionMarker, build_end_transaction_marker
+from kwire.wire.legacy import build_message_set, read_message_set
 from kwire.wire.record_batch import CorruptRecordError, verify
-from kwire.wire.records import build_batch
+from kwire.wire.records import Record, build_batch
 from tests.log.building import NOW, append, batch, crash, open_manager, read_all
 from tests.log.compacting import (
     compact,
@@ -371,3 +373,21 @@ def test_a_plain_batch_of_a_test_is_compacted_too(tmp_path: Path) -> None:
     roll(log)
     compact(manager)
     assert survivors(log) == [(2, b"k", b"3")]
+
+
+@pytest.mark.parametrize("magic", [0, 1])
+@pytest.mark.parametrize("codec", [0, 1])
+def test_message_sets_are_compacted_in_their_own_format(tmp_path: Path, magic: int, codec: int) -> None:
+    pairs: list[tuple[bytes, bytes | None]] = [(b"a", b"1"), (b"b", b"1"), (b"a", b"2"), (b"c", None)]
+    timestamp = NOW if magic else -1
+    records = [Record(offset, timestamp, key, value, (), -1) for offset, (key, value) in enumerate(pairs)]
+    path = tmp_path / f"{0:020d}.log"
+    path.write_bytes(build_message_set(records, magic=magic, compression=codec))
+    job = CleaningJob(str(tmp_path), [(0, path.stat().st_size)], 0, 4, [], [], NOW, 1 << 20, 1 << 20, 4096, DAY_MS)
+    *groups, stats = clean(job, FILES, OffsetMap(1024, 0.9), io_bytes=4096, pause=pause)
+    assert len(groups) == 1
+    assert isinstance(stats, CleanerStats)
+    kept = read_message_set((tmp_path / f"{0:020d}.log.cleaned").read_bytes())
+    # The tombstone stays: its segment is no older than the last compacted one, as there is none.
+    assert kept == records[1:]
+    assert (stats.end_offset, stats.records_read, stats.records_written) == (4, 4, 3)

@@ -238,3 +238,19 @@ def test_compact_and_delete_loses_old_segments_too(tmp_path: Path) -> None:
     filled(log, 1, timestamp=NOW + 9000)
     assert manager.retain(log, NOW + 9000) == 1
     assert survivors(log) == [(6, b"0", b"v")]
+
+
+def test_a_partition_that_moves_is_not_compacted(tmp_path: Path) -> None:
+    settings = config(**COMPACT)
+    manager = open_manager(tmp_path / "a", tmp_path / "b", settings=settings)
+    log = manager.get_or_create(TP, TOPIC_ID, settings, NOW)
+    filled(log, 3)
+    begun = manager.cleaner.grab_filthiest(NOW)
+    assert begun is not None
+    target = next(directory for directory in manager.directories if directory is not manager.home_of(log))
+    manager.relocations.request(TP, target.path, NOW)
+    assert not manager.cleaner.may_take_effect(TP)
+    manager.cleaner.done_cleaning(log, 3)
+    assert manager.cleaner.grab_filthiest(NOW) is None
+    manager.relocations.cancel(TP, NOW)
+    assert manager.cleaner.grab_filthiest(NOW) is not None

@@ -87,19 +87,19 @@ async def _flush_closed_segments(logs: LogManager) -> None:
         await asyncio.sleep(FLUSH_INTERVAL_MS / 1000)
         for log in logs.rolled_logs():
             try:
-                await _flush_closed_segments_of(logs, log)
+                await _flush_closed_segments_of(log)
             except Exception:
                 logger.exception("a periodic duty failed")
 
 
-async def _flush_closed_segments_of(logs: LogManager, log: Log) -> None:
+async def _flush_closed_segments_of(log: Log) -> None:
     segments, end_offset, directory = log.unflushed_segments(), log.segments.active.base_offset, log.directory
     try:
         await asyncio.to_thread(log.flush_segments, segments)
     except OSError as error:
-        if isinstance(error, FileNotFoundError) and not set(segments).issubset(log.segments):
-            # Retention or compaction took some meanwhile: no failure of the disk. The others come again.
-            logs.segment_closed(log)
+        if isinstance(error, FileNotFoundError) and not set(segments) <= set(log.segments):
+            # Retention took a segment, and its names, while the thread was on its way to it: what is left is flushed.
+            await _flush_closed_segments_of(log)
             return
         logger.error("%s: closed segments cannot be flushed: %s", log.topic_partition, error)
         # What the kernel failed to write once it does not try again. (A log that was deleted or has moved to another

@@ -65,6 +65,7 @@ class LogCleaner:
         threads: list[asyncio.Task[None]] = []
         try:
             while True:
+                self._changed.clear()
                 count = self._config.int(THREADS)
                 for index in range(len(threads), count):
                     threads.append(asyncio.ensure_future(self._thread(index)))
@@ -72,7 +73,6 @@ class LogCleaner:
                     thread.cancel()
                 await asyncio.gather(*threads[count:], return_exceptions=True)
                 del threads[count:]
-                self._changed.clear()
                 await self._changed.wait()
         finally:
             for thread in threads:
@@ -105,8 +105,10 @@ class LogCleaner:
             if left_s <= 0:
                 await asyncio.sleep(0.001)
                 return
+            # Not `wait_for`, which in Python 3.11 may swallow a cancellation that comes with the event.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), left_s)
+                async with asyncio.timeout(left_s):
+                    await self._changed.wait()
                 await asyncio.sleep(0.01)
 
     async def _delete_old_segments(self) -> None:
@@ -213,7 +215,8 @@ class CleanerProcess:
                 await process.stdin.drain()
             while is_wanted():
                 try:
-                    line = await asyncio.wait_for(process.stdout.readline(), _LOOK_S)
+                    async with asyncio.timeout(_LOOK_S):
+                        line = await process.stdout.readline()
                 except TimeoutError:
                     continue
                 if not line:

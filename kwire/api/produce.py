@@ -4,16 +4,18 @@ v0-2 message sets of magic 0 and 1, stored as v2; v3 record batches and transact
 offset; v7 zstd (KIP-110); v8 record errors (KIP-467); v10 the new leader on NOT_LEADER_OR_FOLLOWER (KIP-951);
 v11/v12 transactions without AddPartitionsToTxn (KIP-890); v13 topic ids (KIP-516).
 
-Left out: transactions. A transactional batch is answered as Apache Kafka answers one whose id no coordinator knows.
+A transactional write is admitted by the transaction's coordinator first, see `transactional_produce`.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine, Mapping
 from typing import Final
 
 from kwire.api.context import CloseConnection, RequestContext
 from kwire.errors import ErrorCode, KafkaError
+from kwire.ids import TopicPartition
 from kwire.log.validate import AppendRefused, RecordsInvalid
 from kwire.replica.partition import Partition
 from kwire.replica.waiters import Waiter
@@ -35,13 +37,41 @@ FIRST_VERSION_WITH_NEW_LEADER = 10
 NO_ERROR: Final = 0
 """`ErrorCode.NONE` as a plain number: reading a member of an enumeration is not free, and this is the hottest path."""
 
+NOTHING_REFUSED: Final[Mapping[TopicPartition, ErrorCode]] = {}
+
+REFUSALS: Final = {
+    ErrorCode.INVALID_TXN_STATE: "the partition was not added to the transaction",
+    ErrorCode.NOT_ENOUGH_REPLICAS: "nobody could tell whether the partition was added to the transaction",
+    ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER: "a producer that this partition does not know begins with sequence 0",
+}
+
 Unacknowledged = list[tuple[Partition, int, PartitionProduceResponse]]
 
 
 def handle(
     request: ProduceRequest, context: RequestContext
-) -> ProduceResponse | asyncio.Future[ProduceResponse] | None:
+) -> ProduceResponse | asyncio.Future[ProduceResponse] | Coroutine[None, None, ProduceResponse | None] | None:
     """Append to each partition; answer at once, or when the in-sync replicas have the records (acks=-1)."""
+    if request.transactional_id is None:
+        return _append_all(request, context, NOTHING_REFUSED)
+    from kwire.api.transactional_produce import admission
+
+    verdicts = admission(request, context)
+    if isinstance(verdicts, asyncio.Future):
+        return _append_when_admitted(request, context, verdicts)
+    return _append_all(request, context, verdicts)
+
+
+async def _append_when_admitted(
+    request: ProduceRequest, context: RequestContext, verdicts: asyncio.Future[dict[TopicPartition, ErrorCode]]
+) -> ProduceResponse | None:
+    response = _append_all(request, context, await verdicts)
+    return await response if isinstance(response, asyncio.Future) else response
+
+
+def _append_all(
+    request: ProduceRequest, context: RequestContext, refused: Mapping[TopicPartition, ErrorCode]
+) -> ProduceResponse | asyncio.Future[ProduceResponse] | None:
     unacknowledged: Unacknowledged = []
     responses = []
     failed = False
@@ -51,7 +81,7 @@ def handle(
             name = context.services.metadata.topic_names.get(topic.topic_id)
         results = []
         for data in topic.partition_data:
-            result = _append_one(request, name, data, context, unacknowledged)
+            result = _append_one(request, name, data, context, unacknowledged, refused)
             failed = failed or result.error_code != NO_ERROR
             results.append(result)
         responses.append(TopicProduceResponse(name=topic.name, topic_id=topic.topic_id, partition_responses=results))
@@ -88,6 +118,7 @@ def _append_one(
     data: PartitionProduceData,
     context: RequestContext,
     unacknowledged: Unacknowledged,
+    refused: Mapping[TopicPartition, ErrorCode],
 ) -> PartitionProduceResponse:
     index = data.index
     try:
@@ -99,7 +130,10 @@ def _append_one(
         records = data.records
         if not isinstance(records, memoryview):
             raise KafkaError(ErrorCode.INVALID_RECORD, "the records of this partition are null")
-        _refuse_transactions(request.transactional_id, records)
+        if request.transactional_id is None:
+            _refuse_transactional(records)
+        elif refused:
+            _check_admitted(refused.get(TopicPartition(topic, index), ErrorCode.NONE))
         info = partition.append(
             records,
             required_acks=request.acks,
@@ -143,15 +177,17 @@ def _refused(
     )
 
 
-def _refuse_transactions(transactional_id: str | None, records: memoryview) -> None:
-    """No transaction coordinator yet: a transactional batch belongs to an id that nobody knows."""
+def _refuse_transactional(records: memoryview) -> None:
+    """A transactional batch needs a transactional id, which is what a producer is authorized for."""
     if len(records) < RECORD_BATCH_OVERHEAD or records[MAGIC_OFFSET] != 2:
         return
-    if not records[ATTRIBUTES_OFFSET + 1] & TRANSACTIONAL_MASK:
-        return
-    if transactional_id is None:
+    if records[ATTRIBUTES_OFFSET + 1] & TRANSACTIONAL_MASK:
         raise KafkaError(ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
-    raise KafkaError(ErrorCode.INVALID_PRODUCER_ID_MAPPING)
+
+
+def _check_admitted(code: ErrorCode) -> None:
+    if code is not ErrorCode.NONE:
+        raise KafkaError(code, REFUSALS.get(code))
 
 
 def _name_leaders(response: ProduceResponse, context: RequestContext) -> None:

@@ -1,12 +1,15 @@
 """Which records a coordinator's topic holds, and in which versions we write them.
 
 A record's key starts with its type (int16), its value with its version (int16). We read every version that Kafka ever
-wrote and write those of Kafka 3.9: none of them is flexible, so that every broker since 2.1 can take the topic over.
+wrote and write those of Kafka 3.9 for groups: none of them is flexible, so that every broker since 2.1 can take the
+topic over. Transactions are written as Kafka 4 writes them: what `transaction.version` 2 has to remember (KIP-890) has
+room in the flexible version only, which Kafka reads since 3.5.
 
-| type | key | value | written |
-|---|---|---|---|
-| 0, 1 | group, topic, partition | a committed offset | type 1, value 3; value 1 if the commit carries its own expiry |
-| 2 | group | a classic group's generation and members | value 3 |
+| topic | type | key | value | written |
+|---|---|---|---|---|
+| `__consumer_offsets` | 0, 1 | group, topic, partition | a committed offset | type 1, value 3 (1 with an own expiry) |
+| | 2 | group | a classic group's generation and members | value 3 |
+| `__transaction_state` | 0 | transactional id | its producer, state and partitions | value 1 |
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from kwire.wire.messages.group_records import (
     OffsetCommitKey,
     OffsetCommitValue,
 )
+from kwire.wire.messages.transaction_records import TransactionLogKey, TransactionLogValue
 
 
 class RecordFormat(NamedTuple):
@@ -36,12 +40,16 @@ GROUP_FORMATS: dict[int, RecordFormat] = {
 }
 """Record types of `__consumer_offsets`. Types that are not listed belong to newer coordinators and are skipped."""
 
+TRANSACTION_FORMATS: dict[int, RecordFormat] = {0: RecordFormat(TransactionLogKey, TransactionLogValue, 1)}
+"""Record types of `__transaction_state`."""
+
 KEY_VERSION = 0
 """Keys have no versions of their own: a new form would be a new type."""
 
 OFFSET_COMMIT_WITH_EXPIRY = 1
 OFFSET_COMMIT = 3
 GROUP_METADATA = 3
+TRANSACTION = 1
 
 NO_EXPIRY = -1
 
@@ -52,4 +60,6 @@ def value_version(value: object) -> int:
         return OFFSET_COMMIT if value.expire_timestamp == NO_EXPIRY else OFFSET_COMMIT_WITH_EXPIRY
     if isinstance(value, GroupMetadataValue):
         return GROUP_METADATA
+    if isinstance(value, TransactionLogValue):
+        return TRANSACTION
     raise TypeError(f"{type(value).__name__} is no value of a coordinator's record")

@@ -37,6 +37,7 @@ FIRST_VERSION_WITH_NEW_LEADER = 10
 NO_ERROR: Final = 0
 """`ErrorCode.NONE` as a plain number: reading a member of an enumeration is not free, and this is the hottest path."""
 
+_ACKS = (-1, 0, 1)
 NOTHING_REFUSED: Final[Mapping[TopicPartition, ErrorCode]] = {}
 
 REFUSALS: Final = {
@@ -75,14 +76,14 @@ def _append_all(
     unacknowledged: Unacknowledged = []
     responses = []
     failed = False
+    by_id = context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS
     for topic in request.topic_data:
-        name: str | None = topic.name
-        if context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS:
-            name = context.services.metadata.topic_names.get(topic.topic_id)
+        name = context.services.metadata.topic_names.get(topic.topic_id) if by_id else topic.name
         results = []
         for data in topic.partition_data:
             result = _append_one(request, name, data, context, unacknowledged, refused)
-            failed = failed or result.error_code != NO_ERROR
+            if result.error_code != NO_ERROR:
+                failed = True
             results.append(result)
         responses.append(TopicProduceResponse(name=topic.name, topic_id=topic.topic_id, partition_responses=results))
     if request.acks == 0:
@@ -120,23 +121,21 @@ def _append_one(
     unacknowledged: Unacknowledged,
     refused: Mapping[TopicPartition, ErrorCode],
 ) -> PartitionProduceResponse:
-    index = data.index
+    index, acks = data.index, request.acks
     try:
-        if request.acks not in (-1, 0, 1):
+        if acks not in _ACKS:
             raise KafkaError(ErrorCode.INVALID_REQUIRED_ACKS)
         if topic is None:
             raise KafkaError(ErrorCode.UNKNOWN_TOPIC_ID)
         partition = context.services.replicas.partition(topic, index)
         records = data.records
-        if not isinstance(records, memoryview):
+        if records.__class__ is not memoryview:
             raise KafkaError(ErrorCode.INVALID_RECORD, "the records of this partition are null")
-        if request.transactional_id is None:
-            _refuse_transactional(records)
-        elif refused:
-            _check_admitted(refused.get(TopicPartition(topic, index), ErrorCode.NONE))
+        if len(records) >= RECORD_BATCH_OVERHEAD and records[ATTRIBUTES_OFFSET + 1] & TRANSACTIONAL_MASK:
+            _check_admitted(request.transactional_id, records, refused.get(TopicPartition(topic, index)))
         info = partition.append(
             records,
-            required_acks=request.acks,
+            required_acks=acks,
             now_ms=context.now_ms,
             produce_version=context.api_version,
         )
@@ -150,7 +149,7 @@ def _append_one(
         log_start_offset=info.log_start_offset,
         record_errors=[],
     )
-    if request.acks == -1 and partition.log.high_watermark <= info.last_offset:
+    if acks == -1 and partition.log.high_watermark <= info.last_offset:
         unacknowledged.append((partition, info.last_offset, result))
     return result
 
@@ -177,17 +176,16 @@ def _refused(
     )
 
 
-def _refuse_transactional(records: memoryview) -> None:
-    """A transactional batch needs a transactional id, which is what a producer is authorized for."""
-    if len(records) < RECORD_BATCH_OVERHEAD or records[MAGIC_OFFSET] != 2:
+def _check_admitted(transactional_id: str | None, records: memoryview, verdict: ErrorCode | None) -> None:
+    """A transactional batch needs a transactional id, which is what a producer is authorized for, and its coordinator's
+    consent.
+    """
+    if records[MAGIC_OFFSET] != 2:
         return
-    if records[ATTRIBUTES_OFFSET + 1] & TRANSACTIONAL_MASK:
+    if transactional_id is None:
         raise KafkaError(ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
-
-
-def _check_admitted(code: ErrorCode) -> None:
-    if code is not ErrorCode.NONE:
-        raise KafkaError(code, REFUSALS.get(code))
+    if verdict:
+        raise KafkaError(verdict, REFUSALS.get(verdict))
 
 
 def _name_leaders(response: ProduceResponse, context: RequestContext) -> None:

@@ -11,7 +11,7 @@ import errno
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Protocol
 
 from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import ZERO_UUID, TopicPartition
@@ -25,7 +25,8 @@ from kwire.log.segments import LogSegments
 from kwire.log.validate import AppendRefused
 from kwire.wire.primitives import WireError
 
-_LOADED = frozenset(("epochs", "journal", "log_end_offset", "log_start_offset", "producers", "segments"))
+LOADED = frozenset(("epochs", "journal", "log_end_offset", "log_start_offset", "producers", "segments"))
+"""What has no value before a log is loaded."""
 
 
 class LogHost(Protocol):
@@ -40,6 +41,12 @@ class LogHost(Protocol):
     def segment_closed(self, log: LogState) -> None:
         """A segment is closed and wants to be flushed."""
 
+    def is_expired(self, last_timestamp: int, now_ms: int) -> bool:
+        """Whether a producer without a transaction that was last heard of then is forgotten by now."""
+
+    def segment_recovered(self, size_bytes: int) -> None:
+        """Recovery has read a segment of so many bytes; called in one of its threads."""
+
     def segment_jitter_ms(self, config: LogConfig) -> int:
         """How much earlier than `segment.ms` this log rolls."""
 
@@ -48,12 +55,12 @@ class LogState:
     """The log of one partition. Made by `LogManager`, one per directory.
 
     After a clean stop a log is opened when something is asked of it that its directory must answer: the fields of
-    `_LOADED` have no value until then, and the first use of one of them loads them all (`recovery.load`). A new log has
-    no directory until its first append, checkpoint or clean stop, so that creating hundreds costs nothing.
+    `LOADED` have no value until then, and the first use of one of them loads them all (`log.UnopenedLog`). A new log
+    has no directory until its first append, checkpoint or clean stop, so that creating hundreds costs nothing.
     """
 
     __slots__ = (
-        "_high_watermark",
+        "_is_new_in_parent",
         "_is_on_disk",
         "_lacks_metadata",
         "_loader",
@@ -64,6 +71,7 @@ class LogState:
         "directory",
         "epochs",
         "files",
+        "high_watermark",
         "host",
         "is_failed",
         "journal",
@@ -78,6 +86,8 @@ class LogState:
     )
 
     epochs: leader_epochs.LeaderEpochs
+    high_watermark: int
+    """The offset below which every in-sync replica has everything; `update_high_watermark` raises it."""
     journal: producer_journal.ProducerJournal
     log_end_offset: int
     log_start_offset: int
@@ -109,7 +119,8 @@ class LogState:
         self.host = host
         self._loader = loader
         self._is_on_disk = loader is not None
-        self._high_watermark = 0
+        self._is_new_in_parent = False
+        self.high_watermark = 0
         self._unflushed_messages = 0
         self._pending_epoch: tuple[int, int] | None = None
         self._lacks_metadata = False
@@ -120,13 +131,6 @@ class LogState:
             self.segments = LogSegments(directory, files, [], jitter_ms=host.segment_jitter_ms(config))
             self.segments.add(0, config, created_ms)
             self.log_start_offset = self.log_end_offset = 0
-
-    def __getattr__(self, name: str) -> Any:
-        # Reached only for a slot that has no value: a loaded log never comes here.
-        if name in _LOADED and self._loader is not None:
-            self.load()
-            return getattr(self, name)
-        raise AttributeError(name)
 
     @property
     def is_loaded(self) -> bool:
@@ -142,30 +146,53 @@ class LogState:
             loader(self)
         except (OSError, WireError) as error:
             # Half a load must not pass for a whole one: the next use tries again.
-            for name in _LOADED:
+            for name in LOADED:
                 with suppress(AttributeError):
                     delattr(self, name)
             raise self.read_error(error) from error
         self._loader = None
-        self._high_watermark = min(max(self._high_watermark, self.log_start_offset), self.log_end_offset)
+        self.high_watermark = min(max(self.high_watermark, self.log_start_offset), self.log_end_offset)
         self.recovery_point = min(self.recovery_point, self.log_end_offset)
-        self.producers.on_high_watermark(self._high_watermark)
+        self.producers.on_high_watermark(self.high_watermark)
         if self._pending_epoch is not None:
             self.epochs.assign(*self._pending_epoch)
 
     def expect(self, *, log_end_offset: int | None, high_watermark: int, recovery_point: int) -> None:
         """What the checkpoints say, for as long as the log is not loaded; the end offset only after a clean stop."""
-        self._high_watermark = high_watermark
+        self.high_watermark = high_watermark
         self.recovery_point = recovery_point
         if log_end_offset is not None:
             self.log_end_offset = log_end_offset
 
     def put_on_disk(self) -> None:
-        """Create the directory and say whose it is, unless that was done. Raises OSError."""
+        """Create the directory and say whose it is, unless that was done. Raises OSError.
+
+        Its name is put on the device with the first flush: until then nothing was promised (`flush_segments`).
+        """
         if not self._is_on_disk:
             self.files.make_directory(self.directory)
             self._write_topic_id()
             self._is_on_disk = True
+            self._is_new_in_parent = True
+
+    @property
+    def is_on_disk(self) -> bool:
+        """Whether there is a directory: a new log has none before its first append."""
+        return self._is_on_disk
+
+    def move_to(self, directory: str) -> None:
+        """The directory of this loaded log has another name; open files stay open."""
+        self.directory = directory
+        self.segments.move_to(directory)
+        self.epochs.move_to(directory)
+        self.journal.move_to(directory)
+
+    def continue_in(self, other: LogState) -> None:
+        """Go on in the files of `other`, which hold the same batches. Offsets and producers stay what they are."""
+        self.directory, self.segments = other.directory, other.segments
+        self.epochs, self.journal = other.epochs, other.journal
+        self.recovery_point = other.recovery_point
+        self._is_on_disk, self._is_new_in_parent, self._lacks_metadata = True, False, False
 
     def adopt_topic_id(self, topic_id: bytes) -> None:
         """A directory without `partition.metadata` learns whose it is; written with the next checkpoint."""
@@ -190,8 +217,9 @@ class LogState:
 
     def storage_error(self, error: OSError) -> AppendRefused:
         """Report a failed disk; the KAFKA_STORAGE_ERROR to raise."""
-        # Running out of descriptors is the process's trouble, not the disk's.
-        if error.errno not in (errno.EMFILE, errno.ENFILE):
+        # Running out of descriptors is the process's trouble, and a file where the directory of a new partition should
+        # be is somebody's mistake: neither says anything about the disk.
+        if error.errno not in (errno.EMFILE, errno.ENFILE, errno.EEXIST):
             self.host.storage_failed(self, error)
         return AppendRefused(ErrorCode.KAFKA_STORAGE_ERROR, f"{self.directory}: {error}", names_log_start=False)
 
@@ -203,18 +231,14 @@ class LogState:
 
     # Offsets.
 
-    @property
-    def high_watermark(self) -> int:
-        """The offset below which every in-sync replica has everything."""
-        return self._high_watermark
-
     def update_high_watermark(self, offset: int) -> bool:
         """Raise the high watermark, at most to the log's end; False when it stays."""
-        offset = min(offset, self.log_end_offset)
-        if offset <= self._high_watermark:
+        if offset > self.log_end_offset:
+            offset = self.log_end_offset
+        if offset <= self.high_watermark:
             return False
-        self._high_watermark = offset
-        if self._loader is None:
+        self.high_watermark = offset
+        if self._loader is None and self.producers.unreplicated:
             self.producers.on_high_watermark(offset)
         return True
 
@@ -222,7 +246,9 @@ class LogState:
     def last_stable_offset(self) -> int:
         """The offset below which every transaction is decided."""
         unstable = self.producers.first_unstable_offset
-        return self._high_watermark if unstable is None else min(unstable, self._high_watermark)
+        if unstable is None:
+            return self.high_watermark
+        return min(max(unstable, self.log_start_offset), self.high_watermark)
 
     @property
     def latest_epoch(self) -> int:
@@ -257,7 +283,9 @@ class LogState:
         self.epochs.write()
         self.journal.take(self.producers.entries, self.log_end_offset)
         self.host.segment_closed(self)
-        return self.segments.roll(self.log_end_offset, self.config, now_ms)
+        segment = self.segments.roll(self.log_end_offset, self.config, now_ms)
+        self.segments.jitter_ms = self.host.segment_jitter_ms(self.config)
+        return segment
 
     def unflushed_segments(self) -> list[LogSegment]:
         """Closed segments that are not known to be on the device.
@@ -279,6 +307,9 @@ class LogState:
             segment.flush()
         if any(segment.base_offset >= self.recovery_point for segment in segments):
             self.files.sync_directory(self.directory)
+        if self._is_new_in_parent:
+            self.files.sync_directory(os.path.dirname(self.directory))
+            self._is_new_in_parent = False
 
     def flushed_to(self, offset: int) -> None:
         """Everything below `offset` is on the device: recovery may start there."""
@@ -304,7 +335,7 @@ class LogState:
     def reset_after_truncation(self, end_offset: int) -> None:
         """The log's end moved back to `end_offset`: nothing above it counts any more."""
         self.log_end_offset = self.producers.map_end_offset = end_offset
-        self._high_watermark = min(self._high_watermark, end_offset)
+        self.high_watermark = min(self.high_watermark, end_offset)
         self.recovery_point = min(self.recovery_point, end_offset)
 
     def remove_later(self, segments: Sequence[LogSegment], now_ms: int) -> None:
@@ -338,8 +369,7 @@ class LogState:
         active = self.segments.active
         if active.size or self._unflushed_messages:
             active.become_inactive()
-            for segment, _ in self.segments.from_offset(self.recovery_point):
-                segment.flush()
+            self.flush_segments([segment for segment, _ in self.segments.from_offset(self.recovery_point)])
         elif self.topic_id != ZERO_UUID:
             # A directory that no topic claimed may be anybody's, and is left as it is.
             active.create_files()

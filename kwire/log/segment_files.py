@@ -10,11 +10,19 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from kwire.log.descriptors import DESCRIPTORS
 from kwire.log.files import INDEX_SUFFIX, LOG_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX, Files, OpenFile, offset_name
 from kwire.log.offset_index import OffsetIndex
 from kwire.log.time_index import TimeIndex
 from kwire.log.txn_index import TxnIndex
-from kwire.wire.record_batch import HEADER, LOG_OVERHEAD, RECORD_BATCH_OVERHEAD, BatchHeader, CorruptRecordError
+from kwire.wire.record_batch import (
+    HEADER,
+    LOG_OVERHEAD,
+    RECORD_BATCH_OVERHEAD,
+    BatchHeader,
+    CorruptRecordError,
+    as_header,
+)
 
 _SCAN_BYTES = 16 * 1024
 _RECOVERY_BYTES = 1 << 20
@@ -31,14 +39,17 @@ class SegmentFiles:
     """The four files that a segment may have, and what can be read from them without knowing more."""
 
     __slots__ = (
+        "__weakref__",
         "_file",
         "_files",
         "_index",
         "_path",
         "_time_index",
         "base_offset",
+        "has_full_index",
         "index_max_bytes",
         "log_path",
+        "preallocated_bytes",
         "size",
         "txn_index",
     )
@@ -55,6 +66,10 @@ class SegmentFiles:
         self._file: OpenFile | None = None
         self._index: OffsetIndex | None = None
         self._time_index: TimeIndex | None = None
+        self.preallocated_bytes = 0
+        """The size that the `.log` file gets when it is made (`preallocate`); 0 for none, or when it was trimmed."""
+        self.has_full_index = False
+        """Whether one of the indexes has no room for another entry, as far as they were opened."""
 
     @property
     def file(self) -> OpenFile:
@@ -62,6 +77,9 @@ class SegmentFiles:
         if file is None:
             # Only a segment without a batch may lack its file: a lost or removed one must not come back empty.
             file = self._file = self._files.open(self.log_path, create=not self.size)
+            if self.preallocated_bytes and not self.size:
+                self._files.truncate(file, self.preallocated_bytes)
+            DESCRIPTORS.opened(self)
         return file
 
     @property
@@ -71,6 +89,7 @@ class SegmentFiles:
             self._index = OffsetIndex(
                 path, self.base_offset, self.index_max_bytes, self._files, file_size=self._size_or_zero(path)
             )
+            self.has_full_index = self.has_full_index or self._index.is_full
         return self._index
 
     @property
@@ -80,6 +99,7 @@ class SegmentFiles:
             self._time_index = TimeIndex(
                 path, self.base_offset, self.index_max_bytes, self._files, file_size=self._size_or_zero(path)
             )
+            self.has_full_index = self.has_full_index or self._time_index.is_full
         return self._time_index
 
     def _size_or_zero(self, path: str) -> int:
@@ -94,6 +114,16 @@ class SegmentFiles:
         path = self._path
         return self.log_path, path + INDEX_SUFFIX, path + TIME_INDEX_SUFFIX, path + TXN_INDEX_SUFFIX
 
+    def move_to(self, directory: str) -> None:
+        """The directory has another name; open files stay open."""
+        self._path = os.path.join(directory, offset_name(self.base_offset, ""))
+        self.log_path = self._path + LOG_SUFFIX
+        self.txn_index.path = self._path + TXN_INDEX_SUFFIX
+        if self._index is not None:
+            self._index.path = self._path + INDEX_SUFFIX
+        if self._time_index is not None:
+            self._time_index.path = self._path + TIME_INDEX_SUFFIX
+
     # Batches.
 
     def header_at(self, position: int) -> BatchHeader:
@@ -101,7 +131,7 @@ class SegmentFiles:
         data = self._files.read_at(self._file or self.file, RECORD_BATCH_OVERHEAD, position)
         if len(data) < RECORD_BATCH_OVERHEAD:
             raise CorruptRecordError(f"{self.log_path}: no batch header at {position}, the file ends")
-        return self._checked(BatchHeader._make(HEADER.unpack(data)), position)
+        return self._checked(as_header(HEADER.unpack(data)), position)
 
     def batches(self, position: int = 0) -> Iterator[StoredBatch]:
         """The batches from `position`, where one starts, to the end; headers only, read in large pieces."""
@@ -111,7 +141,7 @@ class SegmentFiles:
             at = position - piece_start
             if at + RECORD_BATCH_OVERHEAD > len(piece):
                 piece, piece_start, at = self._piece(position, _SCAN_BYTES), position, 0
-            header = self._checked(BatchHeader._make(HEADER.unpack_from(piece, at)), position)
+            header = self._checked(as_header(HEADER.unpack_from(piece, at)), position)
             if position + header.size > self.size:
                 return
             yield StoredBatch(position, header)
@@ -132,7 +162,7 @@ class SegmentFiles:
             at = position - piece_start
             if at + RECORD_BATCH_OVERHEAD > len(piece):
                 piece, piece_start, at = self._piece(position, _RECOVERY_BYTES), position, 0
-            header = self._checked(BatchHeader._make(HEADER.unpack_from(piece, at)), position)
+            header = self._checked(as_header(HEADER.unpack_from(piece, at)), position)
             if position + header.size > self.size:
                 return
             if at + header.size > len(piece):
@@ -156,9 +186,21 @@ class SegmentFiles:
                 if index.size:
                     index.sync()
 
+    def let_go(self) -> None:
+        """Close the `.log` file alone; the next use opens it again."""
+        self._file = None
+
+    def trim(self) -> None:
+        """Give the rest of a preallocated file back."""
+        if self.preallocated_bytes:
+            self._files.truncate(self.file, self.size)
+            self.preallocated_bytes = 0
+
     def close(self) -> None:
         """Let go of the files; the next use opens them again. Ranges being sent keep theirs."""
-        self._file = None
+        if self._file is not None:
+            DESCRIPTORS.closed(self)
+            self._file = None
         if self._index is not None:
             self._index.close()
         if self._time_index is not None:

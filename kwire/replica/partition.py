@@ -81,8 +81,11 @@ class Partition:
         """Raise unless this replica leads and the client's view of the leader epoch is ours (KIP-320).
 
         NOT_LEADER_OR_FOLLOWER, FENCED_LEADER_EPOCH (the client is behind), UNKNOWN_LEADER_EPOCH (it is ahead).
-        A negative epoch means that the client does not know one.
+        A negative epoch means that the client does not know one. KAFKA_STORAGE_ERROR before all of them when the
+        log's directory is offline.
         """
+        if self.log.is_failed:
+            raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{self.log.directory} is offline")
         if current_leader_epoch >= 0 and current_leader_epoch != self.leader_epoch:
             if current_leader_epoch < self.leader_epoch:
                 raise KafkaError(ErrorCode.FENCED_LEADER_EPOCH)
@@ -96,13 +99,17 @@ class Partition:
         With acks=-1 the in-sync replicas must be at least `min.insync.replicas`, capped at the number of replicas
         (NOT_ENOUGH_REPLICAS). Other errors are those of `Log.append_as_leader`.
         """
-        self.check_leader()
+        if self.leader_id != self.local_id:
+            raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
         if required_acks == -1 and len(self.in_sync_replicas) < self.min_insync_replicas:
             self._check_in_sync_replicas()
-        info = self.log.append_as_leader(
+        log = self.log
+        info = log.append_as_leader(
             records, leader_epoch=self.leader_epoch, now_ms=now_ms, produce_version=produce_version
         )
-        self._advance_high_watermark()
+        # A leader is always in sync: if one replica is, it is the local one.
+        if len(self.in_sync_replicas) == 1 and log.update_high_watermark(log.log_end_offset) and self.watchers:
+            self.wake()
         return info
 
     def append_own(self, records: memoryview, *, now_ms: int) -> LogAppendInfo:

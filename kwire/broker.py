@@ -43,7 +43,8 @@ from kwire.log.config import LogConfig
 from kwire.log.directory import DirectoryLockedError, DirectoryUnusableError, LogDirectory, LogDirectoryError
 from kwire.log.files import FILES
 from kwire.log.manager import LogManager
-from kwire.net.connection import Connection, Reply, RequestHandler
+from kwire.net.connection import Connection
+from kwire.net.endpoint import Reply, RequestHandler
 from kwire.net.limits import LIVE_OPTIONS, ConnectionLimits, ConnectionQuotas
 from kwire.net.listener import Listener
 from kwire.replica.manager import ReplicaManager, TopicSettings

@@ -29,6 +29,7 @@ LAYER = {
     "broker": 5,
     "housekeeping": 5,
     "coordinators": 5,
+    "adoption": 5,
     "cli": 5,
     "testing": 5,
     "__main__": 5,
@@ -50,6 +51,7 @@ ASYNCIO_ROOMS = (
     "cluster/controller/driver.py",
     "broker.py",
     "housekeeping.py",
+    "adoption.py",
     "cli/",
     "testing/",
 )

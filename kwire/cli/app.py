@@ -15,6 +15,8 @@ COMMANDS: Final = {
     "group": ("kwire.cli.group_command", "group", "List, describe, reset and delete consumer groups."),
     "txn": ("kwire.cli.txn_command", "txn", "List, describe and abort transactions."),
     "config": ("kwire.cli.config_command", "config", "Show and alter the options of topics and brokers."),
+    "dump-log": ("kwire.cli.dump_log_command", "dump_log", "Show what is in the files of a data directory."),
+    "log": ("kwire.cli.log_command", "log", "Check the files of a data directory; look into Kafka's."),
 }
 """Command name -> (module, object, the line in `kwire --help`)."""
 

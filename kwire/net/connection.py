@@ -11,14 +11,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from enum import Enum
-from typing import Final, cast
+from collections.abc import Awaitable, Callable
+from typing import cast
 
-from kwire.net.framing import FrameError, FrameReader, ScratchPool
-from kwire.net.limits import ConnectionLimits, NetworkCounters
+from kwire.net.endpoint import CLOSE, Endpoint, Reply
+from kwire.net.framing import FrameError, FrameReader
 from kwire.net.response_writer import IncompleteResponseError, ResponseWriter
-from kwire.wire.parts import Part
 
 REQUESTS_PER_TURN = 32
 """So many pipelined requests of one connection are answered before the others get their turn."""
@@ -31,60 +29,6 @@ _LARGE_READ_BYTES = 16 * 1024
 """Reads below this size are not counted: a turn has room for few of them."""
 
 logger = logging.getLogger("kwire.net")
-
-
-class Close(Enum):
-    """The reply that ends the connection."""
-
-    CLOSE = "close"
-
-
-CLOSE: Final = Close.CLOSE
-"""What a handler replies to close the connection, after the earlier replies have been sent."""
-
-Reply = Sequence[Part] | None | Close
-"""The parts of a response (list or tuple) without its 4-byte size; None for no response (acks=0); or CLOSE.
-
-Parts are sent after the handler returned: they must not be views of the request frame, nor of bytes that change later.
-"""
-
-RequestHandler = Callable[[memoryview, "Connection"], Reply | Awaitable[Reply]]
-"""Takes the body of one request, writable and valid until the reply is complete, and the connection it came by."""
-
-
-class Endpoint:
-    """What all connections of one listener have in common.
-
-    `connections` holds the open ones: each enters and leaves by itself. `on_closed` is called when one has left.
-    """
-
-    __slots__ = (
-        "connections",
-        "counters",
-        "handler",
-        "limits",
-        "listener_name",
-        "on_closed",
-        "scratches",
-        "security_protocol",
-    )
-
-    def __init__(
-        self,
-        listener_name: str,
-        security_protocol: str,
-        handler: RequestHandler,
-        limits: ConnectionLimits,
-        on_closed: Callable[[Connection], None],
-    ) -> None:
-        self.listener_name = listener_name
-        self.security_protocol = security_protocol
-        self.handler = handler
-        self.limits = limits
-        self.on_closed = on_closed
-        self.connections: set[Connection] = set()
-        self.counters = NetworkCounters()
-        self.scratches = ScratchPool()
 
 
 class Connection(asyncio.BufferedProtocol):

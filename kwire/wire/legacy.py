@@ -64,6 +64,8 @@ class MessageBatch(NamedTuple):
     max_timestamp: int
     """The outer message's own timestamp, -1 under magic 0."""
     records: list[Record]
+    record_crcs: list[int]
+    """The checksum of each record's own message."""
 
     @property
     def compression(self) -> int:
@@ -127,10 +129,12 @@ def message_batches(
         if message.attributes & COMPRESSION_MASK:
             data = _decompressed(message, left)
             left -= len(data)
-            records = _unwrap(message, data)
+            records, crcs = _unwrap(message, data)
         else:
-            records = [_record(message, message.offset, None)]
-        yield MessageBatch(at, size, magic, message.crc, message.attributes, message.offset, message.timestamp, records)
+            records, crcs = [_record(message, message.offset, None)], [message.crc]
+        yield MessageBatch(
+            at, size, magic, message.crc, message.attributes, message.offset, message.timestamp, records, crcs
+        )
 
 
 def read_message_set(
@@ -191,7 +195,8 @@ def _decompressed(wrapper: _Message, max_size: int) -> bytes:
     return decompress(codec, wrapper.value, max_size=max_size, magic=wrapper.magic)
 
 
-def _unwrap(wrapper: _Message, data: bytes) -> list[Record]:
+def _unwrap(wrapper: _Message, data: bytes) -> tuple[list[Record], list[int]]:
+    """The records inside, with the offsets and timestamps that they have in the log, and their checksums."""
     inner: list[_Message] = []
     for pos, _, magic in frames(data):
         if magic == 2:
@@ -207,7 +212,8 @@ def _unwrap(wrapper: _Message, data: bytes) -> list[Record]:
         base = wrapper.offset - inner[-1].offset
         if base < 0:
             raise InvalidRecordError(-1, f"wrapper offset {wrapper.offset} is before the last inner {inner[-1].offset}")
-    return [_record(message, base + message.offset, wrapper) for message in inner]
+    records = [_record(message, base + message.offset, wrapper) for message in inner]
+    return records, [message.crc for message in inner]
 
 
 def encode_message(

@@ -16,7 +16,7 @@ from kwire.config.broker_config import BrokerConfig
 from kwire.config.endpoints import Endpoint
 from kwire.ids import TopicPartition
 from kwire.log.log import Log
-from kwire.net.connection import CLOSE
+from kwire.net.endpoint import CLOSE
 from kwire.wire.codec import decode, encode
 from kwire.wire.header import read_response_header, request_header_bytes
 from kwire.wire.messages import response_class

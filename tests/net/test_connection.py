@@ -11,7 +11,8 @@ import tempfile
 
 import pytest
 
-from kwire.net.connection import REQUESTS_PER_TURN, Connection, Reply
+from kwire.net.connection import REQUESTS_PER_TURN, Connection
+from kwire.net.endpoint import Reply
 from kwire.net.framing import SCRATCH_BYTES
 from kwire.net.limits import ConnectionLimits
 from kwire.wire.parts import FileRange

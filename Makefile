@@ -1,7 +1,7 @@
 # make run    a broker on localhost:9092, its data in ./var/data
 # make test   everything that runs without a real Kafka client matrix: unit tests, style, types
 # make compat the matrix of stock clients (installs them first; about six minutes)
-# make kill9  50 rounds of kill -9 under load
+# make kill9  50 rounds of kill -9 under load, 20 under transactions
 # make bench  kwire beside Apache Kafka and kfake (about half an hour)
 
 PYTHON ?= python3
@@ -26,6 +26,7 @@ compat: $(VENV)/.installed-test
 
 kill9: $(VENV)/.installed-test
 	$(BIN)/python -m compat_tests.durability.kill9 --rounds 50
+	$(BIN)/python -m compat_tests.durability.txn_kill9 --rounds 20
 
 bench: $(VENV)/.installed
 	bench/setup.sh

@@ -101,13 +101,16 @@ def at_once(search: Generator[Callable[[], Any], Any, T]) -> T:
 
 
 def max_timestamp_offset(log: LogState) -> Search:
-    """The first record with the largest timestamp, at or behind the log's start; None for a log without timestamps."""
+    """The first record with the largest timestamp, at or behind the log's start; None for an empty log.
+
+    Where no record has a timestamp, -1 is the largest, and the first record has it, as in Kafka.
+    """
     best: LogSegment | None = None
     largest = NO_TIMESTAMP
     for segment, _ in log.segments.from_offset(log.log_start_offset):
         if segment.size:
             found = yield from _largest_behind(segment, log.log_start_offset)
-            if found > largest:
+            if found > largest or best is None:
                 best, largest = segment, found
     if best is None:
         return None

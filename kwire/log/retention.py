@@ -34,7 +34,9 @@ def delete_old_segments(log: LogState, now_ms: int) -> int:
     if count == len(segments):
         if not log.segments.active.size:
             return 0
-        log.roll(now_ms)
+        # The empty segment's name is all that tells the next start where the log ends: it has to be there before the
+        # others go.
+        log.roll(now_ms).create_files()
     _drop_oldest(log, segments[:count], now_ms)
     return count
 
@@ -156,8 +158,12 @@ def truncate_fully_and_start_at(log: LogState, offset: int, now_ms: int) -> None
     dropped = list(log.segments)
     log.journal.drop_above(-1)
     log.segments.remove(dropped)
-    log.remove_later(dropped, now_ms)
-    log.segments.add(offset, log.config, now_ms)
+    log.put_on_disk()
+    # Whatever else is called like the new segment gives way; the others stay until the new name is there to tell the
+    # next start where the log is.
+    log.remove_later([segment for segment in dropped if segment.base_offset == offset], now_ms)
+    log.segments.add(offset, log.config, now_ms).create_files()
+    log.remove_later([segment for segment in dropped if segment.base_offset != offset], now_ms)
     log.epochs.clear()
     log.producers.reload([], offset)
     log.log_start_offset = offset

@@ -23,6 +23,7 @@ TP = TopicPartition("t", 0)
 OPTIONS: dict[str, object] = {
     "cleanup.policy": ["delete"],
     "segment.bytes": 1 << 30,
+    "internal.segment.bytes": None,
     "segment.ms": 604_800_000,
     "segment.jitter.ms": 0,
     "segment.index.bytes": 10_485_760,

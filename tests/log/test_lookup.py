@@ -39,7 +39,7 @@ def test_an_empty_log_and_one_without_timestamps(tmp_path: Path) -> None:
     assert log.max_timestamp_offset() is None
     append(log, batch(b"v", timestamp=-1))
     assert log.offset_for_timestamp(0) is None
-    assert log.max_timestamp_offset() is None
+    assert log.max_timestamp_offset() == (-1, 0, 0)
 
 
 def test_records_before_the_start_are_not_found(tmp_path: Path) -> None:

@@ -4,14 +4,12 @@ works.
 ```
 .lock   held while a broker runs; empty. Left behind by kill -9, which frees the lock but not the name
 ```
-The lock is Java's (`FileChannel.tryLock` is a POSIX record lock), so that Apache Kafka and kwire refuse each other's
-directory; POSIX locks do not see two brokers of one process, so `flock` is taken too. A directory whose disk fails goes
-offline alone, for good until the next start.
+The lock is Java's too, so that Apache Kafka and kwire refuse each other's directory (`Files.lock`). A directory whose
+disk fails goes offline alone, for good until the next start.
 """
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -93,7 +91,7 @@ class LogDirectory:
         if self._lock is not None:
             return
         try:
-            os.makedirs(self.path, exist_ok=True)
+            self.files.make_directories(self.path)
             self._take_lock()
         except OSError as error:
             raise DirectoryUnusableError(f"log directory {self.path} cannot be used: {error.strerror}") from error
@@ -107,23 +105,12 @@ class LogDirectory:
         return {} if data is None else checkpoints.parse_meta_properties(data)
 
     def _take_lock(self) -> None:
-        path = self.path_of(LOCK)
-        while True:
-            lock = self.files.open(path, create=True)
-            try:
-                fcntl.flock(lock.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                fcntl.lockf(lock.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except (BlockingIOError, PermissionError):
-                raise DirectoryLockedError(
-                    f"log directory {self.path} is in use by another broker; stop it, or choose another directory"
-                ) from None
-            try:
-                if os.stat(path).st_ino == os.fstat(lock.fd).st_ino:
-                    self._lock = lock
-                    return
-            except FileNotFoundError:
-                # The broker that held it removed the name between our open and our lock: what we hold is nameless.
-                continue
+        try:
+            self._lock = self.files.lock(self.path_of(LOCK))
+        except BlockingIOError:
+            raise DirectoryLockedError(
+                f"log directory {self.path} is in use by another broker; stop it, or choose another directory"
+            ) from None
 
     def _check_identity(self, broker_id: int, cluster_id: str, now_ms: int) -> None:
         path = self.path_of(checkpoints.META_PROPERTIES)

@@ -108,7 +108,7 @@ class LogManager:
                 self._remove_later((directory.path_of(name),), self.default_config.file_delete_delay_ms, now_ms)
                 continue
             topic_partition = parse_partition_directory(name)
-            if topic_partition is None or not os.path.isdir(directory.path_of(name)):
+            if topic_partition is None or not self._files.is_directory(directory.path_of(name)):
                 continue
             if topic_partition in self._logs:
                 raise LogDirectoryError(

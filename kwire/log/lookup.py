@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from kwire.log.segment import LogSegment, StoredBatch
+from kwire.log.segment import LogSegment
+from kwire.log.segment_files import StoredBatch
 from kwire.log.time_index import NO_TIMESTAMP
 
 if TYPE_CHECKING:

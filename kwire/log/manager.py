@@ -11,12 +11,11 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 
 from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import ZERO_UUID, TopicPartition
-from kwire.log import checkpoints, recovery
+from kwire.log import checkpoints
 from kwire.log.config import LogConfig
 from kwire.log.directory import DirectoryUnusableError, LogDirectory, LogDirectoryError
 from kwire.log.files import (
@@ -25,11 +24,11 @@ from kwire.log.files import (
     STRAY_DIR_SUFFIX,
     Files,
     marked_directory_name,
-    parse_marked_directory,
-    parse_partition_directory,
 )
+from kwire.log.loading import LoadedDirectory
 from kwire.log.log import Log
 from kwire.log.log_state import LogState
+from kwire.log.removals import Removals
 from kwire.wire.primitives import WireError
 
 logger = logging.getLogger(__name__)
@@ -71,7 +70,7 @@ class LogManager:
         self._rolled: set[Log] = set()
         self._unrecovered: set[Log] = set()
         self._stale_checkpoints: set[TopicPartition] = set()
-        self._removals: list[tuple[int, tuple[str, ...]]] = []
+        self._removals = Removals(files)
 
     # Opening and closing.
 
@@ -98,52 +97,21 @@ class LogManager:
             raise unusable[0]
 
     def _open_directory(self, directory: LogDirectory, now_ms: int) -> None:
-        clean = directory.open(self._broker_id, self._cluster_id, now_ms)
-        recovery_points = directory.read_checkpoint(checkpoints.RECOVERY_POINTS)
-        high_watermarks = directory.read_checkpoint(checkpoints.HIGH_WATERMARKS)
-        starts = directory.read_checkpoint(checkpoints.LOG_STARTS)
-        unclean: list[Log] = []
-        for name in self._files.names(directory.path):
-            if name.endswith(DELETE_DIR_SUFFIX) and parse_marked_directory(name):
-                self._remove_later((directory.path_of(name),), self.default_config.file_delete_delay_ms, now_ms)
-                continue
-            topic_partition = parse_partition_directory(name)
-            if topic_partition is None or not self._files.is_directory(directory.path_of(name)):
-                continue
+        was_clean = directory.open(self._broker_id, self._cluster_id, now_ms)
+        loaded = LoadedDirectory(directory, self, self._config_for, was_clean=was_clean, now_ms=now_ms)
+        for topic_partition, log in loaded.logs.items():
             if topic_partition in self._logs:
                 raise LogDirectoryError(
                     f"{topic_partition} is in two log directories: {self._logs[topic_partition].directory} "
-                    f"and {directory.path_of(name)}; move one of them away"
+                    f"and {log.directory}; move one of them away"
                 )
-            config = self._config_for(topic_partition.topic)
-            log = Log(
-                topic_partition,
-                ZERO_UUID,
-                directory.path_of(name),
-                config,
-                self._files,
-                self,
-                created_ms=now_ms,
-                loader=partial(recovery.load, clean=clean, checkpointed_start=starts.get(topic_partition, 0)),
-            )
-            point = recovery_points.get(topic_partition, 0)
-            log.expect(
-                log_end_offset=recovery_points.get(topic_partition) if clean else None,
-                high_watermark=high_watermarks.get(topic_partition, 0),
-                recovery_point=point,
-            )
             self._logs[topic_partition] = log
             self._home[topic_partition] = directory
-            if not clean:
-                unclean.append(log)
-        self._stale_checkpoints |= (starts.keys() | recovery_points.keys()) - self._logs.keys()
-        for log in unclean:
-            if directory.is_online:
-                try:
-                    log.load()
-                except KafkaError as error:
-                    logger.error("%s cannot be recovered: %s", log.topic_partition, error)
-                    self._unrecovered.add(log)
+        for path in loaded.marked_for_removal:
+            self._removals.add((path,), self.default_config.file_delete_delay_ms, now_ms)
+        self._stale_checkpoints |= loaded.stale_checkpoints
+        loaded.recover()
+        self._unrecovered |= loaded.unrecovered
 
     def close(self, *, clean: bool = True) -> None:
         """Stop. `clean` writes everything out, then the checkpoints, then the clean-shutdown markers."""
@@ -255,7 +223,7 @@ class LogManager:
         if log is not None:
             path = self._put_aside(log, DELETE_DIR_SUFFIX)
             if path is not None:
-                self._remove_later((path,), log.config.file_delete_delay_ms, now_ms)
+                self._removals.add((path,), log.config.file_delete_delay_ms, now_ms)
 
     def _put_aside(self, log: Log, suffix: str) -> str | None:
         directory = self._home.pop(log.topic_partition)
@@ -289,11 +257,7 @@ class LogManager:
 
     def remove_later(self, paths: Sequence[str], delay_ms: int, now_ms: int) -> None:
         """Unlink files after `delay_ms`."""
-        if paths:
-            self._remove_later(tuple(paths), delay_ms, now_ms)
-
-    def _remove_later(self, paths: tuple[str, ...], delay_ms: int, now_ms: int) -> None:
-        self._removals.append((now_ms + delay_ms, paths))
+        self._removals.add(paths, delay_ms, now_ms)
 
     def segment_closed(self, log: LogState) -> None:
         """A log has rolled: what it closed is to be flushed in a thread."""
@@ -307,21 +271,11 @@ class LogManager:
 
     def remove_due(self, now_ms: int) -> int:
         """Remove the files and directories whose delay is over; how many removals."""
-        due = [paths for deadline, paths in self._removals if deadline <= now_ms]
-        self._removals = [(deadline, paths) for deadline, paths in self._removals if deadline > now_ms]
-        for path in (path for paths in due for path in paths):
-            try:
-                if path.endswith(DELETE_DIR_SUFFIX):
-                    self._files.remove_directory(path)
-                else:
-                    self._files.unlink(path)
-            except OSError as error:
-                logger.warning("%s is not removed: %s", path, error)
-        return len(due)
+        return self._removals.due(now_ms)
 
     def next_deadline(self) -> int | None:
         """When `remove_due` has something to do, ms; None for never."""
-        return min((deadline for deadline, _ in self._removals), default=None)
+        return self._removals.next_deadline()
 
     def retain(self, log: Log, now_ms: int) -> int:
         """Drop what retention lets go in one log; how many segments. A log that was not opened yet is opened."""

@@ -6,9 +6,8 @@ on is read whole, each batch's checksum included: indexes, transaction index and
 is cut at the first batch that is not whole and sound, and what lies behind the cut goes. Since all that was
 acknowledged was written before, only a torn tail can be lost.
 
-Whatever else is found is dealt with as Kafka's `LogLoader` does: `.deleted` and `.cleaned` files are removed, a `.swap`
-segment replaces those it was made of, an index without its segment is removed, a segment without its offset index is
-scanned. Alien files are left alone.
+Unfinished work of deletion and compaction is tidied up first (`listing`); a segment without its offset index is
+scanned, as Kafka's `LogLoader` does.
 """
 
 from __future__ import annotations
@@ -17,21 +16,10 @@ import logging
 import os
 from collections.abc import Sequence
 from itertools import zip_longest
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from kwire.log.files import (
-    CLEANED_SUFFIX,
-    DELETED_SUFFIX,
-    INDEX_SUFFIX,
-    LOG_SUFFIX,
-    SEGMENT_SUFFIXES,
-    SNAPSHOT_SUFFIX,
-    SWAP_SUFFIX,
-    Files,
-    offset_name,
-    parse_offset_name,
-)
 from kwire.log.leader_epochs import FILE_NAME, LeaderEpochs
+from kwire.log.listing import Listing, list_directory
 from kwire.log.producer_journal import ProducerJournal, marker_of
 from kwire.log.producer_state import CompletedTxn, ProducerStateManager
 from kwire.log.segment import LogSegment
@@ -48,65 +36,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 _MAX_RELATIVE_OFFSET = 0x7FFFFFFF
-
-
-class Listing(NamedTuple):
-    """What a partition directory holds, by base offset; sizes in bytes."""
-
-    logs: dict[int, int]
-    indexes: set[int]
-    snapshots: list[int]
-
-
-def list_directory(directory: str, files: Files) -> Listing:
-    """The listing, after unfinished work of deletion and compaction is removed or completed. Raises OSError."""
-    entries = files.entries(directory)
-    if any(name.endswith(SWAP_SUFFIX) for name, _ in entries):
-        _complete_swaps(directory, files, [name for name, _ in entries])
-        entries = files.entries(directory)
-    listing = Listing({}, set(), [])
-    for name, size in entries:
-        parsed = parse_offset_name(name)
-        if parsed is None:
-            continue
-        offset, suffix = parsed
-        if suffix == LOG_SUFFIX:
-            listing.logs[offset] = size
-        elif suffix == INDEX_SUFFIX:
-            listing.indexes.add(offset)
-        elif suffix == SNAPSHOT_SUFFIX:
-            listing.snapshots.append(offset)
-        elif suffix.endswith((DELETED_SUFFIX, CLEANED_SUFFIX)):
-            files.unlink(os.path.join(directory, name))
-    for offset in listing.indexes - listing.logs.keys():
-        for suffix in SEGMENT_SUFFIXES[1:]:
-            files.unlink(os.path.join(directory, offset_name(offset, suffix)))
-    return listing
-
-
-def _complete_swaps(directory: str, files: Files, names: list[str]) -> None:
-    """A `.swap` segment is compaction's finished work: the segments it was made of go, it takes its own name."""
-    offsets = {name: parsed for name in names if (parsed := parse_offset_name(name)) is not None}
-    swapped = {offset for offset, suffix in offsets.values() if suffix == LOG_SUFFIX + SWAP_SUFFIX}
-    bases = [offset for offset, suffix in offsets.values() if suffix == LOG_SUFFIX]
-    for offset in sorted(swapped):
-        path = os.path.join(directory, offset_name(offset, LOG_SUFFIX + SWAP_SUFFIX))
-        segment = LogSegment(
-            directory, offset, files, size=files.size(path), index_interval_bytes=0, index_max_bytes=0, created_ms=0
-        )
-        segment.log_path = path
-        end = max((batch.header.next_offset for batch in segment.batches()), default=offset + 1)
-        for base in bases:
-            if offset <= base < end:
-                for suffix in SEGMENT_SUFFIXES:
-                    files.unlink(os.path.join(directory, offset_name(base, suffix)))
-    for name, (offset, suffix) in offsets.items():
-        if suffix.endswith(SWAP_SUFFIX):
-            path = os.path.join(directory, name)
-            if offset in swapped:
-                files.rename(path, path.removesuffix(SWAP_SUFFIX))
-            else:
-                files.unlink(path)
 
 
 def load(log: LogState, *, clean: bool, checkpointed_start: int) -> None:

@@ -1,0 +1,83 @@
+"""The files of a partition directory as a start finds them, after unfinished work was tidied up.
+
+`.deleted` and `.cleaned` files are removed, a `.swap` segment replaces those it was made of, an index without its
+segment is removed. Alien files are left alone. Source: Kafka's `LogLoader`.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from kwire.log.files import (
+    CLEANED_SUFFIX,
+    DELETED_SUFFIX,
+    INDEX_SUFFIX,
+    LOG_SUFFIX,
+    SEGMENT_SUFFIXES,
+    SNAPSHOT_SUFFIX,
+    SWAP_SUFFIX,
+    Files,
+    offset_name,
+    parse_offset_name,
+)
+from kwire.log.segment import LogSegment
+
+
+class Listing(NamedTuple):
+    """What a partition directory holds, by base offset; sizes in bytes."""
+
+    logs: dict[int, int]
+    indexes: set[int]
+    snapshots: list[int]
+
+
+def list_directory(directory: str, files: Files) -> Listing:
+    """The listing, after unfinished work of deletion and compaction is removed or completed. Raises OSError."""
+    entries = files.entries(directory)
+    if any(name.endswith(SWAP_SUFFIX) for name, _ in entries):
+        _complete_swaps(directory, files, [name for name, _ in entries])
+        entries = files.entries(directory)
+    listing = Listing({}, set(), [])
+    for name, size in entries:
+        parsed = parse_offset_name(name)
+        if parsed is None:
+            continue
+        offset, suffix = parsed
+        if suffix == LOG_SUFFIX:
+            listing.logs[offset] = size
+        elif suffix == INDEX_SUFFIX:
+            listing.indexes.add(offset)
+        elif suffix == SNAPSHOT_SUFFIX:
+            listing.snapshots.append(offset)
+        elif suffix.endswith((DELETED_SUFFIX, CLEANED_SUFFIX)):
+            files.unlink(os.path.join(directory, name))
+    for offset in listing.indexes - listing.logs.keys():
+        for suffix in SEGMENT_SUFFIXES[1:]:
+            files.unlink(os.path.join(directory, offset_name(offset, suffix)))
+    return listing
+
+
+def _complete_swaps(directory: str, files: Files, names: list[str]) -> None:
+    """A `.swap` segment is compaction's finished work: the segments it was made of go, it takes its own name."""
+    offsets = {name: parsed for name in names if (parsed := parse_offset_name(name)) is not None}
+    swapped = {offset for offset, suffix in offsets.values() if suffix == LOG_SUFFIX + SWAP_SUFFIX}
+    bases = [offset for offset, suffix in offsets.values() if suffix == LOG_SUFFIX]
+    for offset in sorted(swapped):
+        path = os.path.join(directory, offset_name(offset, LOG_SUFFIX + SWAP_SUFFIX))
+        segment = LogSegment(
+            directory, offset, files, size=files.size(path), index_interval_bytes=0, index_max_bytes=0, created_ms=0
+        )
+        segment.log_path = path
+        end = max((batch.header.next_offset for batch in segment.batches()), default=offset + 1)
+        for base in bases:
+            if offset <= base < end:
+                for suffix in SEGMENT_SUFFIXES:
+                    files.unlink(os.path.join(directory, offset_name(base, suffix)))
+    for name, (offset, suffix) in offsets.items():
+        if suffix.endswith(SWAP_SUFFIX):
+            path = os.path.join(directory, name)
+            if offset in swapped:
+                files.rename(path, path.removesuffix(SWAP_SUFFIX))
+            else:
+                files.unlink(path)

@@ -1,0 +1,165 @@
+"""The files of one segment, opened when first used, `<base>.log` and its indexes, and walks over its batches.
+
+Batches lie in the `.log` file as they travel on the wire, one after another. Positions are bytes from its start, sizes
+are bytes. What is done with them is `segment`'s.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from kwire.log.files import INDEX_SUFFIX, LOG_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX, Files, OpenFile, offset_name
+from kwire.log.offset_index import OffsetIndex
+from kwire.log.time_index import TimeIndex
+from kwire.log.txn_index import TxnIndex
+from kwire.wire.record_batch import HEADER, LOG_OVERHEAD, RECORD_BATCH_OVERHEAD, BatchHeader, CorruptRecordError
+
+_SCAN_BYTES = 16 * 1024
+_RECOVERY_BYTES = 1 << 20
+
+
+class StoredBatch(NamedTuple):
+    """A batch in a segment: where it starts and what its header says."""
+
+    position: int
+    header: BatchHeader
+
+
+class SegmentFiles:
+    """The four files that a segment may have, and what can be read from them without knowing more."""
+
+    __slots__ = (
+        "_file",
+        "_files",
+        "_index",
+        "_path",
+        "_time_index",
+        "base_offset",
+        "index_max_bytes",
+        "log_path",
+        "size",
+        "txn_index",
+    )
+
+    def __init__(self, directory: str, base_offset: int, files: Files, *, size: int, index_max_bytes: int) -> None:
+        """`size` is the `.log` file's, 0 when it does not exist yet. No file is touched here."""
+        self.base_offset = base_offset
+        self.size = size
+        self.index_max_bytes = index_max_bytes
+        self._files = files
+        self._path = os.path.join(directory, offset_name(base_offset, ""))
+        self.log_path = self._path + LOG_SUFFIX
+        self.txn_index = TxnIndex(self._path + TXN_INDEX_SUFFIX, files)
+        self._file: OpenFile | None = None
+        self._index: OffsetIndex | None = None
+        self._time_index: TimeIndex | None = None
+
+    @property
+    def file(self) -> OpenFile:
+        file = self._file
+        if file is None:
+            # Only a segment without a batch may lack its file: a lost or removed one must not come back empty.
+            file = self._file = self._files.open(self.log_path, create=not self.size)
+        return file
+
+    @property
+    def index(self) -> OffsetIndex:
+        if self._index is None:
+            path = self._path + INDEX_SUFFIX
+            self._index = OffsetIndex(
+                path, self.base_offset, self.index_max_bytes, self._files, file_size=self._size_or_zero(path)
+            )
+        return self._index
+
+    @property
+    def time_index(self) -> TimeIndex:
+        if self._time_index is None:
+            path = self._path + TIME_INDEX_SUFFIX
+            self._time_index = TimeIndex(
+                path, self.base_offset, self.index_max_bytes, self._files, file_size=self._size_or_zero(path)
+            )
+        return self._time_index
+
+    def _size_or_zero(self, path: str) -> int:
+        try:
+            return self._files.size(path)
+        except FileNotFoundError:
+            return 0
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The four files that a segment may have."""
+        path = self._path
+        return self.log_path, path + INDEX_SUFFIX, path + TIME_INDEX_SUFFIX, path + TXN_INDEX_SUFFIX
+
+    # Batches.
+
+    def header_at(self, position: int) -> BatchHeader:
+        """The header of the batch at `position`; CorruptRecordError when there is none of magic 2."""
+        data = self._files.read_at(self._file or self.file, RECORD_BATCH_OVERHEAD, position)
+        if len(data) < RECORD_BATCH_OVERHEAD:
+            raise CorruptRecordError(f"{self.log_path}: no batch header at {position}, the file ends")
+        return self._checked(BatchHeader._make(HEADER.unpack(data)), position)
+
+    def batches(self, position: int = 0) -> Iterator[StoredBatch]:
+        """The batches from `position`, where one starts, to the end; headers only, read in large pieces."""
+        piece = memoryview(b"")
+        piece_start = 0
+        while position + RECORD_BATCH_OVERHEAD <= self.size:
+            at = position - piece_start
+            if at + RECORD_BATCH_OVERHEAD > len(piece):
+                piece, piece_start, at = self._piece(position, _SCAN_BYTES), position, 0
+            header = self._checked(BatchHeader._make(HEADER.unpack_from(piece, at)), position)
+            if position + header.size > self.size:
+                return
+            yield StoredBatch(position, header)
+            position += header.size
+
+    def bytes_at(self, position: int, size: int) -> bytes:
+        """`size` bytes from `position`; fewer at the end of the file."""
+        return self._files.read_at(self._file or self.file, size, position)
+
+    def whole_batches(self) -> Iterator[tuple[int, BatchHeader, memoryview]]:
+        """(position, header, bytes) of each batch, in order; ends before a torn one.
+
+        CorruptRecordError where none starts.
+        """
+        piece = memoryview(b"")
+        piece_start = position = 0
+        while position + RECORD_BATCH_OVERHEAD <= self.size:
+            at = position - piece_start
+            if at + RECORD_BATCH_OVERHEAD > len(piece):
+                piece, piece_start, at = self._piece(position, _RECOVERY_BYTES), position, 0
+            header = self._checked(BatchHeader._make(HEADER.unpack_from(piece, at)), position)
+            if position + header.size > self.size:
+                return
+            if at + header.size > len(piece):
+                piece, piece_start, at = self._piece(position, max(header.size, _RECOVERY_BYTES)), position, 0
+            yield position, header, piece[at : at + header.size]
+            position += header.size
+
+    def _piece(self, position: int, size: int) -> memoryview:
+        return memoryview(self._files.read_at(self.file, size, position))
+
+    def _checked(self, header: BatchHeader, position: int) -> BatchHeader:
+        if header.magic != 2 or header.batch_length < RECORD_BATCH_OVERHEAD - LOG_OVERHEAD:
+            raise CorruptRecordError(f"{self.log_path}: no batch at {position}: {header}")
+        return header
+
+    def flush(self) -> None:
+        """Put data and indexes on the device. Safe in a thread once the segment is closed."""
+        if self.size:
+            self._files.sync(self.file)
+            for index in (self.index, self.time_index):
+                if index.size:
+                    index.sync()
+
+    def close(self) -> None:
+        """Let go of the files; the next use opens them again. Ranges being sent keep theirs."""
+        self._file = None
+        if self._index is not None:
+            self._index.close()
+        if self._time_index is not None:
+            self._time_index.close()

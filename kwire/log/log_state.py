@@ -65,6 +65,7 @@ class LogState:
         "epochs",
         "files",
         "host",
+        "is_directory_on_device",
         "is_failed",
         "journal",
         "last_flush_ms",
@@ -106,6 +107,7 @@ class LogState:
         self.recovery_point = 0
         self.last_flush_ms = created_ms
         self.is_failed = False
+        self.is_directory_on_device = False
         self.host = host
         self._loader = loader
         self._is_on_disk = loader is not None
@@ -277,8 +279,20 @@ class LogState:
         """
         for segment in segments:
             segment.flush()
-        if any(segment.base_offset >= self.recovery_point for segment in segments):
+        # Recovery will not look at these batches again for what the epochs' file lacks.
+        has_new_names = self.epochs.sync() or any(segment.base_offset >= self.recovery_point for segment in segments)
+        if not self.is_directory_on_device:
+            self._sync_topic_id()
+        if has_new_names or not self.is_directory_on_device:
             self.files.sync_directory(self.directory)
+        if not self.is_directory_on_device:
+            self.files.sync_directory(os.path.dirname(self.directory))
+            self.is_directory_on_device = True
+
+    def _sync_topic_id(self) -> None:
+        # A directory without it would be taken for any topic's of that name.
+        with suppress(FileNotFoundError):
+            self.files.sync(self.files.open(os.path.join(self.directory, PARTITION_METADATA)))
 
     def flushed_to(self, offset: int) -> None:
         """Everything below `offset` is on the device: recovery may start there."""
@@ -336,12 +350,12 @@ class LogState:
         self.epochs.write()
         self.journal.take(self.producers.entries, self.log_end_offset)
         active = self.segments.active
-        if active.size or self._unflushed_messages:
+        if active.size:
             active.become_inactive()
-            for segment, _ in self.segments.from_offset(self.recovery_point):
-                segment.flush()
         elif self.topic_id != ZERO_UUID:
             # A directory that no topic claimed may be anybody's, and is left as it is.
             active.create_files()
+        if self.log_end_offset:
+            self.flush_segments([segment for segment, _ in self.segments.from_offset(self.recovery_point)])
         self.recovery_point = self.log_end_offset
         self.segments.close()

@@ -41,6 +41,7 @@ _MAX_RELATIVE_OFFSET = 0x7FFFFFFF
 def load(log: LogState, *, clean: bool, checkpointed_start: int) -> None:
     """Fill in what `log` knows of its directory: segments, ends, epochs, producers. Raises OSError."""
     files, directory, config = log.files, log.directory, log.config
+    log.is_directory_on_device = clean
     listing = list_directory(directory, files)
     segments = [
         LogSegment(

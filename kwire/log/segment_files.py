@@ -155,6 +155,7 @@ class SegmentFiles:
             for index in (self.index, self.time_index):
                 if index.size:
                     index.sync()
+            self.txn_index.sync()
 
     def close(self) -> None:
         """Let go of the files; the next use opens them again. Ranges being sent keep theirs."""

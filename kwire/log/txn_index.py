@@ -77,6 +77,15 @@ class TxnIndex:
                 return found, True
         return found, False
 
+    def sync(self) -> None:
+        """Put the entries on the device; nothing happens without a file. Raises OSError."""
+        if not self._is_missing:
+            try:
+                file = self._files.open(self.path)
+            except FileNotFoundError:
+                return
+            self._files.sync(file)
+
     def truncate_to(self, offset: int) -> None:
         """Drop the entries whose marker is at or above `offset`."""
         kept = [entry for entry in self.entries() if entry.last_offset < offset]

@@ -77,7 +77,10 @@ class LogDirectory:
             self._check_identity(broker_id, cluster_id, now_ms)
             marker = self.path_of(checkpoints.CLEAN_SHUTDOWN)
             was_clean = self.files.read_file(marker) is not None
-            self.files.unlink(marker)
+            if was_clean:
+                self.files.unlink(marker)
+                # A power cut must not bring it back: it would vouch for what is appended from now on.
+                self.files.sync_directory(self.path)
         except OSError as error:
             self.release()
             raise DirectoryUnusableError(f"log directory {self.path} cannot be used: {error.strerror}") from error
@@ -114,11 +117,10 @@ class LogDirectory:
 
     def _check_identity(self, broker_id: int, cluster_id: str, now_ms: int) -> None:
         path = self.path_of(checkpoints.META_PROPERTIES)
-        data = self.files.read_file(path)
-        if data is None:
-            self.files.replace_file(path, checkpoints.render_meta_properties(broker_id, cluster_id, now_ms), sync=False)
-            return
-        found = checkpoints.parse_meta_properties(data)
+        found = checkpoints.parse_meta_properties(self.files.read_file(path) or b"")
+        if not found:
+            # None yet, or a power cut took what was in it.
+            self.files.replace_file(path, checkpoints.render_meta_properties(broker_id, cluster_id, now_ms), sync=True)
         for name, ours in (("cluster.id", cluster_id), ("broker.id", str(broker_id))):
             if found.get(name, ours) != ours:
                 raise DirectoryMismatchError(
@@ -152,6 +154,13 @@ class LogDirectory:
         """The high watermarks alone. Raises OSError."""
         marks = {log.topic_partition: log.high_watermark for log in logs}
         self._write_checkpoint(checkpoints.HIGH_WATERMARKS, marks, sync=sync)
+
+    def lower_recovery_point(self, topic_partition: TopicPartition, offset: int) -> None:
+        """Put it on the device that recovery must start at `offset` at the latest. Raises OSError."""
+        points = self.read_checkpoint(checkpoints.RECOVERY_POINTS)
+        if points.get(topic_partition, 0) > offset:
+            points[topic_partition] = offset
+            self._write_checkpoint(checkpoints.RECOVERY_POINTS, points, sync=True)
 
     def _write_checkpoint(self, name: str, offsets: Mapping[TopicPartition, int], *, sync: bool) -> None:
         self.files.replace_file(self.path_of(name), checkpoints.render_offsets(offsets), sync=sync)

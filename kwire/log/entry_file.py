@@ -85,6 +85,11 @@ class EntryFile(ABC):
             return held
         return self._stored(slot)
 
+    def all_entries(self) -> list[tuple[int, int]]:
+        """Every entry, as stored."""
+        stored = self._files.read_at(self._open(), self._stored_bytes, 0) if self._stored_bytes else b""
+        return list(self.ENTRY.iter_unpack(stored + self._pending))
+
     @property
     def size(self) -> int:
         """Bytes of all entries."""

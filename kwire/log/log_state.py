@@ -37,6 +37,9 @@ class LogHost(Protocol):
     def remove_later(self, paths: Sequence[str], delay_ms: int, now_ms: int) -> None:
         """Unlink files once `file.delete.delay.ms` is over."""
 
+    def lower_recovery_point(self, log: LogState, offset: int) -> None:
+        """The log is to be cut below what is flushed: the checkpoint must not promise more. Raises OSError."""
+
     def segment_closed(self, log: LogState) -> None:
         """A segment is closed and wants to be flushed."""
 
@@ -142,6 +145,7 @@ class LogState:
             return
         try:
             loader(self)
+            self.lower_recovery_point(self.log_end_offset)
         except (OSError, WireError) as error:
             # Half a load must not pass for a whole one: the next use tries again.
             for name in _LOADED:
@@ -150,7 +154,6 @@ class LogState:
             raise self.read_error(error) from error
         self._loader = None
         self._high_watermark = min(max(self._high_watermark, self.log_start_offset), self.log_end_offset)
-        self.recovery_point = min(self.recovery_point, self.log_end_offset)
         self.producers.on_high_watermark(self._high_watermark)
         if self._pending_epoch is not None:
             self.epochs.assign(*self._pending_epoch)
@@ -259,6 +262,11 @@ class LogState:
         self.epochs.write()
         self.journal.take(self.producers.entries, self.log_end_offset)
         self.host.segment_closed(self)
+        active = self.segments.active
+        if self.recovery_point > active.base_offset:
+            # Its batches may all be flushed: then nobody looks at it again, and what closing adds is flushed here.
+            active.become_inactive()
+            active.sync_indexes()
         return self.segments.roll(self.log_end_offset, self.config, now_ms)
 
     def unflushed_segments(self) -> list[LogSegment]:
@@ -277,6 +285,8 @@ class LogState:
 
         Safe in a thread for closed segments.
         """
+        if not self._is_on_disk:
+            return
         for segment in segments:
             segment.flush()
         # Recovery will not look at these batches again for what the epochs' file lacks.
@@ -314,6 +324,12 @@ class LogState:
     def has_unflushed_messages(self) -> bool:
         """Whether `flush.ms` has something to do."""
         return self._unflushed_messages > 0
+
+    def lower_recovery_point(self, offset: int) -> None:
+        """Recovery is to read all from `offset` on, also after a power cut. Raises OSError."""
+        if offset < self.recovery_point:
+            self.host.lower_recovery_point(self, offset)
+            self.recovery_point = offset
 
     def reset_after_truncation(self, end_offset: int) -> None:
         """The log's end moved back to `end_offset`: nothing above it counts any more."""

@@ -259,6 +259,10 @@ class LogManager:
         """Unlink files after `delay_ms`."""
         self._removals.add(paths, delay_ms, now_ms)
 
+    def lower_recovery_point(self, log: LogState, offset: int) -> None:
+        """Before a truncation: what is appended after it was not flushed."""
+        self._home[log.topic_partition].lower_recovery_point(log.topic_partition, offset)
+
     def segment_closed(self, log: LogState) -> None:
         """A log has rolled: what it closed is to be flushed in a thread."""
         self._rolled.add(self._logs[log.topic_partition])

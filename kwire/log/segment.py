@@ -231,10 +231,15 @@ class LogSegment(SegmentFiles):
         self.index.trim()
         self.time_index.trim()
 
-    def create_files(self) -> None:
-        """The empty files that Kafka expects of a segment: a clean stop leaves them even where nothing was appended."""
+    def create(self) -> None:
+        """The `.log` file, before anything is in it: its name says where the log goes on."""
         if self.size == 0:
             self._file = self._file or self._files.open(self.log_path, create=True)
+
+    def create_files(self) -> None:
+        """The empty files that Kafka expects of a segment: a clean stop leaves them even where nothing was appended."""
+        self.create()
+        if self.size == 0:
             self.index.trim()
             self.time_index.trim()
 

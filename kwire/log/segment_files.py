@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 from kwire.log.files import INDEX_SUFFIX, LOG_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX, Files, OpenFile, offset_name
@@ -149,13 +150,35 @@ class SegmentFiles:
         return header
 
     def flush(self) -> None:
-        """Put data and indexes on the device. Safe in a thread once the segment is closed."""
+        """Put data and indexes on the device, where there are any. Safe in a thread once the segment is closed."""
         if self.size:
             self._files.sync(self.file)
             for index in (self.index, self.time_index):
                 if index.size:
                     index.sync()
             self.txn_index.sync()
+
+    def sync(self) -> None:
+        """Put data and indexes on the device, also that there are none any more."""
+        self._files.sync(self.file)
+        self.sync_indexes()
+
+    def sync_indexes(self) -> None:
+        """Put the three indexes on the device."""
+        self.index.sync()
+        self.time_index.sync()
+        self.txn_index.sync()
+
+    def has_sound_indexes(self, end_offset: int) -> bool:
+        """Whether the entries ascend, and none lies behind the batches; read whole, as a power cut tears anywhere."""
+        last = end_offset - self.base_offset - 1
+        index, time_index = self.index.all_entries(), self.time_index.all_entries()
+        return (
+            _ascend(index)
+            and _ascend(time_index)
+            and (not index or (index[-1][0] <= last and index[-1][1] < self.size))
+            and (not time_index or time_index[-1][1] <= last)
+        )
 
     def close(self) -> None:
         """Let go of the files; the next use opens them again. Ranges being sent keep theirs."""
@@ -164,3 +187,7 @@ class SegmentFiles:
             self._index.close()
         if self._time_index is not None:
             self._time_index.close()
+
+
+def _ascend(entries: list[tuple[int, int]]) -> bool:
+    return all(before[0] < after[0] and before[1] < after[1] for before, after in pairwise(entries))

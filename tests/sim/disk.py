@@ -1,15 +1,15 @@
 """A disk in memory behind `kwire.log.files.Files`, with a page cache that a power cut empties.
 
 ```
-write, truncate        change the page cache; on the device once the file is fsynced
-create, rename, unlink change a directory in memory; on the device once that directory is fsynced
-kill -9                the page cache outlives the process: nothing is lost
-power cut              each file falls back to what was fsynced, plus whatever of the later changes the seed lets survive
+write, truncate         change the page cache; on the device once the file is fsynced
+create, rename, unlink  change a directory in memory; on the device once that directory is fsynced
+kill -9                 the page cache outlives the process: nothing is lost
+power cut               a file falls back to what was fsynced, and what of the later changes the seed lets survive
 ```
-What a power cut may keep is what ext4, XFS and Btrfs may keep. Changes of names are journaled: a prefix of them survives,
-and whoever fsyncs a directory commits all changes before. Of written data any subset of sectors survives, also beyond
-the old end of the file, where lost sectors read as zeros. A truncation gives blocks back, so what was written after it
-survives only if the truncation does.
+What a power cut may keep is what ext4, XFS and Btrfs may keep. Changes of names are journaled: a prefix of them
+survives, and whoever fsyncs a directory commits all changes before. Of written data any subset of sectors survives,
+also beyond the old end of the file, where lost sectors read as zeros. A truncation gives blocks back, so what was
+written after it survives only if the truncation does.
 
 Beyond that the disk breaks when it is told to: see `faults`.
 """
@@ -19,6 +19,7 @@ from __future__ import annotations
 import errno
 import os
 import weakref
+from itertools import pairwise
 from random import Random
 from typing import NamedTuple
 
@@ -84,7 +85,8 @@ class File:
             survivors = changes[:count]
             torn = changes[count] if count < len(changes) else None
             if isinstance(torn, Write) and manner.keeps:
-                survivors.append(Write(torn.position, torn.data[: rng.randrange(len(torn.data) + 1)]))
+                pieces = _sectors(torn)
+                survivors += pieces[: rng.randrange(len(pieces))]
             return survivors
         survivors = []
         for change in changes:
@@ -113,7 +115,7 @@ def _apply(data: bytearray, change: Write | Truncation) -> None:
 def _sectors(write: Write) -> list[Write]:
     start, end = write.position, write.position + len(write.data)
     cuts = [start, *range(start - start % SECTOR + SECTOR, end, SECTOR), end]
-    return [Write(low, write.data[low - start : high - start]) for low, high in zip(cuts, cuts[1:], strict=False)]
+    return [Write(low, write.data[low - start : high - start]) for low, high in pairwise(cuts)]
 
 
 def _how_many(rng: Random, manner: Manner, count: int) -> int:

@@ -73,13 +73,17 @@ _FINE = Outcome()
 class Faults:
     """The faults that a disk has in store."""
 
-    __slots__ = ("_armed", "_passed", "hits", "slept_ms", "tears_renames")
+    __slots__ = ("_armed", "_passed", "failed", "hits", "lied", "slept_ms", "tears_renames")
 
     def __init__(self) -> None:
         self._armed: list[Fault] = []
         self._passed: list[int] = []
         self.hits: list[str] = []
         """`<kind> <operation> <path>` of each operation that was hit."""
+        self.failed = False
+        """Whether an operation failed since the disk was last well."""
+        self.lied = False
+        """Whether an fsync was ever lost."""
         self.slept_ms = 0
         self.tears_renames = False
 
@@ -90,6 +94,8 @@ class Faults:
 
     def disarm(self) -> None:
         """The disk is well again."""
+        self.hits.clear()
+        self.failed = False
         self._armed.clear()
         self._passed.clear()
         self.tears_renames = False
@@ -109,6 +115,7 @@ class Faults:
 
     def _hit(self, fault: Fault, path: str, size: int) -> Outcome:
         outcome = Outcome()
+        self.failed |= fault.kind in (Kind.EIO, Kind.ENOSPC, Kind.SHORT_WRITE)
         match fault.kind:
             case Kind.EIO:
                 raise OSError(errno.EIO, os.strerror(errno.EIO), path)
@@ -118,7 +125,7 @@ class Faults:
                 outcome.kept_bytes = fault.bit % size if size else 0
                 outcome._error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
             case Kind.LOST_FSYNC:
-                outcome.is_lost = True
+                outcome.is_lost = self.lied = True
             case Kind.BIT_FLIP:
                 outcome.flip = lambda data: flipped(data, fault.bit)
             case Kind.SLOW:

@@ -7,7 +7,7 @@ from random import Random
 from typing import NamedTuple
 
 from tests.sim.steps import STEPS, Step
-from tests.sim.world import PARTITIONS, StorageFailedError, World
+from tests.sim.world import PARTITIONS, HistoryOverError, StorageFailedError, World
 
 STEP_COUNT = 45
 MAX_SHRINKING_RUNS = 2000
@@ -63,6 +63,8 @@ def run(seed: int, steps: list[Step] | None = None) -> Failure | None:
             world.pass_time(rng.choice((0, 1, 10, 500)))
             for topic_partition in PARTITIONS:
                 world.check(topic_partition)
+    except HistoryOverError:
+        return None
     except Exception as error:
         return Failure(seed, steps, trace, error)
     return None

@@ -1,7 +1,7 @@
 """What a partition must hold, kept plainly: a list of batches and a few numbers, no files.
 
-All batches that were ever appended form a tree, since a truncation or a power cut may make the log go on from an earlier
-point; the log is a path in it. After a crash that path may have changed, within what was promised:
+All batches that were ever appended form a tree, since a truncation or a power cut may make the log go on from an
+earlier point; the log is a path in it. After a crash that path may have changed, within what was promised:
 
 - every batch on disk was appended once, byte for byte, and stands behind one that it was appended behind;
 - every batch below the floor is there: all that was acknowledged after a kill, all that was flushed after a power cut;
@@ -11,6 +11,7 @@ point; the log is a path in it. After a crash that path may have changed, within
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from kwire.wire.control import read_end_transaction_marker
@@ -73,6 +74,8 @@ class PartitionModel:
         self.path: list[Batch] = []
         self.first_kept = 0
         self.start = self.end = self.high_watermark = 0
+        self.first_segment = 0
+        """Base offset: all before was deleted."""
         self.flushed = 0
         """Everything below is on the device."""
         self.checkpointed_start = self.checkpointed_high_watermark = 0
@@ -108,9 +111,9 @@ class PartitionModel:
         while self.path and self.path[-1].header.last_offset >= offset:
             self.path.pop()
         self.first_kept = min(self.first_kept, len(self.path))
-        self.end = offset
-        self.high_watermark = min(self.high_watermark, offset)
-        self.flushed = min(self.flushed, offset)
+        self.end = min(self.end, self.path[-1].header.next_offset if self.kept else self.first_segment)
+        self.high_watermark = min(self.high_watermark, self.end)
+        self.flushed = min(self.flushed, self.end)
         self.reloaded_at = len(self.path)
 
     def emptied(self, offset: int) -> None:
@@ -118,8 +121,8 @@ class PartitionModel:
         self.may_begin_at = max(self.may_begin_at, self.end, offset)
         self.path.clear()
         self.first_kept = self.reloaded_at = 0
-        self.start = self.end = self.high_watermark = offset
-        self.flushed = min(self.flushed, offset)
+        self.start = self.end = self.high_watermark = self.first_segment = offset
+        self.flushed = 0
         self.uncertain.clear()
 
     def begins_at_segment(self, base_offset: int) -> None:
@@ -127,6 +130,7 @@ class PartitionModel:
         self.first_kept = next(
             (slot for slot, batch in enumerate(self.path) if batch.header.base_offset >= base_offset), len(self.path)
         )
+        self.first_segment = base_offset
         if base_offset > self.start:
             self.moved_start(base_offset)
 
@@ -145,7 +149,7 @@ class PartitionModel:
 
     @property
     def end_of_batches(self) -> int:
-        """Where the path ends; `end` is beyond it after a truncation into the middle of a batch."""
+        """Where the path ends."""
         return self.path[-1].header.next_offset if self.path else self.start
 
     @property
@@ -155,9 +159,7 @@ class PartitionModel:
 
     def batches_from(self, offset: int, up_to: int) -> list[Batch]:
         """Those that a read from `offset` bounded by `up_to` may return."""
-        return [
-            batch for batch in self.kept if batch.header.last_offset >= offset and batch.header.last_offset < up_to
-        ]
+        return [batch for batch in self.kept if batch.header.last_offset >= offset and batch.header.last_offset < up_to]
 
     def first_at_or_after(self, timestamp: int) -> Record | None:
         return next((record for record in self.records if record.timestamp >= timestamp), None)
@@ -212,16 +214,25 @@ class PartitionModel:
         return found
 
     @property
-    def last_stable_offset(self) -> int:
-        unstable = [
-            transaction.first_offset
-            for transaction in self.transactions()
-            if transaction.last_offset is None or transaction.last_offset >= self.high_watermark
-        ]
-        return min([*unstable, self.high_watermark])
+    def last_stable_offsets(self) -> set[int]:
+        """What the last stable offset may be: below the marker of a transaction while that is not replicated.
+
+        A snapshot does not know of such a marker, in Kafka neither: what ended before a restart may count as stable.
+        """
+        reloaded_end = self.path[self.reloaded_at - 1].header.next_offset if self.reloaded_at else 0
+        allowed = set()
+        for forgotten_below in (0, reloaded_end):
+            unstable = [
+                transaction.first_offset
+                for transaction in self.transactions()
+                if transaction.last_offset is None
+                or transaction.last_offset >= max(self.high_watermark, forgotten_below)
+            ]
+            allowed.add(min([*unstable, self.high_watermark]))
+        return allowed
 
     def aborted(self, first: int, last: int) -> set[tuple[int, int, int]]:
-        """(producer id, first offset, marker's offset) of the aborted ones that overlap `first` to `last` (exclusive)."""
+        """(producer id, first offset, marker's offset) of those that overlap `first` to `last` (exclusive)."""
         return {
             (transaction.producer_id, transaction.first_offset, transaction.last_offset)
             for transaction in self.transactions()
@@ -231,16 +242,22 @@ class PartitionModel:
             and transaction.first_offset < last
         }
 
-    def epoch_ends(self) -> dict[int, int]:
-        """Where each leader epoch that wrote something ends."""
-        epochs = sorted({batch.header.partition_leader_epoch for batch in self.kept})
-        return {
-            epoch: next(
-                (batch.header.base_offset for batch in self.kept if batch.header.partition_leader_epoch > epoch),
-                self.end,
-            )
-            for epoch in epochs
-        }
+    def epoch_ends(self) -> dict[int, range]:
+        """Where each leader epoch that wrote something may end: a leader may have begun amid a gap of offsets."""
+        ends: dict[int, range] = {}
+        visible = [batch for batch in self.kept if batch.header.last_offset >= self.start]
+        for batch, following in pairwise([*visible, None]):
+            assert batch is not None
+            epoch = batch.header.partition_leader_epoch
+            if following is None:
+                ends[epoch] = range(self.end, self.end + 1)
+            elif following.header.partition_leader_epoch > epoch:
+                ends[epoch] = range(batch.header.next_offset, following.header.base_offset + 1)
+        return ends
+
+    def was_appended(self, data: bytes) -> bool:
+        """Ever, whatever became of it."""
+        return data in self._behind
 
     # After a crash.
 
@@ -251,7 +268,7 @@ class PartitionModel:
         """
         for data in stored:
             promise(data in self._behind, f"a batch that nobody appended: {Batch(data)}")
-        for before, after in zip(stored, stored[1:], strict=False):
+        for before, after in pairwise(stored):
             promise(before in self._behind[after], f"{Batch(after)} stands behind {Batch(before)}, and never did")
         there = set(stored)
         for batch in self.kept:

@@ -40,7 +40,7 @@ def _records(world: World, rng: Random) -> list[tuple[int, bytes | None, bytes |
     out: list[tuple[int, bytes | None, bytes | None, tuple[()]]] = []
     for _ in range(rng.choice((1, 1, 2, 5))):
         timestamp = world.now_ms - rng.choice((0, 0, 0, 50, 7000))
-        value = b"%d." % world.unique() + b"x" * rng.choice((0, 10, 100, 600))
+        value = b"%d." % world.unique() + b"x" * rng.choice((0, 10, 10, 40, 40, 600))
         out.append((timestamp, b"key%d" % rng.randrange(5), value, ()))
     return out
 
@@ -56,6 +56,9 @@ def _lead(world: World, topic_partition: TopicPartition, data: bytearray, *, fro
             memoryview(data), leader_epoch=world.leader_epoch, now_ms=world.now_ms, from_client=from_client
         )
     except KafkaError as error:
+        if error.code is ErrorCode.RECORD_LIST_TOO_LARGE and len(data) > world.config.segment_bytes:
+            model.attempted.clear()
+            return f"{len(data)} bytes are too large"
         world.storage_failed(error)
     promise(not info.duplicate and info.first_offset == model.end, f"{info} instead of an append at {model.end}")
     model.attempted.clear()
@@ -126,18 +129,18 @@ def produce_again(world: World, rng: Random) -> str:
     if not producer.batches or producer_id in model.uncertain:
         return "nothing to repeat"
     batch = rng.choice(producer.batches)
+    data = bytearray(batch.data)
+    set_offset_and_epoch(data, 0, 0, -1)
     try:
         info = world.log(topic_partition).append_as_leader(
-            memoryview(bytearray(batch.data)), leader_epoch=world.leader_epoch, now_ms=world.now_ms
+            memoryview(data), leader_epoch=world.leader_epoch, now_ms=world.now_ms
         )
     except AppendRefused as refusal:
         if refusal.code is not ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER or model.is_surely_remembered(batch):
             world.storage_failed(refusal)
         return f"{batch} again is refused"
-    promise(
-        info.duplicate and (info.first_offset, info.last_offset) == (batch.header.base_offset, batch.header.last_offset),
-        f"{batch} again: {info}",
-    )
+    offsets = batch.header.base_offset, batch.header.last_offset
+    promise(info.duplicate and (info.first_offset, info.last_offset) == offsets, f"{batch} again: {info}")
     return f"{batch} again is recognised"
 
 
@@ -202,7 +205,7 @@ def read(world: World, rng: Random) -> str:
     topic_partition = world.pick(rng)
     log, model = world.log(topic_partition), world.models[topic_partition]
     offset = rng.randint(model.start, model.end)
-    bounds = {"high watermark": model.high_watermark, "stable": model.last_stable_offset, "end": model.end}
+    bounds = {"high watermark": model.high_watermark, "stable": log.last_stable_offset, "end": model.end}
     name = rng.choice(list(bounds))
     try:
         size = inspection.check_read(
@@ -228,9 +231,9 @@ def find_aborted(world: World, rng: Random) -> str:
     topic_partition = world.pick(rng)
     log, model = world.log(topic_partition), world.models[topic_partition]
     first = rng.randint(model.start, model.end)
-    last = rng.randint(first, max(first, model.last_stable_offset))
+    last = rng.randint(first, max(first, log.last_stable_offset))
     try:
-        if last <= model.last_stable_offset:
+        if last <= log.last_stable_offset:
             inspection.check_aborted(log, model, first, last)
     except KafkaError as error:
         world.storage_failed(error)
@@ -349,7 +352,7 @@ def truncate_fully(world: World, rng: Random) -> str:
 
 
 def _failed(world: World, error: OSError | KafkaError) -> StorageFailedError:
-    promise(bool(world.disk.faults.hits), f"failed without a cause: {error}")
+    promise(world.disk.faults.failed, f"failed without a cause: {error}")
     return StorageFailedError()
 
 

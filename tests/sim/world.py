@@ -14,7 +14,6 @@ from kwire.wire.record_batch import batches, verify
 from tests.log.building import config
 from tests.sim import inspection
 from tests.sim.disk import Manner, SimDisk
-from tests.sim.faults import Kind
 from tests.sim.model import PartitionModel, promise
 
 START_MS = 1_700_000_000_000
@@ -23,6 +22,10 @@ PARTITIONS = (TopicPartition("a", 0), TopicPartition("b", 0))
 
 class StorageFailedError(Exception):
     """A fault met the operation; its directory is offline, as it should be."""
+
+
+class HistoryOverError(Exception):
+    """The device lied about an fsync and lost power: what is left was looked at, and nothing else is promised."""
 
 
 class World:
@@ -48,7 +51,6 @@ class World:
         self.leader_epoch = 0
         self.counter = 0
         """Makes every record's value, topic id and coordinator unlike any other."""
-        self.device_lied = False
         self.manager = self._new_manager()
         self.manager.open(self.now_ms)
         for topic_partition in PARTITIONS:
@@ -95,7 +97,7 @@ class World:
     def stop(self) -> None:
         """A clean stop: what is not on the device then was not stopped cleanly."""
         self.manager.close()
-        if self.disk.faults.hits:
+        if self.disk.faults.failed:
             raise StorageFailedError
         for model in self.models.values():
             model.flushed_to(model.end)
@@ -106,29 +108,39 @@ class World:
         self._open()
         self._check_after_crash(exactly=True, floors={tp: model.end for tp, model in self.models.items()})
 
-    def kill(self, *, exactly: bool = True, floors: dict[TopicPartition, int] | None = None) -> None:
+    def kill(self, *, exactly: bool = True) -> None:
         """kill -9 and a new process: the page cache is still there, so nothing that was acknowledged is lost."""
         self.manager.close(clean=False)
         self._open()
         self._check_after_crash(
-            exactly=exactly, floors=floors or {topic_partition: model.end for topic_partition, model in self.models.items()}
+            exactly=exactly, floors={topic_partition: model.end for topic_partition, model in self.models.items()}
         )
 
     def cut_power(self, rng: Random) -> None:
         """The machine is gone, and comes back with what was on its device."""
         self.manager.close(clean=False)
-        self.device_lied |= any(hit.startswith(Kind.LOST_FSYNC.value) for hit in self.disk.faults.hits)
+        if self.disk.faults.lied:
+            self._lose_what_the_device_lied_about(rng)
         self.disk.power_cut(rng, Manner(in_order=rng.random() < 0.5, keeps=rng.choice((0.0, 0.3, 0.7, 0.95))))
         self._open()
         self._check_after_crash(
             exactly=False,
-            floors={tp: 0 if self.device_lied else model.flushed for tp, model in self.models.items()},
+            floors={topic_partition: model.flushed for topic_partition, model in self.models.items()},
             power_cut=True,
         )
 
+    def _lose_what_the_device_lied_about(self, rng: Random) -> None:
+        """Only one promise is left: what a client is given was appended there, or its checksum says that it was not."""
+        self.disk.faults.disarm()
+        self.disk.power_cut(rng, Manner(in_order=False, keeps=rng.choice((0.0, 0.5, 0.9))))
+        self.manager = self._new_manager()
+        self.manager.open(self.now_ms)
+        for topic_partition, model in self.models.items():
+            inspection.check_no_invented_records(self.log(topic_partition), model)
+        raise HistoryOverError
+
     def give_up(self, rng: Random) -> None:
         """A fault took a directory offline: nothing is appended to it any more; then the broker is started again."""
-        self.device_lied |= any(hit.startswith(Kind.LOST_FSYNC.value) for hit in self.disk.faults.hits)
         if rng.random() < 0.3:
             self.cut_power(rng)
         else:
@@ -141,44 +153,41 @@ class World:
             self.manager.open(self.now_ms)
             if all(directory.is_online for directory in self.manager.directories) and not self._has_unreadable_log():
                 self.disk.faults.disarm()
-                self.disk.faults.hits.clear()
                 return
-        except LogDirectoryError:
-            pass
-        promise(bool(self.disk.faults.hits), "a start failed though the disk works")
+        except LogDirectoryError as error:
+            promise(self.disk.faults.failed, f"a start failed though the disk works: {error}")
+        promise(self.disk.faults.failed, "a directory is offline though the disk works")
         self.disk.faults.disarm()
-        self.disk.faults.hits.clear()
         self.manager.close(clean=False)
         self.manager = self._new_manager()
         self.manager.open(self.now_ms)
 
     def _has_unreadable_log(self) -> bool:
-        return any(log.is_failed or not log.is_loaded for log in self.manager.logs()) and bool(self.disk.faults.hits)
+        return any(log.is_failed or not log.is_loaded for log in self.manager.logs()) and self.disk.faults.failed
 
     # Promises.
 
-    def _check_after_crash(
-        self, *, exactly: bool, floors: dict[TopicPartition, int], power_cut: bool = False
-    ) -> None:
+    def _check_after_crash(self, *, exactly: bool, floors: dict[TopicPartition, int], power_cut: bool = False) -> None:
         for topic_partition, model in self.models.items():
             log = self.log(topic_partition)
             stored = self.stored(log)
             start, end = model.start, min(floors[topic_partition], model.end_of_batches)
             model.survived(stored, floor=floors[topic_partition], exactly=exactly)
-            promise(log.log_start_offset <= start, f"{topic_partition} starts at {log.log_start_offset}, not {start}")
+            promise(
+                log.log_start_offset <= max(start, model.may_begin_at),
+                f"{topic_partition} starts at {log.log_start_offset}, not {start}",
+            )
             last = model.kept[-1].header.next_offset if model.kept else 0
             promise(
                 log.log_end_offset >= max(last, end),
                 f"{topic_partition} ends at {log.log_end_offset}; its batches at {last}, it ended at {end}",
             )
             if exactly and not power_cut:
-                begin = model.kept[0].header.base_offset if model.kept else 0
-                promise(
-                    log.log_start_offset >= max(begin, model.checkpointed_start),
-                    f"{topic_partition} starts at {log.log_start_offset}: the checkpoint said {model.checkpointed_start}",
-                )
+                begin = max(model.first_segment, model.checkpointed_start)
+                promise(log.log_start_offset >= begin, f"{topic_partition}: {log.log_start_offset} is before {begin}")
             model.start, model.end = log.log_start_offset, log.log_end_offset
             model.high_watermark = log.high_watermark
+            model.first_segment = next(iter(log.segments)).base_offset
             model.flushed = min(model.flushed, model.end)
             model.checkpointed_start = min(model.checkpointed_start, model.start)
             self.check(topic_partition, everything=True)
@@ -205,12 +214,11 @@ class World:
             inspection.check_times(log, model)
             inspection.check_transactions(log, model)
             inspection.check_epochs(log, model)
-            if not self.device_lied:
-                inspection.check_indexes(self.disk, log)
+            inspection.check_indexes(self.disk, log)
 
     def storage_failed(self, error: KafkaError) -> None:
         """Raise StorageFailedError for an error that a fault explains; anything else is a broken promise."""
         promise(
-            error.code is ErrorCode.KAFKA_STORAGE_ERROR and bool(self.disk.faults.hits), f"refused without a cause: {error}"
+            error.code is ErrorCode.KAFKA_STORAGE_ERROR and self.disk.faults.failed, f"refused without a cause: {error}"
         )
         raise StorageFailedError

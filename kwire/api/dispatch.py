@@ -75,28 +75,20 @@ class Dispatcher:
 
     def __call__(self, frame: memoryview, connection: Connection) -> Reply | Awaitable[Reply]:
         try:
-            header = read_request_header(frame)
+            api_key, version, correlation_id, client_id, body_offset = read_request_header(frame)
         except WireError as error:
             logger.info("closing %s: undecodable request header: %s", connection, error)
             return CLOSE
-        api_key, version = header.api_key, header.api_version
         route = self._routes.get((api_key, version))
         if route is None:
             route = self._open_route(api_key, version)
             if route is None:
-                return self._refuse(api_key, version, header.correlation_id, connection)
+                return self._refuse(api_key, version, correlation_id, connection)
         services = self._services
-        context = RequestContext(
-            api_key,
-            version,
-            header.correlation_id,
-            header.client_id,
-            connection,
-            services,
-            services.clock.now_ms(),
-        )
+        now_ms = services.clock.now_ms()
+        context = RequestContext(api_key, version, correlation_id, client_id, connection, services, now_ms)
         try:
-            request = decode(route.request_class, version, frame, header.body_offset)
+            request = decode(route.request_class, version, frame, body_offset)
         except WireError as error:
             logger.info("closing %s: undecodable %s v%d: %s", connection, route.api.name, version, error)
             return CLOSE
@@ -105,7 +97,7 @@ class Dispatcher:
         except Exception as error:
             return self._failed(route, request, context, error)
         if response.__class__ is route.response_class:
-            return self._encode(route, response, context)
+            return encode_parts(response, version, route.pack_header(correlation_id))
         if response is None:
             return None
         return self._reply_later(route, request, response, context)

@@ -35,6 +35,7 @@ FIRST_VERSION_WITH_NEW_LEADER = 10
 NO_ERROR: Final = 0
 """`ErrorCode.NONE` as a plain number: reading a member of an enumeration is not free, and this is the hottest path."""
 
+_ACKS = (-1, 0, 1)
 Unacknowledged = list[tuple[Partition, int, PartitionProduceResponse]]
 
 
@@ -45,14 +46,14 @@ def handle(
     unacknowledged: Unacknowledged = []
     responses = []
     failed = False
+    by_id = context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS
     for topic in request.topic_data:
-        name: str | None = topic.name
-        if context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS:
-            name = context.services.metadata.topic_names.get(topic.topic_id)
+        name = context.services.metadata.topic_names.get(topic.topic_id) if by_id else topic.name
         results = []
         for data in topic.partition_data:
             result = _append_one(request, name, data, context, unacknowledged)
-            failed = failed or result.error_code != NO_ERROR
+            if result.error_code != NO_ERROR:
+                failed = True
             results.append(result)
         responses.append(TopicProduceResponse(name=topic.name, topic_id=topic.topic_id, partition_responses=results))
     if request.acks == 0:
@@ -89,20 +90,21 @@ def _append_one(
     context: RequestContext,
     unacknowledged: Unacknowledged,
 ) -> PartitionProduceResponse:
-    index = data.index
+    index, acks = data.index, request.acks
     try:
-        if request.acks not in (-1, 0, 1):
+        if acks not in _ACKS:
             raise KafkaError(ErrorCode.INVALID_REQUIRED_ACKS)
         if topic is None:
             raise KafkaError(ErrorCode.UNKNOWN_TOPIC_ID)
         partition = context.services.replicas.partition(topic, index)
         records = data.records
-        if not isinstance(records, memoryview):
+        if records.__class__ is not memoryview:
             raise KafkaError(ErrorCode.INVALID_RECORD, "the records of this partition are null")
-        _refuse_transactions(request.transactional_id, records)
+        if len(records) >= RECORD_BATCH_OVERHEAD and records[ATTRIBUTES_OFFSET + 1] & TRANSACTIONAL_MASK:
+            _refuse_transactions(request.transactional_id, records)
         info = partition.append(
             records,
-            required_acks=request.acks,
+            required_acks=acks,
             now_ms=context.now_ms,
             produce_version=context.api_version,
         )
@@ -116,7 +118,7 @@ def _append_one(
         log_start_offset=info.log_start_offset,
         record_errors=[],
     )
-    if request.acks == -1 and partition.log.high_watermark <= info.last_offset:
+    if acks == -1 and partition.log.high_watermark <= info.last_offset:
         unacknowledged.append((partition, info.last_offset, result))
     return result
 
@@ -145,9 +147,7 @@ def _refused(
 
 def _refuse_transactions(transactional_id: str | None, records: memoryview) -> None:
     """No transaction coordinator yet: a transactional batch belongs to an id that nobody knows."""
-    if len(records) < RECORD_BATCH_OVERHEAD or records[MAGIC_OFFSET] != 2:
-        return
-    if not records[ATTRIBUTES_OFFSET + 1] & TRANSACTIONAL_MASK:
+    if records[MAGIC_OFFSET] != 2:
         return
     if transactional_id is None:
         raise KafkaError(ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)

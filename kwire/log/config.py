@@ -10,6 +10,8 @@ CREATE_TIME = "CreateTime"
 LOG_APPEND_TIME = "LogAppendTime"
 COMPACT = "compact"
 DELETE = "delete"
+MAX_INT64 = (1 << 63) - 1
+"""How options of type long say "never"."""
 
 # Attribute -> option, both under Kafka's topic-level names.
 _OPTIONS = {
@@ -69,10 +71,13 @@ class LogConfig:
         "segment_index_bytes",
         "segment_jitter_ms",
         "segment_ms",
+        "takes_plain_batches",
     )
 
     append_time: bool
     """Whether records get the broker's time (`message.timestamp.type=LogAppendTime`)."""
+    takes_plain_batches: bool
+    """Whether nothing about single records needs a look, as long as the batch's own fields can be true."""
     cleanup_policy: frozenset[str]
     is_compacted: bool
     segment_bytes: int
@@ -108,4 +113,10 @@ class LogConfig:
         config.cleanup_policy = frozenset(get("cleanup.policy"))
         config.is_compacted = COMPACT in config.cleanup_policy
         config.append_time = config.message_timestamp_type == LOG_APPEND_TIME
+        config.takes_plain_batches = (
+            config.compression_type == PRODUCER_COMPRESSION
+            and not config.is_compacted
+            and not config.append_time
+            and config.message_timestamp_before_max_ms == MAX_INT64
+        )
         return config

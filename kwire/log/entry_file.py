@@ -23,6 +23,7 @@ class EntryFile(ABC):
     __slots__ = (
         "_file",
         "_files",
+        "_newest",
         "_pending",
         "_preallocated",
         "_run_bytes",
@@ -30,6 +31,7 @@ class EntryFile(ABC):
         "base_offset",
         "max_bytes",
         "path",
+        "size",
     )
 
     ENTRY: Struct
@@ -46,8 +48,11 @@ class EntryFile(ABC):
         self._run_bytes = _ENTRIES_IN_A_RUN * self.ENTRY_SIZE
         self._stored_bytes = file_size - file_size % self.ENTRY_SIZE
         self._preallocated = False
+        self._newest: tuple[int, int] | None = None
         if self._stored_bytes:
             self._stored_bytes = self._real_entries() * self.ENTRY_SIZE
+        self.size = self._stored_bytes
+        """Bytes of all entries."""
 
     @abstractmethod
     def is_real(self, entry: tuple[int, int]) -> bool:
@@ -91,13 +96,14 @@ class EntryFile(ABC):
         return list(self.ENTRY.iter_unpack(stored + self._pending))
 
     @property
-    def size(self) -> int:
-        """Bytes of all entries."""
-        return self._stored_bytes + len(self._pending)
-
-    @property
     def entry_count(self) -> int:
         return self.size // self.ENTRY_SIZE
+
+    def newest(self) -> tuple[int, int] | None:
+        """The last entry as stored; None when there is none."""
+        if self._newest is None and self.size:
+            self._newest = self.entry(self.entry_count - 1)
+        return self._newest
 
     def last_slot_up_to(self, field: int, limit: int) -> int:
         """The last slot whose integer number `field` is at or below `limit`; -1 when none is. Both ascend."""
@@ -116,6 +122,8 @@ class EntryFile(ABC):
     def add(self, first: int, second: int) -> None:
         """Append an entry as it is stored. Raises OSError when a run of entries cannot be written."""
         self._pending += self.ENTRY.pack(first, second)
+        self._newest = first, second
+        self.size += self.ENTRY_SIZE
         if len(self._pending) >= self._run_bytes:
             self.write_out()
 
@@ -134,6 +142,8 @@ class EntryFile(ABC):
     def keep(self, entry_count: int) -> None:
         """Drop every entry from slot `entry_count` on."""
         end = entry_count * self.ENTRY_SIZE
+        self.size = min(self.size, end)
+        self._newest = None
         if end >= self._stored_bytes:
             del self._pending[end - self._stored_bytes :]
             return

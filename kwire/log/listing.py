@@ -39,11 +39,14 @@ def list_directory(directory: str, files: Files) -> Listing:
         _complete_swaps(directory, files, [name for name, _ in entries])
         entries = files.entries(directory)
     listing = Listing({}, set(), [])
+    segment_files: set[int] = set()
     for name, size in entries:
         parsed = parse_offset_name(name)
         if parsed is None:
             continue
         offset, suffix = parsed
+        if suffix in SEGMENT_SUFFIXES:
+            segment_files.add(offset)
         if suffix == LOG_SUFFIX:
             listing.logs[offset] = size
         elif suffix == INDEX_SUFFIX:
@@ -52,7 +55,8 @@ def list_directory(directory: str, files: Files) -> Listing:
             listing.snapshots.append(offset)
         elif suffix.endswith((DELETED_SUFFIX, CLEANED_SUFFIX)):
             files.unlink(os.path.join(directory, name))
-    for offset in listing.indexes - listing.logs.keys():
+    # One of a kind is enough: a power cut may have left any part of a deletion undone.
+    for offset in segment_files - listing.logs.keys():
         for suffix in SEGMENT_SUFFIXES[1:]:
             files.unlink(os.path.join(directory, offset_name(offset, suffix)))
     return listing

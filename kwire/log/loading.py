@@ -17,7 +17,7 @@ from kwire.log import checkpoints, recovery
 from kwire.log.config import LogConfig
 from kwire.log.directory import LogDirectory
 from kwire.log.files import DELETE_DIR_SUFFIX, parse_marked_directory, parse_partition_directory
-from kwire.log.log import Log
+from kwire.log.log import Log, UnopenedLog
 from kwire.log.log_state import LogHost
 
 logger = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class LoadedDirectory:
             topic_partition = parse_partition_directory(name)
             if topic_partition is None or not directory.files.is_directory(path):
                 continue
-            log = self.logs[topic_partition] = Log(
+            log = self.logs[topic_partition] = UnopenedLog(
                 topic_partition,
                 ZERO_UUID,
                 path,

@@ -6,22 +6,22 @@ is in `log_state`, and the rules it follows in `validate`, `producer_state`, `re
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
 
 from kwire.errors import ErrorCode, KafkaError
 from kwire.log import lookup, producer_journal, recovery, retention, validate
 from kwire.log.config import LogConfig
-from kwire.log.log_state import LogState
+from kwire.log.log_state import LOADED, LogState
 from kwire.log.producer_state import BatchMetadata, Marker
 from kwire.log.txn_index import AbortedTransaction
 from kwire.log.validate import AppendRefused, RecordsInvalid
 from kwire.wire.parts import FileRange
 from kwire.wire.primitives import WireError
-from kwire.wire.record_batch import HEADER, BatchHeader, Buffer, batches, set_offset_and_epoch, verify
+from kwire.wire.record_batch import HEADER, BatchHeader, Buffer, as_header, batches, set_offset_and_epoch, verify
 
-__all__ = ["AppendRefused", "Log", "LogAppendInfo", "LogConfig", "LogSlice", "RecordsInvalid"]
-
-_FIRST_V2_ONLY_PRODUCE = 3
+__all__ = ["AppendRefused", "Log", "LogAppendInfo", "LogConfig", "LogSlice", "RecordsInvalid", "UnopenedLog"]
 
 
 class LogAppendInfo(NamedTuple):
@@ -34,6 +34,10 @@ class LogAppendInfo(NamedTuple):
     log_start_offset: int
     max_timestamp: int
     duplicate: bool = False
+
+
+_as_info: Callable[[tuple[int, int, int, int, int, bool]], LogAppendInfo] = partial(tuple.__new__, LogAppendInfo)
+"""`LogAppendInfo._make` without its own Python frame."""
 
 
 class LogSlice(NamedTuple):
@@ -67,23 +71,21 @@ class Log(LogState):
         """
         try:
             if from_client:
-                if produce_version >= _FIRST_V2_ONLY_PRODUCE:
-                    batch = validate.one_batch_of_magic_2(records, produce_version)
-                else:
-                    batch = validate.one_batch_of_any_magic(records)
-                    if not batch:
-                        return LogAppendInfo(-1, -1, -1, self.log_start_offset, -1)
-                data, header = validate.valid_batch(batch, self.config, now_ms)
+                valid = validate.valid_record_set(records, self.config, now_ms, produce_version)
+                if valid is None:
+                    return LogAppendInfo(-1, -1, -1, self.log_start_offset, -1)
+                data, header = valid
                 marker = None
             else:
-                data, header = records, BatchHeader._make(HEADER.unpack_from(records))
+                data, header = records, as_header(HEADER.unpack_from(records))
                 marker = producer_journal.marker_of(records, header)
-            if header.producer_id >= 0:
+            if header.producer_id >= 0 and not (from_client and self.producers.continues(header)):
                 known = self.producers.duplicate_of(header) if from_client else None
                 if known is not None:
                     return self._answer_duplicate(known)
                 self.producers.check(header, marker, from_client=from_client)
-            validate.check_fits_segment(len(data), self.config)
+            if len(data) > self.config.segment_bytes:
+                raise validate.too_large_for_a_segment(len(data), self.config)
         except AppendRefused as refusal:
             if refusal.names_log_start:
                 refusal.log_start_offset = self.log_start_offset
@@ -95,10 +97,12 @@ class Log(LogState):
         set_offset_and_epoch(data, 0, first_offset, leader_epoch)
         self._write(data, first_offset, last_offset, header.max_timestamp, leader_epoch, now_ms)
         if header.producer_id >= 0:
-            self._note_producer(BatchHeader._make(HEADER.unpack_from(data)), marker)
-        self._wrote(header.record_count, now_ms)
+            self._note_producer(as_header(HEADER.unpack_from(data)), marker)
+        self._unflushed_messages += header.record_count
+        if self._unflushed_messages >= self.config.flush_messages:
+            self.flush(now_ms)
         append_time = now_ms if self.config.append_time and from_client else -1
-        return LogAppendInfo(first_offset, last_offset, append_time, self.log_start_offset, header.max_timestamp)
+        return _as_info((first_offset, last_offset, append_time, self.log_start_offset, header.max_timestamp, False))
 
     def _answer_duplicate(self, known: BatchMetadata) -> LogAppendInfo:
         return LogAppendInfo(
@@ -136,21 +140,28 @@ class Log(LogState):
                 self.epochs.assign(header.partition_leader_epoch, header.base_offset)
             if header.has_producer:
                 self._note_producer(header, marker)
-        self._wrote(last.next_offset - first.base_offset, now_ms)
+        self._unflushed_messages += last.next_offset - first.base_offset
+        if self._unflushed_messages >= self.config.flush_messages:
+            self.flush(now_ms)
         return LogAppendInfo(first.base_offset, last.last_offset, -1, self.log_start_offset, max_timestamp)
 
     def _write(
         self, data: Buffer, first_offset: int, last_offset: int, max_timestamp: int, leader_epoch: int, now_ms: int
     ) -> None:
-        segment = self.segments.active
-        config = self.config
+        segments, config = self.segments, self.config
+        segment = segments.active
         try:
             if self.is_failed:
                 raise OSError("the log directory is offline")
             if segment.size == 0:
                 self.put_on_disk()
-            elif segment.is_full_for(len(data), last_offset, config.segment_bytes) or (
-                segment.waited_ms(now_ms, max_timestamp) > config.segment_ms - self.segments.jitter_ms
+            elif segment.must_roll(
+                len(data),
+                last_offset,
+                max_timestamp,
+                now_ms,
+                config.segment_bytes,
+                config.segment_ms - segments.jitter_ms,
             ):
                 segment = self.roll(now_ms)
             if leader_epoch > self.epochs.latest_epoch:
@@ -170,11 +181,6 @@ class Log(LogState):
                 except OSError as error:
                     raise self.storage_error(error) from error
             self.producers.complete(completed)
-
-    def _wrote(self, record_count: int, now_ms: int) -> None:
-        self._unflushed_messages += record_count
-        if self._unflushed_messages >= self.config.flush_messages:
-            self.flush(now_ms)
 
     # Reading.
 
@@ -254,3 +260,23 @@ class Log(LogState):
             return retention.delete_old_segments(self, now_ms)
         except (OSError, WireError) as error:
             raise self.read_error(error) from error
+
+
+class UnopenedLog(Log):
+    """A log whose directory was not looked at yet. The first use of what it alone can tell makes this a plain `Log`.
+
+    It is a class of its own because `__getattr__` slows down every attribute of an object that has it.
+    """
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        # Reached only for a slot that has no value.
+        if name in LOADED:
+            self.load()
+            return getattr(self, name)
+        raise AttributeError(name)
+
+    def load(self) -> None:
+        super().load()
+        self.__class__ = Log  # type: ignore[assignment]  # the same slots, without the hook

@@ -11,7 +11,7 @@ import errno
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Protocol
 
 from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import ZERO_UUID, TopicPartition
@@ -25,7 +25,8 @@ from kwire.log.segments import LogSegments
 from kwire.log.validate import AppendRefused
 from kwire.wire.primitives import WireError
 
-_LOADED = frozenset(("epochs", "journal", "log_end_offset", "log_start_offset", "producers", "segments"))
+LOADED = frozenset(("epochs", "journal", "log_end_offset", "log_start_offset", "producers", "segments"))
+"""What has no value before a log is loaded."""
 
 
 class LogHost(Protocol):
@@ -51,12 +52,11 @@ class LogState:
     """The log of one partition. Made by `LogManager`, one per directory.
 
     After a clean stop a log is opened when something is asked of it that its directory must answer: the fields of
-    `_LOADED` have no value until then, and the first use of one of them loads them all (`recovery.load`). A new log has
-    no directory until its first append, checkpoint or clean stop, so that creating hundreds costs nothing.
+    `LOADED` have no value until then, and the first use of one of them loads them all (`log.UnopenedLog`). A new log
+    has no directory until its first append, checkpoint or clean stop, so that creating hundreds costs nothing.
     """
 
     __slots__ = (
-        "_high_watermark",
         "_is_on_disk",
         "_lacks_metadata",
         "_loader",
@@ -67,6 +67,7 @@ class LogState:
         "directory",
         "epochs",
         "files",
+        "high_watermark",
         "host",
         "is_directory_on_device",
         "is_failed",
@@ -82,6 +83,8 @@ class LogState:
     )
 
     epochs: leader_epochs.LeaderEpochs
+    high_watermark: int
+    """The offset below which every in-sync replica has everything; `update_high_watermark` raises it."""
     journal: producer_journal.ProducerJournal
     log_end_offset: int
     log_start_offset: int
@@ -114,7 +117,7 @@ class LogState:
         self.host = host
         self._loader = loader
         self._is_on_disk = loader is not None
-        self._high_watermark = 0
+        self.high_watermark = 0
         self._unflushed_messages = 0
         self._pending_epoch: tuple[int, int] | None = None
         self._lacks_metadata = False
@@ -125,13 +128,6 @@ class LogState:
             self.segments = LogSegments(directory, files, [], jitter_ms=host.segment_jitter_ms(config))
             self.segments.add(0, config, created_ms)
             self.log_start_offset = self.log_end_offset = 0
-
-    def __getattr__(self, name: str) -> Any:
-        # Reached only for a slot that has no value: a loaded log never comes here.
-        if name in _LOADED and self._loader is not None:
-            self.load()
-            return getattr(self, name)
-        raise AttributeError(name)
 
     @property
     def is_loaded(self) -> bool:
@@ -148,19 +144,19 @@ class LogState:
             self.lower_recovery_point(self.log_end_offset)
         except (OSError, WireError) as error:
             # Half a load must not pass for a whole one: the next use tries again.
-            for name in _LOADED:
+            for name in LOADED:
                 with suppress(AttributeError):
                     delattr(self, name)
             raise self.read_error(error) from error
         self._loader = None
-        self._high_watermark = min(max(self._high_watermark, self.log_start_offset), self.log_end_offset)
-        self.producers.on_high_watermark(self._high_watermark)
+        self.high_watermark = min(max(self.high_watermark, self.log_start_offset), self.log_end_offset)
+        self.producers.on_high_watermark(self.high_watermark)
         if self._pending_epoch is not None:
             self.epochs.assign(*self._pending_epoch)
 
     def expect(self, *, log_end_offset: int | None, high_watermark: int, recovery_point: int) -> None:
         """What the checkpoints say, for as long as the log is not loaded; the end offset only after a clean stop."""
-        self._high_watermark = high_watermark
+        self.high_watermark = high_watermark
         self.recovery_point = recovery_point
         if log_end_offset is not None:
             self.log_end_offset = log_end_offset
@@ -208,18 +204,14 @@ class LogState:
 
     # Offsets.
 
-    @property
-    def high_watermark(self) -> int:
-        """The offset below which every in-sync replica has everything."""
-        return self._high_watermark
-
     def update_high_watermark(self, offset: int) -> bool:
         """Raise the high watermark, at most to the log's end; False when it stays."""
-        offset = min(offset, self.log_end_offset)
-        if offset <= self._high_watermark:
+        if offset > self.log_end_offset:
+            offset = self.log_end_offset
+        if offset <= self.high_watermark:
             return False
-        self._high_watermark = offset
-        if self._loader is None:
+        self.high_watermark = offset
+        if self._loader is None and self.producers.unreplicated:
             self.producers.on_high_watermark(offset)
         return True
 
@@ -227,7 +219,7 @@ class LogState:
     def last_stable_offset(self) -> int:
         """The offset below which every transaction is decided."""
         unstable = self.producers.first_unstable_offset
-        return self._high_watermark if unstable is None else min(unstable, self._high_watermark)
+        return self.high_watermark if unstable is None else min(unstable, self.high_watermark)
 
     @property
     def latest_epoch(self) -> int:
@@ -289,6 +281,7 @@ class LogState:
             return
         for segment in segments:
             segment.flush()
+        self.journal.sync()
         # Recovery will not look at these batches again for what the epochs' file lacks.
         has_new_names = self.epochs.sync() or any(segment.base_offset >= self.recovery_point for segment in segments)
         if not self.is_directory_on_device:
@@ -334,8 +327,8 @@ class LogState:
     def reset_after_truncation(self, end_offset: int) -> None:
         """The log's end moved back to `end_offset`: nothing above it counts any more."""
         self.log_end_offset = self.producers.map_end_offset = end_offset
-        self._high_watermark = min(self._high_watermark, end_offset)
-        self.recovery_point = min(self.recovery_point, end_offset)
+        self.high_watermark = min(self.high_watermark, end_offset)
+        self.producers.on_high_watermark(self.high_watermark)
 
     def remove_later(self, segments: Sequence[LogSegment], now_ms: int) -> None:
         """Rename the files of closed or dropped segments to `.deleted`, to be unlinked after `file.delete.delay.ms`."""

@@ -48,11 +48,8 @@ class OffsetIndex(EntryFile):
 
     def last_entry(self) -> tuple[int, int]:
         """(offset, position) of the newest entry; (base offset, 0) when there is none."""
-        count = self.entry_count
-        if not count:
-            return self.base_offset, 0
-        relative, position = self.entry(count - 1)
-        return self.base_offset + relative, position
+        newest = self.newest()
+        return (self.base_offset, 0) if newest is None else (self.base_offset + newest[0], newest[1])
 
     def batch_position_up_to(self, position: int) -> int:
         """The largest indexed position at or below `position`, where a batch starts; 0 when none is indexed there."""

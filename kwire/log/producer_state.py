@@ -164,7 +164,7 @@ class ProducerState:
 class ProducerStateManager:
     """The producers of one partition and the transactions that hold the last stable offset back."""
 
-    __slots__ = ("_ongoing", "_unreplicated", "entries", "map_end_offset")
+    __slots__ = ("_ongoing", "entries", "map_end_offset", "unreplicated")
 
     def __init__(self) -> None:
         self.entries: dict[int, ProducerState] = {}
@@ -172,10 +172,21 @@ class ProducerStateManager:
         """The state covers the log below this offset."""
         self._ongoing: dict[int, int] = {}
         """First offset -> producer id, ascending, since transactions begin at the end of the log."""
-        self._unreplicated: dict[int, CompletedTxn] = {}
+        self.unreplicated: dict[int, CompletedTxn] = {}
         """By first offset: ended, but the marker is not below the high watermark yet."""
 
     # Before a write.
+
+    def continues(self, header: BatchHeader) -> bool:
+        """Whether the batch is what its producer was expected to send next, with which nothing can be wrong."""
+        entry = self.entries.get(header.producer_id)
+        return (
+            entry is not None
+            and header.producer_epoch == entry.epoch
+            and bool(entry.batches)
+            and header.base_sequence == entry.batches[-1].last_sequence + 1
+            and (entry.txn_first_offset is None or header.is_transactional)
+        )
 
     def duplicate_of(self, header: BatchHeader) -> BatchMetadata | None:
         """The batch as it was written before, if it is one of its producer's last five."""
@@ -231,21 +242,21 @@ class ProducerStateManager:
     def complete(self, completed: CompletedTxn) -> None:
         """The transaction stays unstable until its marker is below the high watermark."""
         self._ongoing.pop(completed.first_offset, None)
-        self._unreplicated[completed.first_offset] = completed
+        self.unreplicated[completed.first_offset] = completed
 
     def on_high_watermark(self, high_watermark: int) -> None:
         """Forget ended transactions whose marker every in-sync replica has."""
-        if self._unreplicated:
-            self._unreplicated = {
-                first: txn for first, txn in self._unreplicated.items() if txn.last_offset >= high_watermark
+        if self.unreplicated:
+            self.unreplicated = {
+                first: txn for first, txn in self.unreplicated.items() if txn.last_offset >= high_watermark
             }
 
     @property
     def first_unstable_offset(self) -> int | None:
         """Start of the oldest transaction that is open or not yet replicated; None when there is none."""
         first = next(iter(self._ongoing), None)
-        if self._unreplicated:
-            unreplicated = min(self._unreplicated)
+        if self.unreplicated:
+            unreplicated = min(self.unreplicated)
             first = unreplicated if first is None else min(first, unreplicated)
         return first
 
@@ -264,8 +275,8 @@ class ProducerStateManager:
 
     def on_log_start_offset(self, log_start_offset: int) -> None:
         """Forget ended transactions that lie before the new start of the log."""
-        self._unreplicated = {
-            first: txn for first, txn in self._unreplicated.items() if txn.last_offset >= log_start_offset
+        self.unreplicated = {
+            first: txn for first, txn in self.unreplicated.items() if txn.last_offset >= log_start_offset
         }
         self.map_end_offset = max(self.map_end_offset, log_start_offset)
 
@@ -277,7 +288,7 @@ class ProducerStateManager:
             (e.txn_first_offset, e.producer_id) for e in self.entries.values() if e.txn_first_offset is not None
         ]
         self._ongoing = dict(sorted(open_txns))
-        self._unreplicated = {}
+        self.unreplicated = {}
 
 
 def _check(entry: ProducerState, header: BatchHeader, marker: Marker | None, from_client: bool) -> None:

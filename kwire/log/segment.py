@@ -86,8 +86,10 @@ class LogSegment(SegmentFiles):
         if largest is None or max_timestamp > largest[0]:
             self._largest = largest = (max_timestamp, last_offset)
         if self._bytes_since_index_entry > self.index_interval_bytes:
-            self.index.append(last_offset, position)
-            self.time_index.append_if_later(*largest)
+            index, time_index = self._index or self.index, self._time_index or self.time_index
+            index.append(last_offset, position)
+            time_index.append_if_later(*largest)
+            self.has_full_index = index.is_full or time_index.is_full
             self._bytes_since_index_entry = 0
         self._bytes_since_index_entry += size
 
@@ -104,29 +106,34 @@ class LogSegment(SegmentFiles):
         self._cut_back(position)
         self.index.take_back(0, base_offset - self.base_offset)
         self.time_index.take_back(1, base_offset - self.base_offset)
+        self.has_full_index = self.index.is_full or self.time_index.is_full
 
     def _remember(self, base_offset: int, position: int) -> None:
+        """Where the newest batches lie, so that those who read at the end need no index."""
         positions = self._positions
-        if len(positions) >= _REMEMBERED_POSITIONS:
-            del positions[next(iter(positions))]
         positions[base_offset] = position
+        if len(positions) == 2 * _REMEMBERED_POSITIONS:
+            self._positions = dict(list(positions.items())[_REMEMBERED_POSITIONS:])
 
-    def is_full_for(self, size: int, last_offset: int, max_segment_bytes: int) -> bool:
-        """Whether bytes, index room or offset range leave no room for `size` bytes up to `last_offset`."""
-        if self.size > max_segment_bytes - size or last_offset - self.base_offset > _MAX_RELATIVE_OFFSET:
-            return True
-        # An index that was never touched has room, and looking at it would open it.
-        return (self._index is not None and self._index.is_full) or (
-            self._time_index is not None and self._time_index.is_full
-        )
+    def must_roll(
+        self, size: int, last_offset: int, max_timestamp: int, now_ms: int, max_bytes: int, max_wait_ms: int
+    ) -> bool:
+        """Whether bytes, offset range, index room or time leave no room for `size` more bytes up to `last_offset`.
 
-    def waited_ms(self, now_ms: int, max_timestamp: int) -> int:
-        """How long the first batch has waited for a roll: in record time if it has a timestamp, else since creation.
-
-        Source: Kafka's `LogSegment.timeWaitedForRoll`; logdir facts: rolls by time are measured with record timestamps.
+        The first batch waits in record time if it has a timestamp (`max_timestamp` is the newcomer's), else since
+        creation. An index that was never touched has room. Source: Kafka's `LogSegment.shouldRoll`,
+        `LogSegment.timeWaitedForRoll`.
         """
-        first = self.first_timestamp()
-        return max_timestamp - first if first >= 0 else now_ms - self.created_ms
+        first = self._first_timestamp
+        if first is None:
+            first = self.first_timestamp()
+        waited_ms = max_timestamp - first if first >= 0 else now_ms - self.created_ms
+        return (
+            waited_ms > max_wait_ms
+            or self.size > max_bytes - size
+            or last_offset - self.base_offset > _MAX_RELATIVE_OFFSET
+            or self.has_full_index
+        )
 
     # Reading.
 
@@ -216,6 +223,7 @@ class LogSegment(SegmentFiles):
         self.index.truncate_to(offset)
         self.time_index.truncate_to(offset)
         self.txn_index.truncate_to(offset)
+        self.has_full_index = self.index.is_full or self.time_index.is_full
         if dropped:
             self._files.truncate(self.file, position)
         self.size = position
@@ -247,6 +255,7 @@ class LogSegment(SegmentFiles):
         """Empty the indexes, before `reindex` is told of each batch."""
         self.index.keep(0)
         self.time_index.keep(0)
+        self.has_full_index = False
         self._files.unlink(self.txn_index.path)
         self._largest = (NO_TIMESTAMP, self.base_offset)
         self._first_timestamp = None

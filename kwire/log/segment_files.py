@@ -15,7 +15,14 @@ from kwire.log.files import INDEX_SUFFIX, LOG_SUFFIX, TIME_INDEX_SUFFIX, TXN_IND
 from kwire.log.offset_index import OffsetIndex
 from kwire.log.time_index import TimeIndex
 from kwire.log.txn_index import TxnIndex
-from kwire.wire.record_batch import HEADER, LOG_OVERHEAD, RECORD_BATCH_OVERHEAD, BatchHeader, CorruptRecordError
+from kwire.wire.record_batch import (
+    HEADER,
+    LOG_OVERHEAD,
+    RECORD_BATCH_OVERHEAD,
+    BatchHeader,
+    CorruptRecordError,
+    as_header,
+)
 
 _SCAN_BYTES = 16 * 1024
 _RECOVERY_BYTES = 1 << 20
@@ -38,6 +45,7 @@ class SegmentFiles:
         "_path",
         "_time_index",
         "base_offset",
+        "has_full_index",
         "index_max_bytes",
         "log_path",
         "size",
@@ -56,6 +64,8 @@ class SegmentFiles:
         self._file: OpenFile | None = None
         self._index: OffsetIndex | None = None
         self._time_index: TimeIndex | None = None
+        self.has_full_index = False
+        """Whether one of the indexes has no room for another entry, as far as they were opened."""
 
     @property
     def file(self) -> OpenFile:
@@ -72,6 +82,7 @@ class SegmentFiles:
             self._index = OffsetIndex(
                 path, self.base_offset, self.index_max_bytes, self._files, file_size=self._size_or_zero(path)
             )
+            self.has_full_index = self.has_full_index or self._index.is_full
         return self._index
 
     @property
@@ -81,6 +92,7 @@ class SegmentFiles:
             self._time_index = TimeIndex(
                 path, self.base_offset, self.index_max_bytes, self._files, file_size=self._size_or_zero(path)
             )
+            self.has_full_index = self.has_full_index or self._time_index.is_full
         return self._time_index
 
     def _size_or_zero(self, path: str) -> int:
@@ -102,7 +114,7 @@ class SegmentFiles:
         data = self._files.read_at(self._file or self.file, RECORD_BATCH_OVERHEAD, position)
         if len(data) < RECORD_BATCH_OVERHEAD:
             raise CorruptRecordError(f"{self.log_path}: no batch header at {position}, the file ends")
-        return self._checked(BatchHeader._make(HEADER.unpack(data)), position)
+        return self._checked(as_header(HEADER.unpack(data)), position)
 
     def batches(self, position: int = 0) -> Iterator[StoredBatch]:
         """The batches from `position`, where one starts, to the end; headers only, read in large pieces."""
@@ -112,7 +124,7 @@ class SegmentFiles:
             at = position - piece_start
             if at + RECORD_BATCH_OVERHEAD > len(piece):
                 piece, piece_start, at = self._piece(position, _SCAN_BYTES), position, 0
-            header = self._checked(BatchHeader._make(HEADER.unpack_from(piece, at)), position)
+            header = self._checked(as_header(HEADER.unpack_from(piece, at)), position)
             if position + header.size > self.size:
                 return
             yield StoredBatch(position, header)
@@ -133,7 +145,7 @@ class SegmentFiles:
             at = position - piece_start
             if at + RECORD_BATCH_OVERHEAD > len(piece):
                 piece, piece_start, at = self._piece(position, _RECOVERY_BYTES), position, 0
-            header = self._checked(BatchHeader._make(HEADER.unpack_from(piece, at)), position)
+            header = self._checked(as_header(HEADER.unpack_from(piece, at)), position)
             if position + header.size > self.size:
                 return
             if at + header.size > len(piece):

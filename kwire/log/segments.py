@@ -13,7 +13,10 @@ from kwire.log.segment import LogSegment
 class LogSegments:
     """At least one segment, always. `jitter_ms` is drawn once per segment by whoever owns randomness (KAFKA-1905)."""
 
-    __slots__ = ("_bases", "_directory", "_files", "_segments", "jitter_ms")
+    __slots__ = ("_bases", "_directory", "_files", "_segments", "active", "jitter_ms")
+
+    active: LogSegment
+    """The last one; it alone grows."""
 
     def __init__(self, directory: str, files: Files, segments: list[LogSegment], *, jitter_ms: int = 0) -> None:
         self._directory = directory
@@ -21,16 +24,14 @@ class LogSegments:
         self._segments = segments
         self._bases = [segment.base_offset for segment in segments]
         self.jitter_ms = jitter_ms
+        if segments:
+            self.active = segments[-1]
 
     def __iter__(self) -> Iterator[LogSegment]:
         return iter(self._segments)
 
     def __len__(self) -> int:
         return len(self._segments)
-
-    @property
-    def active(self) -> LogSegment:
-        return self._segments[-1]
 
     def from_offset(self, offset: int) -> Iterator[tuple[LogSegment, int | None]]:
         """(segment, next segment's base offset or None) from the segment that holds `offset` on."""
@@ -58,6 +59,7 @@ class LogSegments:
         )
         self._segments.append(segment)
         self._bases.append(base_offset)
+        self.active = segment
         return segment
 
     def remove(self, segments: list[LogSegment]) -> None:
@@ -65,6 +67,8 @@ class LogSegments:
         gone = {segment.base_offset for segment in segments}
         self._segments = [segment for segment in self._segments if segment.base_offset not in gone]
         self._bases = [segment.base_offset for segment in self._segments]
+        if self._segments:
+            self.active = self._segments[-1]
 
     def close(self) -> None:
         """Let go of all files."""

@@ -38,15 +38,13 @@ class TimeIndex(EntryFile):
 
     def last_entry(self) -> tuple[int, int]:
         """(timestamp, offset) of the newest entry; (-1, base offset) when there is none."""
-        count = self.entry_count
-        if not count:
-            return NO_TIMESTAMP, self.base_offset
-        timestamp, relative = self.entry(count - 1)
-        return timestamp, self.base_offset + relative
+        newest = self.newest()
+        return (NO_TIMESTAMP, self.base_offset) if newest is None else (newest[0], self.base_offset + newest[1])
 
     def append_if_later(self, timestamp: int, offset: int) -> None:
         """Add an entry if `timestamp` is above the last one's; a full file takes none (Kafka's `maybeAppend`)."""
-        if timestamp > self.last_entry()[0] and self.size < self.max_bytes:
+        newest = self._newest or self.newest()
+        if (newest is None or timestamp > newest[0]) and timestamp > NO_TIMESTAMP and self.size < self.max_bytes:
             self.add(timestamp, offset - self.base_offset)
 
     def lookup(self, timestamp: int) -> tuple[int, int]:

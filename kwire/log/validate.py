@@ -23,12 +23,13 @@ harms its own consumers only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import islice
 from typing import NamedTuple
 
 from kwire.errors import ErrorCode, KafkaError
-from kwire.log.config import PRODUCER_COMPRESSION, LogConfig
+from kwire.log.config import MAX_INT64, PRODUCER_COMPRESSION, LogConfig
 from kwire.wire.crc import crc32c
 from kwire.wire.length_chain import holds_records
 from kwire.wire.record_batch import (
@@ -42,8 +43,10 @@ from kwire.wire.record_batch import (
     NO_TIMESTAMP,
     RECORD_BATCH_OVERHEAD,
     TIMESTAMP_TYPE_MASK,
+    TRANSACTIONAL_MASK,
     BatchHeader,
     CorruptRecordError,
+    as_header,
     set_max_timestamp,
 )
 
@@ -52,7 +55,6 @@ _ZSTD_SINCE_PRODUCE = 7
 _V2_ONLY_SINCE_PRODUCE = 3
 _LAST_CODEC = 4
 _MIN_LEGACY_LENGTH = 14
-_MAX_INT64 = (1 << 63) - 1
 _TOLD_RECORD_ERRORS = 3
 _MAX_RECORD_ERRORS = 10_000
 """A batch of a megabyte may decompress to millions of records; Kafka names every one of them."""
@@ -104,7 +106,11 @@ class ValidBatch(NamedTuple):
     header: BatchHeader
 
 
-def first_batch_size(records: memoryview) -> int:
+_as_valid: Callable[[tuple[bytearray | memoryview, BatchHeader]], ValidBatch] = partial(tuple.__new__, ValidBatch)
+"""`ValidBatch._make` without its own Python frame."""
+
+
+def _first_batch_size(records: memoryview) -> int:
     """Bytes of the first whole batch or message; 0 when there is none.
 
     CORRUPT_MESSAGE for a length or magic that no format has.
@@ -125,9 +131,9 @@ def first_batch_size(records: memoryview) -> int:
     return length + LOG_OVERHEAD if length + LOG_OVERHEAD <= available else 0
 
 
-def one_batch_of_magic_2(records: memoryview, produce_version: int) -> memoryview:
+def _one_batch_of_magic_2(records: memoryview, produce_version: int) -> memoryview:
     """Depth 1: the batch, without a torn rest behind it. For Produce v3 and up."""
-    size = first_batch_size(records)
+    size = _first_batch_size(records)
     if not size:
         raise refused_before_the_log(
             ErrorCode.INVALID_RECORD,
@@ -143,20 +149,20 @@ def one_batch_of_magic_2(records: memoryview, produce_version: int) -> memoryvie
         )
     if size == len(records):
         return records
-    if first_batch_size(records[size:]):
+    if _first_batch_size(records[size:]):
         raise refused_before_the_log(
             ErrorCode.INVALID_RECORD, f"produce requests of version {produce_version} carry one batch per partition"
         )
     return records[:size]
 
 
-def one_batch_of_any_magic(records: memoryview) -> memoryview:
+def _one_batch_of_any_magic(records: memoryview) -> memoryview:
     """Produce v0 to v2: a batch of magic 2 as it is, a message set of magic 0 or 1 converted; empty if none."""
-    size = first_batch_size(records)
+    size = _first_batch_size(records)
     if not size:
         return records[:0]
     if records[MAGIC_OFFSET] == 2:
-        if first_batch_size(records[size:]):
+        if _first_batch_size(records[size:]):
             raise AppendRefused(ErrorCode.INVALID_RECORD, "there is more than one batch of magic 2")
         return records[:size]
     return _converted(records)
@@ -185,10 +191,37 @@ def _converted(message_set: memoryview) -> memoryview:
         raise AppendRefused(ErrorCode.UNKNOWN_SERVER_ERROR, str(error)) from None
 
 
-def valid_batch(batch: memoryview, config: LogConfig, now_ms: int) -> ValidBatch:
-    """Depths 2 to 4 for one batch from a client, whose bytes `batch` is exactly; timestamps are set, offsets are not
-    yet.
+def valid_record_set(records: memoryview, config: LogConfig, now_ms: int, produce_version: int) -> ValidBatch | None:
+    """All depths for what a client sent for one partition; timestamps are set, offsets are not yet. None if it is empty
+    (Produce v0 to v2 allows that).
     """
+    size = len(records)
+    if size >= RECORD_BATCH_OVERHEAD:
+        fields = HEADER.unpack_from(records)
+        base, length, _, magic, crc, attributes, last_delta, base_time, max_time, producer, _, sequence, count = fields
+        # What most producers send to most topics is judged in one go; of anything else the depths tell what it is.
+        if (
+            config.takes_plain_batches
+            and magic == 2
+            and length == size - LOG_OVERHEAD
+            and base == 0
+            and not attributes & ~TRANSACTIONAL_MASK
+            and last_delta == count - 1 >= 0
+            and NO_TIMESTAMP <= base_time <= max_time <= now_ms + config.message_timestamp_after_max_ms
+            and (producer < 0 or sequence >= 0)
+            and size <= config.max_message_bytes
+            and crc32c(records[ATTRIBUTES_OFFSET:]) == crc
+            and holds_records(records[RECORD_BATCH_OVERHEAD:], count)
+        ):
+            return _as_valid((records, as_header(fields)))
+    if produce_version >= _V2_ONLY_SINCE_PRODUCE:
+        return _valid_batch(_one_batch_of_magic_2(records, produce_version), config, now_ms)
+    batch = _one_batch_of_any_magic(records)
+    return _valid_batch(batch, config, now_ms) if batch else None
+
+
+def _valid_batch(batch: memoryview, config: LogConfig, now_ms: int) -> ValidBatch:
+    """Depths 2 to 4 for one batch, whose bytes `batch` is exactly."""
     header = _checked_frame(batch, config)
     _check_header(header)
     codec = header.attributes & COMPRESSION_MASK
@@ -199,25 +232,24 @@ def valid_batch(batch: memoryview, config: LogConfig, now_ms: int) -> ValidBatch
         return _recompressed(batch, header, config, target, timestamp_type, max_timestamp)
     if max_timestamp != header.max_timestamp or timestamp_type != (header.attributes & TIMESTAMP_TYPE_MASK) >> 3:
         set_max_timestamp(batch, 0, timestamp_type, max_timestamp)
-        header = BatchHeader._make(HEADER.unpack_from(batch))
+        header = as_header(HEADER.unpack_from(batch))
     return ValidBatch(batch, header)
 
 
-def check_fits_segment(size: int, config: LogConfig) -> None:
+def too_large_for_a_segment(size: int, config: LogConfig) -> AppendRefused:
     """A batch lies in one segment, whole: RECORD_LIST_TOO_LARGE (Kafka's RecordBatchTooLargeException)."""
-    if size > config.segment_bytes:
-        raise AppendRefused(
-            ErrorCode.RECORD_LIST_TOO_LARGE,
-            f"a batch of {size} bytes is larger than segment.bytes, {config.segment_bytes}",
-            names_log_start=False,
-        )
+    return AppendRefused(
+        ErrorCode.RECORD_LIST_TOO_LARGE,
+        f"a batch of {size} bytes is larger than segment.bytes, {config.segment_bytes}",
+        names_log_start=False,
+    )
 
 
 def _checked_frame(batch: memoryview, config: LogConfig) -> BatchHeader:
     size = len(batch)
     if size < RECORD_BATCH_OVERHEAD:
         raise AppendRefused(ErrorCode.CORRUPT_MESSAGE, f"{size} bytes are no batch", names_log_start=False)
-    header = BatchHeader._make(HEADER.unpack_from(batch))
+    header = as_header(HEADER.unpack_from(batch))
     if header.base_offset != 0:
         raise AppendRefused(
             ErrorCode.INVALID_RECORD, f"the base offset of a produced batch is 0, not {header.base_offset}"
@@ -257,7 +289,7 @@ def _check_records(batch: memoryview, header: BatchHeader, config: LogConfig, no
         not append_time
         and (
             not plausible
-            or config.message_timestamp_before_max_ms != _MAX_INT64
+            or config.message_timestamp_before_max_ms != MAX_INT64
             or header.max_timestamp - now_ms > config.message_timestamp_after_max_ms
         )
     )
@@ -345,4 +377,4 @@ def _recompressed(
             f"recompressed, the batch has {len(out)} bytes; max.message.bytes is {config.max_message_bytes}",
             names_log_start=False,
         )
-    return ValidBatch(out, BatchHeader._make(HEADER.unpack_from(out)))
+    return ValidBatch(out, as_header(HEADER.unpack_from(out)))

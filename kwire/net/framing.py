@@ -150,7 +150,7 @@ class FrameReader:
         """
         scratch = self._scratch
         if scratch is None:
-            return self._finish_large()
+            return None if self._large is None else self._finish_large()
         start = self._start
         begin = start + LENGTH_BYTES
         if begin <= self._end:
@@ -163,7 +163,10 @@ class FrameReader:
                 self._frames += 1
                 if size <= SMALL_BYTES:
                     self._in_scratch = False
-                    return memoryview(bytearray(scratch[begin:end]))
+                    frame = memoryview(bytearray(scratch[begin:end]))
+                    if end == self._end:
+                        self._release(scratch)
+                    return frame
                 self._in_scratch = True
                 return scratch[begin:end]
             if self._end - start == SCRATCH_BYTES:

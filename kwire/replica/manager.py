@@ -85,11 +85,11 @@ class ReplicaManager:
 
     def partition(self, topic: str, partition: int) -> Partition:
         """The local replica; UNKNOWN_TOPIC_OR_PARTITION without one, KAFKA_STORAGE_ERROR if its disk fails."""
-        found = self.get(topic, partition)
+        found = self._partitions.get((topic, partition))  # type: ignore[call-overload]  # equal keys
         if found is None:
             offline = (topic, partition) in self._offline
             raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR if offline else ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
-        return found
+        return found  # type: ignore[no-any-return]  # of the dict above
 
     async def apply(self, assignments: Iterable[Assignment]) -> None:
         """Take the roles that the controller decided; a partition that is new here gets its log.

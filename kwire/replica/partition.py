@@ -92,13 +92,17 @@ class Partition:
         With acks=-1 the in-sync replicas must be at least `min.insync.replicas`, capped at the number of replicas
         (NOT_ENOUGH_REPLICAS). Other errors are those of `Log.append_as_leader`.
         """
-        self.check_leader()
+        if self.leader_id != self.local_id:
+            raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
         if required_acks == -1 and len(self.in_sync_replicas) < self.min_insync_replicas:
             self._check_in_sync_replicas()
-        info = self.log.append_as_leader(
+        log = self.log
+        info = log.append_as_leader(
             records, leader_epoch=self.leader_epoch, now_ms=now_ms, produce_version=produce_version
         )
-        self._advance_high_watermark()
+        # A leader is always in sync: if one replica is, it is the local one.
+        if len(self.in_sync_replicas) == 1 and log.update_high_watermark(log.log_end_offset) and self.watchers:
+            self.wake()
         return info
 
     def append_own(self, records: memoryview, *, now_ms: int) -> LogAppendInfo:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from struct import Struct
 from struct import error as StructError  # noqa: N812  # it is a class, whatever it is called
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from kwire.wire.decoder import Decoder, compile_decoder
 from kwire.wire.encoder import Encoder, compile_encoder
@@ -45,10 +45,11 @@ _encoders: dict[type, dict[int, Encoder]] = {}
 
 def decode(cls: type[M], version: int, data: Buffer, offset: int = 0) -> M:
     """The value at `offset`; bytes after it are nobody's business here. Raises DecodeError."""
-    return decode_from(cls, version, data, offset)[0]
+    value: M = decode_from(cls, version, data, offset)[0]
+    return value
 
 
-def decode_from(cls: type[M], version: int, data: Buffer, offset: int = 0) -> tuple[M, int]:
+def decode_from(cls: type[M], version: int, data: Buffer, offset: int = 0) -> tuple[Any, int]:
     """The value at `offset` and the position after it. Raises DecodeError.
 
     `records` fields are memoryviews of `data`; everything else is copied.
@@ -62,14 +63,13 @@ def decode_from(cls: type[M], version: int, data: Buffer, offset: int = 0) -> tu
     if type(data) is not bytes:
         data = bytes(view) if size <= _COPY_BELOW_BYTES or not has_records else view
     try:
-        value, position = function(data, view, offset, size)
+        return function(data, view, offset, size)
     except (IndexError, StructError):
         raise DecodeError(f"{cls.__name__} v{version}: {size} bytes end in the middle of it") from None
     except UnicodeDecodeError as error:
         raise DecodeError(f"{cls.__name__} v{version}: a string is not UTF-8 ({error.reason})") from None
     except DecodeError as error:
         raise DecodeError(f"{cls.__name__} v{version}: {error}") from None
-    return cast("M", value), position
 
 
 def encode(obj: object, version: int) -> bytes:

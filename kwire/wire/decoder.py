@@ -176,7 +176,16 @@ class _DecodeWriter:
         else:
             self.flush()
             kind = ("compact_" if compact else "") + ("nullable_" if nullable else "") + field.type.lower()
-            self.put(f"{target}, p = {self.primitive('read_' + kind)}(data, p, {self.end})")
+            read = f"{target}, p = {self.primitive('read_' + kind)}(data, p, {self.end})"
+            if compact and field.type == "String":
+                # Nearly every string is null or shorter than 127 bytes: no call for those.
+                self.put("n = data[p]; e = p + n")
+                self.put(f"if 0 < n < 128 and e <= {self.end}: {target} = str(data[p + 1:e], 'utf-8'); p = e")
+                if nullable:
+                    self.put(f"elif not n: {target} = None; p += 1")
+                self.put(f"else: {read}")
+            else:
+                self.put(read)
 
     def struct_field(self, cls: type, target: str, tagged: bool, nullable: bool) -> None:
         if nullable:
@@ -199,7 +208,12 @@ class _DecodeWriter:
             least_size(field.struct, self.version, self.flexible) if field.struct else self.element_size(field, compact)
         )
         count = self.primitive("read_compact_count" if compact else "read_count")
-        self.put(f"n, p = {count}(data, p, {self.end}, {max(size, 1)})")
+        read = f"n, p = {count}(data, p, {self.end}, {max(size, 1)})"
+        # One element is the commonest count of all, and needs no check: reading it finds out whether it is there.
+        if compact:
+            self.put("if data[p] == 2: n = 1; p += 1")
+            read = f"else: {read}"
+        self.put(read)
         if nullable:
             self.put(f"if n < 0: {target} = None")
             self.put("else:")

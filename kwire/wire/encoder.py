@@ -174,7 +174,11 @@ class _EncodeWriter:
             self.put(f"w({prefix}({target})); cuts({target})")
         else:
             self.flush()
-            self.put(f"w({self.primitive(_kind(field, compact, nullable))}({target}))")
+            kind = _kind(field, compact, nullable)
+            if kind == "compact_nullable_string":
+                self.put(f"w(b'\\0' if (x := {target}) is None else {self.primitive('compact_string')}(x))")
+            else:
+                self.put(f"w({self.primitive(kind)}({target}))")
 
     def struct_field(self, cls: type, target: str, tagged: bool, nullable: bool) -> None:
         self.flush()

@@ -46,20 +46,26 @@ _pack_int32 = _INT32.pack
 
 def read_uvarint(data: Buffer, p: int) -> tuple[int, int]:
     """An unsigned varint of at most five bytes and 32 bits."""
-    byte = data[p]
-    p += 1
+    # Unrolled, because it is met several times in each request: a continuation bit 1 << 7k is taken back by the - 1.
+    value = data[p]
+    if value < 0x80:
+        return value, p + 1
+    byte = data[p + 1]
+    value += byte - 1 << 7
     if byte < 0x80:
-        return byte, p
-    value = byte & 0x7F
-    for shift in (7, 14, 21, 28):
-        byte = data[p]
-        p += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            if value > _UINT32_MAX:
-                break
-            return value, p
-    raise DecodeError("a varint is longer than 32 bits")
+        return value, p + 2
+    byte = data[p + 2]
+    value += byte - 1 << 14
+    if byte < 0x80:
+        return value, p + 3
+    byte = data[p + 3]
+    value += byte - 1 << 21
+    if byte < 0x80:
+        return value, p + 4
+    byte = data[p + 4]
+    if byte > 0x0F:
+        raise DecodeError("a varint is longer than 32 bits")
+    return value + (byte - 1 << 28), p + 5
 
 
 def _make_uvarint(value: int) -> bytes:
@@ -211,7 +217,12 @@ def read_span(data: Buffer, p: int, end: int) -> tuple[int, int]:
 
 def read_compact_span(data: Buffer, p: int, end: int) -> tuple[int, int]:
     """Start and end of a compact byte field; the start is -1 for null."""
-    length, p = read_uvarint(data, p)
+    byte = data[p + 1]
+    if byte < 0x80 <= data[p]:
+        length = data[p] + (byte - 1 << 7)
+        p += 2
+    else:
+        length, p = read_uvarint(data, p)
     if not length:
         return -1, p
     if length - 1 > end - p:

@@ -21,7 +21,8 @@ Source: KIP-98, Kafka's `DefaultRecordBatch`. Nothing here looks at a record: a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from struct import Struct
 from typing import NamedTuple
 
@@ -62,7 +63,6 @@ _MAX_INT32 = 0x7FFFFFFF
 _LENGTH = Struct(">i")
 _OFFSET = Struct(">q")
 _CRC = Struct(">I")
-_OFFSET_LENGTH_EPOCH = Struct(">qii")
 _ATTRIBUTES = Struct(">h")
 _PRODUCER = Struct(">qhi")
 
@@ -137,6 +137,10 @@ class BatchHeader(NamedTuple):
         return self.base_timestamp if self.attributes & DELETE_HORIZON_MASK else None
 
 
+as_header: Callable[[tuple[int, ...]], BatchHeader] = partial(tuple.__new__, BatchHeader)
+"""`BatchHeader._make` without its own Python frame, for the fields that HEADER unpacked."""
+
+
 def increment_sequence(sequence: int, increment: int) -> int:
     """`sequence + increment` among 0..2^31 - 1, where 0 follows the largest."""
     return (sequence + increment) & _MAX_INT32
@@ -146,7 +150,7 @@ def read_header(buf: Buffer, pos: int = 0) -> BatchHeader:
     """The header at `pos`, unverified; CorruptRecordError when there are fewer than 61 bytes."""
     if len(buf) - pos < RECORD_BATCH_OVERHEAD:
         raise CorruptRecordError(f"a batch header takes 61 bytes, {max(len(buf) - pos, 0)} are left")
-    return BatchHeader._make(HEADER.unpack_from(buf, pos))
+    return as_header(HEADER.unpack_from(buf, pos))
 
 
 def verify(buf: Buffer, pos: int = 0) -> BatchHeader:
@@ -184,14 +188,14 @@ def batches(buf: Buffer, pos: int = 0, end: int | None = None) -> Iterator[tuple
             raise CorruptRecordError(f"magic {buf[pos + MAGIC_OFFSET]} at position {pos} is not 2")
         if length + LOG_OVERHEAD > stop - pos:
             return
-        yield pos, BatchHeader._make(HEADER.unpack_from(buf, pos))
+        yield pos, as_header(HEADER.unpack_from(buf, pos))
         pos += length + LOG_OVERHEAD
 
 
 def set_offset_and_epoch(buf: WritableBuffer, pos: int, base_offset: int, leader_epoch: int) -> None:
     """Write what the leader decides. Both lie before the checksum's range, so no checksum changes."""
-    (length,) = _LENGTH.unpack_from(buf, pos + 8)
-    _OFFSET_LENGTH_EPOCH.pack_into(buf, pos, base_offset, length, leader_epoch)
+    _OFFSET.pack_into(buf, pos, base_offset)
+    _LENGTH.pack_into(buf, pos + 12, leader_epoch)
 
 
 def set_base_offset(buf: WritableBuffer, pos: int, base_offset: int) -> None:

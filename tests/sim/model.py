@@ -78,6 +78,8 @@ class PartitionModel:
         """Base offset: all before was deleted."""
         self.flushed = 0
         """Everything below is on the device."""
+        self.may_be_flushed = 0
+        """Beyond `flushed` after a flush that failed."""
         self.checkpointed_start = self.checkpointed_high_watermark = 0
         self.may_begin_at = 0
         """Where a log whose last deletions were undone in part may begin."""
@@ -114,6 +116,7 @@ class PartitionModel:
         self.end = min(self.end, self.path[-1].header.next_offset if self.kept else self.first_segment)
         self.high_watermark = min(self.high_watermark, self.end)
         self.flushed = min(self.flushed, self.end)
+        self.may_be_flushed = min(self.may_be_flushed, self.end)
         self.reloaded_at = len(self.path)
 
     def emptied(self, offset: int) -> None:
@@ -122,7 +125,7 @@ class PartitionModel:
         self.path.clear()
         self.first_kept = self.reloaded_at = 0
         self.start = self.end = self.high_watermark = self.first_segment = offset
-        self.flushed = 0
+        self.flushed = self.may_be_flushed = 0
         self.uncertain.clear()
 
     def begins_at_segment(self, base_offset: int) -> None:

@@ -96,6 +96,8 @@ class World:
 
     def stop(self) -> None:
         """A clean stop: what is not on the device then was not stopped cleanly."""
+        for model in self.models.values():
+            model.may_be_flushed = model.end
         self.manager.close()
         if self.disk.faults.failed:
             raise StorageFailedError

@@ -82,12 +82,16 @@ class LogDirectory:
                 # A power cut must not bring it back: it would vouch for what is appended from now on.
                 self.files.sync_directory(self.path)
         except OSError as error:
-            self.release()
-            raise DirectoryUnusableError(f"log directory {self.path} cannot be used: {error.strerror}") from error
+            raise self.unusable(error) from error
         except LogDirectoryError:
             self.release()
             raise
         return was_clean
+
+    def unusable(self, error: OSError) -> DirectoryUnusableError:
+        """Let go of the directory; what to raise when it cannot be read or written at the start."""
+        self.release()
+        return DirectoryUnusableError(f"log directory {self.path} cannot be used: {error.strerror or error}")
 
     def lock(self) -> None:
         """Create it if need be and lock it; nothing happens if it is locked by us. Raises LogDirectoryError."""
@@ -138,8 +142,8 @@ class LogDirectory:
 
     def write_checkpoints(self, logs: Sequence[LogState], *, sync: bool) -> None:
         """Recovery points, high watermarks and starts of the logs that lie here. Raises OSError."""
-        starts = self.read_checkpoint(checkpoints.LOG_STARTS)
-        starts = {log.topic_partition: starts[log.topic_partition] for log in logs if log.topic_partition in starts}
+        known = self.read_checkpoint(checkpoints.LOG_STARTS)
+        starts = {log.topic_partition: known[log.topic_partition] for log in logs if log.topic_partition in known}
         for log in logs:
             if log.is_loaded:
                 starts.pop(log.topic_partition, None)
@@ -148,7 +152,9 @@ class LogDirectory:
         points = {log.topic_partition: log.recovery_point for log in logs}
         self._write_checkpoint(checkpoints.RECOVERY_POINTS, points, sync=sync)
         self.write_high_watermarks(logs, sync=sync)
-        self._write_checkpoint(checkpoints.LOG_STARTS, starts, sync=sync)
+        if sync or starts != known:
+            # The other two cost time when a power cut takes them; this one would bring deleted records back.
+            self._write_checkpoint(checkpoints.LOG_STARTS, starts, sync=True)
 
     def write_high_watermarks(self, logs: Iterable[LogState], *, sync: bool) -> None:
         """The high watermarks alone. Raises OSError."""

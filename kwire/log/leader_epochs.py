@@ -9,7 +9,7 @@ Followers and consumers ask for the end offset of an epoch to find where their l
 log's start moves, the oldest kept entry's offset moves with it. The file exists once the first epoch has started (here:
 with the first batch; before it nothing can part). It is replaced by rename, so a kill leaves an old or a new one;
 batches carry their epoch too, and recovery adds from them what the file lacks. It only reads the batches behind the
-recovery point, so the file is fsynced before that point moves. Source: Kafka's `LeaderEpochFileCache`.
+recovery point, so the file is written, and fsynced, before that point moves. Source: Kafka's `LeaderEpochFileCache`.
 """
 
 from __future__ import annotations
@@ -27,14 +27,12 @@ _VERSION = "0"
 class LeaderEpochs:
     """The epochs of one log, oldest first, kept in memory and written when they change."""
 
-    __slots__ = ("_files", "_on_device", "_path", "_writes", "_written", "entries")
+    __slots__ = ("_files", "_path", "_written", "entries")
 
     def __init__(self, path: str, files: Files) -> None:
         self._path = path
         self._files = files
         self._written = False
-        self._writes = self._on_device = 0
-        """How often the file was written, and the number of the write that is known to be on the device."""
         self.entries: list[tuple[int, int]] = []
 
     @property
@@ -42,12 +40,13 @@ class LeaderEpochs:
         """The newest epoch, -1 when none has started."""
         return self.entries[-1][0] if self.entries else UNDEFINED_EPOCH
 
-    def load(self) -> None:
-        """Read the file; a missing, empty or unreadable one is an empty cache (it is rebuilt from batches)."""
+    def load(self, *, clean: bool) -> None:
+        """Read the file; a missing, empty or unreadable one is an empty cache (it is rebuilt from batches).
+
+        Unless the last stop was `clean`, it is written again: nobody knows whether it is on the device.
+        """
         data = self._files.read_file(self._path)
-        self._written = True
-        # Whether a process before this one has synced it nobody knows.
-        self._writes += data is not None
+        self._written = clean or data is None
         self.entries = parse(data) if data else []
 
     def assign(self, epoch: int, start_offset: int) -> bool:
@@ -104,23 +103,10 @@ class LeaderEpochs:
         self._written = False
 
     def write(self) -> None:
-        """Write the file if it differs from memory. Raises OSError."""
+        """Put the file on the device if it differs from memory. Raises OSError."""
         if not self._written:
-            self._files.replace_file(self._path, render(self.entries), sync=False)
-            self._writes += 1
+            self._files.replace_file(self._path, render(self.entries), sync=True)
             self._written = True
-
-    def sync(self) -> bool:
-        """Put what was written on the device; False if it is there. The directory's name is left to the caller.
-
-        Safe in a thread. Raises OSError.
-        """
-        writes = self._writes
-        if writes == self._on_device:
-            return False
-        self._files.sync(self._files.open(self._path))
-        self._on_device = writes
-        return True
 
 
 def _epoch_of(entry: tuple[int, int]) -> int:

@@ -174,12 +174,10 @@ class LogState:
         self._lacks_metadata = True
 
     def write_metadata(self) -> None:
-        """What the partition's directory has to say beside its segments. KAFKA_STORAGE_ERROR."""
+        """Whose directory it is, if that was learnt since it was made. KAFKA_STORAGE_ERROR."""
         try:
             if self._lacks_metadata:
                 self._write_topic_id()
-            if self._is_on_disk:
-                self.epochs.write()
         except OSError as error:
             raise self.storage_error(error) from error
 
@@ -251,6 +249,7 @@ class LogState:
         """
         if not self.segments.active.size and self.segments.active.base_offset == self.log_end_offset:
             return self.segments.active
+        # Once this segment is flushed, recovery will not look in it for what the epochs' file lacks.
         self.epochs.write()
         self.journal.take(self.producers.entries, self.log_end_offset)
         self.host.segment_closed(self)
@@ -282,8 +281,7 @@ class LogState:
         for segment in segments:
             segment.flush()
         self.journal.sync()
-        # Recovery will not look at these batches again for what the epochs' file lacks.
-        has_new_names = self.epochs.sync() or any(segment.base_offset >= self.recovery_point for segment in segments)
+        has_new_names = any(segment.base_offset >= self.recovery_point for segment in segments)
         if not self.is_directory_on_device:
             self._sync_topic_id()
         if has_new_names or not self.is_directory_on_device:

@@ -56,7 +56,7 @@ def load(log: LogState, *, clean: bool, checkpointed_start: int) -> None:
         for offset in sorted(listing.logs)
     ]
     log.epochs = LeaderEpochs(os.path.join(directory, FILE_NAME), files)
-    log.epochs.load()
+    log.epochs.load(clean=clean)
     log.producers = ProducerStateManager()
     log.journal = ProducerJournal(directory, files, listing.snapshots)
     first_to_scan = _first_to_scan(log, segments, listing, clean=clean)

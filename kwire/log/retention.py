@@ -149,7 +149,7 @@ def truncate_to(log: LogState, offset: int, now_ms: int) -> None:
     log.journal.drop_above(offset)
     snapshot, entries = log.journal.newest()
     log.producers.reload(entries, snapshot)
-    replay_producers(log, list(log.segments), max(snapshot, log.log_start_offset), None)
+    replay_producers(log, list(log.segments), snapshot, None)
     # Batches are dropped whole: the log may end before the offset that was asked for, and is fetched again from there.
     end = log.segments.active.end_of_batches()[1]
     log.lower_recovery_point(end)

@@ -74,6 +74,8 @@ class PartitionModel:
         self.path: list[Batch] = []
         self.first_kept = 0
         self.start = self.end = self.high_watermark = 0
+        self.deleted_to = 0
+        """The largest start that there was: epochs do not reach further back, though a crash may undo the deletion."""
         self.first_segment = 0
         """Base offset: all before was deleted."""
         self.flushed = 0
@@ -113,18 +115,26 @@ class PartitionModel:
         while self.path and self.path[-1].header.last_offset >= offset:
             self.path.pop()
         self.first_kept = min(self.first_kept, len(self.path))
+        if not self.kept:
+            self.may_begin_at = max(self.may_begin_at, self.end)
         self.end = min(self.end, self.path[-1].header.next_offset if self.kept else self.first_segment)
         self.high_watermark = min(self.high_watermark, self.end)
         self.flushed = min(self.flushed, self.end)
         self.may_be_flushed = min(self.may_be_flushed, self.end)
         self.reloaded_at = len(self.path)
 
+    def truncation_failed(self, offset: int) -> None:
+        """What was to go may be there."""
+        flushed = self.flushed
+        self.truncated_to(offset)
+        self.may_be_flushed = max(self.may_be_flushed, flushed)
+
     def emptied(self, offset: int) -> None:
         """Truncated fully, to begin at `offset`."""
         self.may_begin_at = max(self.may_begin_at, self.end, offset)
         self.path.clear()
         self.first_kept = self.reloaded_at = 0
-        self.start = self.end = self.high_watermark = self.first_segment = offset
+        self.start = self.end = self.high_watermark = self.first_segment = self.deleted_to = offset
         self.flushed = self.may_be_flushed = 0
         self.uncertain.clear()
 
@@ -139,6 +149,7 @@ class PartitionModel:
 
     def moved_start(self, offset: int) -> None:
         self.start = offset
+        self.deleted_to = max(self.deleted_to, offset)
         self.high_watermark = max(self.high_watermark, offset)
 
     def flushed_to(self, offset: int) -> None:
@@ -248,7 +259,7 @@ class PartitionModel:
     def epoch_ends(self) -> dict[int, range]:
         """Where each leader epoch that wrote something may end: a leader may have begun amid a gap of offsets."""
         ends: dict[int, range] = {}
-        visible = [batch for batch in self.kept if batch.header.last_offset >= self.start]
+        visible = [batch for batch in self.kept if batch.header.last_offset >= self.deleted_to]
         for batch, following in pairwise([*visible, None]):
             assert batch is not None
             epoch = batch.header.partition_leader_epoch

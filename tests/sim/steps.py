@@ -331,9 +331,9 @@ def truncate(world: World, rng: Random) -> str:
     offset = rng.randint(max(model.start, model.end - 12), model.end)
     try:
         log.truncate_to(offset, world.now_ms)
-    except (OSError, KafkaError) as error:
-        model.truncated_to(offset)
-        raise _failed(world, error) from error
+    except KafkaError as error:
+        model.truncation_failed(offset)
+        world.storage_failed(error)
     model.truncated_to(offset)
     return f"{topic_partition} truncated to {offset}"
 
@@ -344,14 +344,14 @@ def truncate_fully(world: World, rng: Random) -> str:
     offset = max(0, model.end + rng.choice((-20, 5, 50)))
     try:
         log.truncate_fully_and_start_at(offset, world.now_ms)
-    except (OSError, KafkaError) as error:
+    except KafkaError as error:
         model.emptied(offset)
-        raise _failed(world, error) from error
+        world.storage_failed(error)
     model.emptied(offset)
     return f"{topic_partition} empty, from {offset}"
 
 
-def _failed(world: World, error: OSError | KafkaError) -> StorageFailedError:
+def _failed(world: World, error: OSError) -> StorageFailedError:
     promise(world.disk.faults.failed, f"failed without a cause: {error}")
     return StorageFailedError()
 

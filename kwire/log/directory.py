@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from kwire.ids import TopicPartition
@@ -178,5 +179,7 @@ class LogDirectory:
     def release(self, *, remove_name: bool = False) -> None:
         """Let another broker have it; a clean stop removes the lock's name as well."""
         if self._lock is not None and remove_name:
-            self.files.unlink(self.path_of(LOCK))
+            # The name alone locks nothing.
+            with suppress(OSError):
+                self.files.unlink(self.path_of(LOCK))
         self._lock = None

@@ -21,6 +21,7 @@ class EntryFile(ABC):
     """Entries of two integers: those on disk, read when asked for, and the newest in memory."""
 
     __slots__ = (
+        "_changed",
         "_file",
         "_files",
         "_newest",
@@ -48,6 +49,7 @@ class EntryFile(ABC):
         self._run_bytes = _ENTRIES_IN_A_RUN * self.ENTRY_SIZE
         self._stored_bytes = file_size - file_size % self.ENTRY_SIZE
         self._preallocated = False
+        self._changed = False
         self._newest: tuple[int, int] | None = None
         if self._stored_bytes:
             self._stored_bytes = self._real_entries() * self.ENTRY_SIZE
@@ -135,6 +137,7 @@ class EntryFile(ABC):
         if not self._preallocated:
             self._files.truncate(file, self.max_bytes)
             self._preallocated = True
+        self._changed = True
         self._files.write_at(file, self._pending, self._stored_bytes)
         self._stored_bytes += len(self._pending)
         self._pending.clear()
@@ -150,6 +153,7 @@ class EntryFile(ABC):
         self._pending.clear()
         self._stored_bytes = end
         # Cut, so that no dropped entry stays behind the end; the next write gives the file its full size again.
+        self._changed = True
         self._files.truncate(self._open(), end)
         self._preallocated = False
 
@@ -161,13 +165,16 @@ class EntryFile(ABC):
     def trim(self) -> None:
         """Make the file exactly its entries (a roll or a clean stop), creating an empty one if there is none yet."""
         self.write_out()
+        self._changed = True
         self._files.truncate(self._open(), self._stored_bytes)
         self._preallocated = False
 
     def sync(self) -> None:
-        """Put the entries on the device."""
+        """Put the entries on the device, unless nothing changed since it was done last."""
         self.write_out()
-        self._files.sync(self._open())
+        if self._changed:
+            self._files.sync(self._open())
+            self._changed = False
 
     def close(self) -> None:
         """Let go of the file; the next use opens it again."""

@@ -128,6 +128,13 @@ class Files:
         """Bytes of the file; FileNotFoundError when it is missing."""
         return os.stat(path).st_size
 
+    def size_or_zero(self, path: str) -> int:
+        """Bytes of the file; 0 when it is missing."""
+        try:
+            return self.size(path)
+        except FileNotFoundError:
+            return 0
+
     def modified_ms(self, path: str) -> int:
         """When the file was last written, ms since the epoch."""
         return os.stat(path).st_mtime_ns // 1_000_000

@@ -281,7 +281,7 @@ class LogState:
         for segment in segments:
             segment.flush()
         self.journal.sync()
-        has_new_names = any(segment.base_offset >= self.recovery_point for segment in segments)
+        has_new_names = self.segments.active.base_offset >= self.recovery_point
         if not self.is_directory_on_device:
             self._sync_topic_id()
         if has_new_names or not self.is_directory_on_device:

@@ -198,4 +198,5 @@ def _discard(log: LogState, segments: list[LogSegment]) -> None:
         for path in segment.paths:
             log.files.unlink(path)
     if segments:
+        log.files.sync_directory(log.directory)
         logger.warning("%s: %d segments behind the cut removed", log.directory, len(segments))

@@ -153,6 +153,7 @@ def truncate_to(log: LogState, offset: int, now_ms: int) -> None:
     # Batches are dropped whole: the log may end before the offset that was asked for, and is fetched again from there.
     end = log.segments.active.end_of_batches()[1]
     log.lower_recovery_point(end)
+    log.log_start_offset = min(log.log_start_offset, end)
     log.reset_after_truncation(end)
 
 

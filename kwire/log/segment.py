@@ -256,7 +256,7 @@ class LogSegment(SegmentFiles):
         self.index.keep(0)
         self.time_index.keep(0)
         self.has_full_index = False
-        self._files.unlink(self.txn_index.path)
+        self.txn_index.clear()
         self._largest = (NO_TIMESTAMP, self.base_offset)
         self._first_timestamp = None
         self._bytes_since_index_entry = 0
@@ -270,5 +270,7 @@ class LogSegment(SegmentFiles):
         """Cut the file to `size` bytes, behind the last sound batch, and trim the new indexes."""
         if size != self.size:
             self._files.truncate(self.file, size)
+            # What was cut must not come back behind what is appended now, nor behind a clean stop.
+            self._files.sync(self.file)
             self.size = size
         self.become_inactive()

@@ -80,7 +80,7 @@ class SegmentFiles:
         if self._index is None:
             path = self._path + INDEX_SUFFIX
             self._index = OffsetIndex(
-                path, self.base_offset, self.index_max_bytes, self._files, file_size=self._size_or_zero(path)
+                path, self.base_offset, self.index_max_bytes, self._files, file_size=self._files.size_or_zero(path)
             )
             self.has_full_index = self.has_full_index or self._index.is_full
         return self._index
@@ -90,16 +90,10 @@ class SegmentFiles:
         if self._time_index is None:
             path = self._path + TIME_INDEX_SUFFIX
             self._time_index = TimeIndex(
-                path, self.base_offset, self.index_max_bytes, self._files, file_size=self._size_or_zero(path)
+                path, self.base_offset, self.index_max_bytes, self._files, file_size=self._files.size_or_zero(path)
             )
             self.has_full_index = self.has_full_index or self._time_index.is_full
         return self._time_index
-
-    def _size_or_zero(self, path: str) -> int:
-        try:
-            return self._files.size(path)
-        except FileNotFoundError:
-            return 0
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -165,10 +159,7 @@ class SegmentFiles:
         """Put data and indexes on the device, where there are any. Safe in a thread once the segment is closed."""
         if self.size:
             self._files.sync(self.file)
-            for index in (self.index, self.time_index):
-                if index.size:
-                    index.sync()
-            self.txn_index.sync()
+            self.sync_indexes()
 
     def sync(self) -> None:
         """Put data and indexes on the device, also that there are none any more."""
@@ -176,9 +167,11 @@ class SegmentFiles:
         self.sync_indexes()
 
     def sync_indexes(self) -> None:
-        """Put the three indexes on the device."""
-        self.index.sync()
-        self.time_index.sync()
+        """Put on the device what changed in the three indexes."""
+        for index in (self._index, self._time_index):
+            # What was not opened has not changed.
+            if index is not None:
+                index.sync()
         self.txn_index.sync()
 
     def has_sound_indexes(self, end_offset: int) -> bool:

@@ -56,13 +56,12 @@ def run(seed: int, steps: list[Step] | None = None) -> Failure | None:
             trace.append(step.name)
             try:
                 trace[-1] = f"{step.name}: {STEPS[step.name][1](world, rng)}"
+                world.pass_time(rng.choice((0, 1, 10, 500)))
+                for topic_partition in PARTITIONS:
+                    world.check(topic_partition)
             except StorageFailedError:
-                trace[-1] = f"{step.name}: {world.disk.faults.hits[-1:]}"
+                trace[-1] += f": {world.disk.faults.hits[-1:]}"
                 world.give_up(rng)
-                continue
-            world.pass_time(rng.choice((0, 1, 10, 500)))
-            for topic_partition in PARTITIONS:
-                world.check(topic_partition)
     except HistoryOverError:
         return None
     except Exception as error:

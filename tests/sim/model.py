@@ -112,6 +112,8 @@ class PartitionModel:
         self._behind.setdefault(data, set()).add(self.path[-1].data if self.path else b"")
 
     def truncated_to(self, offset: int) -> None:
+        if offset >= self.end:
+            return
         while self.path and self.path[-1].header.last_offset >= offset:
             self.path.pop()
         self.first_kept = min(self.first_kept, len(self.path))
@@ -119,7 +121,9 @@ class PartitionModel:
             self.may_begin_at = max(self.may_begin_at, self.end)
         self.end = min(self.end, self.path[-1].header.next_offset if self.kept else self.first_segment)
         self.high_watermark = min(self.high_watermark, self.end)
-        self.flushed = min(self.flushed, self.end)
+        self.start = min(self.start, self.end)
+        self.checkpointed_start = min(self.checkpointed_start, self.end)
+        self.flushed = 0 if offset <= self.first_segment else min(self.flushed, self.end)
         self.may_be_flushed = min(self.may_be_flushed, self.end)
         self.reloaded_at = len(self.path)
 
@@ -135,8 +139,14 @@ class PartitionModel:
         self.path.clear()
         self.first_kept = self.reloaded_at = 0
         self.start = self.end = self.high_watermark = self.first_segment = self.deleted_to = offset
+        self.checkpointed_start = min(self.checkpointed_start, offset)
         self.flushed = self.may_be_flushed = 0
         self.uncertain.clear()
+
+    def emptying_failed(self, offset: int) -> None:
+        """Some of it may be gone, and it may begin at `offset` or not."""
+        self.emptied(offset)
+        self.start = self.end = self.high_watermark = 0
 
     def begins_at_segment(self, base_offset: int) -> None:
         """Retention dropped the segments before `base_offset`."""
@@ -228,12 +238,18 @@ class PartitionModel:
         return found
 
     @property
-    def last_stable_offsets(self) -> set[int]:
-        """What the last stable offset may be: below the marker of a transaction while that is not replicated.
+    def doubtful(self) -> set[int]:
+        """Producers with a transaction that began in what is deleted: a lost snapshot may have made it be forgotten."""
+        begin = self.kept[0].header.base_offset if self.kept else self.end
+        return {transaction.producer_id for transaction in self.transactions() if transaction.first_offset < begin}
+
+    def may_be_stable(self, offset: int) -> bool:
+        """Whether it may be the last stable offset, which stays below the marker of a transaction until replicated.
 
         A snapshot does not know of such a marker, in Kafka neither: what ended before a restart may count as stable.
         """
         reloaded_end = self.path[self.reloaded_at - 1].header.next_offset if self.reloaded_at else 0
+        doubtful = self.doubtful
         allowed = set()
         for forgotten_below in (0, reloaded_end):
             unstable = [
@@ -243,7 +259,7 @@ class PartitionModel:
                 or transaction.last_offset >= max(self.high_watermark, forgotten_below)
             ]
             allowed.add(min([*unstable, self.high_watermark]))
-        return allowed
+        return offset in allowed or (bool(doubtful) and min(allowed) <= offset <= self.high_watermark)
 
     def aborted(self, first: int, last: int) -> set[tuple[int, int, int]]:
         """(producer id, first offset, marker's offset) of those that overlap `first` to `last` (exclusive)."""
@@ -275,8 +291,8 @@ class PartitionModel:
 
     # After a crash.
 
-    def survived(self, stored: Sequence[bytes], *, floor: int, exactly: bool) -> None:
-        """Check what the disk holds after recovery, and take it for the truth from now on.
+    def survived(self, stored: Sequence[bytes], *, end: int, floor: int, exactly: bool) -> None:
+        """Check what the disk holds after recovery, up to `end`, and take it for the truth from now on.
 
         Everything below the offset `floor` must be there; `exactly`: nothing but the path, or an append that failed.
         """
@@ -299,10 +315,10 @@ class PartitionModel:
                 begin <= max(self.start, self.may_begin_at, floor) or b"" in self._behind[stored[0]],
                 f"the log begins at {begin}, and nothing up to there was deleted",
             )
-        self._adopt(batches)
+        self._adopt(batches, end)
 
-    def _adopt(self, batches: list[Batch]) -> None:
-        begin = batches[0].header.base_offset if batches else self.end
+    def _adopt(self, batches: list[Batch], end: int) -> None:
+        begin = batches[0].header.base_offset if batches else end
         before = [batch for batch in self.path[: self.first_kept] if batch.header.last_offset < begin]
         self.path = before + batches
         self.first_kept = len(before)

@@ -345,7 +345,7 @@ def truncate_fully(world: World, rng: Random) -> str:
     try:
         log.truncate_fully_and_start_at(offset, world.now_ms)
     except KafkaError as error:
-        model.emptied(offset)
+        model.emptying_failed(offset)
         world.storage_failed(error)
     model.emptied(offset)
     return f"{topic_partition} empty, from {offset}"

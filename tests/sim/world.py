@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from typing import NoReturn
 
 from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import TopicPartition
@@ -74,7 +75,10 @@ class World:
 
     def log(self, topic_partition: TopicPartition) -> Log:
         model = self.models[topic_partition]
-        return self.manager.get_or_create(topic_partition, model.topic_id, self.config, self.now_ms)
+        try:
+            return self.manager.get_or_create(topic_partition, model.topic_id, self.config, self.now_ms)
+        except KafkaError as error:
+            self.storage_failed(error)
 
     def pass_time(self, milliseconds: int) -> None:
         self.now_ms += milliseconds + self.disk.faults.slept_ms
@@ -174,7 +178,7 @@ class World:
             log = self.log(topic_partition)
             stored = self.stored(log)
             start, end = model.start, min(floors[topic_partition], model.end_of_batches)
-            model.survived(stored, floor=floors[topic_partition], exactly=exactly)
+            model.survived(stored, end=log.log_end_offset, floor=floors[topic_partition], exactly=exactly)
             promise(
                 log.log_start_offset <= max(start, model.may_begin_at),
                 f"{topic_partition} starts at {log.log_start_offset}, not {start}",
@@ -218,7 +222,7 @@ class World:
             inspection.check_epochs(log, model)
             inspection.check_indexes(self.disk, log)
 
-    def storage_failed(self, error: KafkaError) -> None:
+    def storage_failed(self, error: KafkaError) -> NoReturn:
         """Raise StorageFailedError for an error that a fault explains; anything else is a broken promise."""
         promise(
             error.code is ErrorCode.KAFKA_STORAGE_ERROR and self.disk.faults.failed, f"refused without a cause: {error}"

@@ -250,8 +250,12 @@ class Broker:
             cluster_id=self.cluster_id,
             draw_jitter_ms=lambda maximum: int.from_bytes(os.urandom(4)) % (maximum + 1),
             unique_name=lambda: os.urandom(16).hex(),
+            producer_expiration_ms=self.config.int("producer.id.expiration.ms"),
         )
-        logs.open(self.clock.now_ms())
+        began = self.clock.monotonic()
+        logs.open(self.clock.now_ms(), recovery_threads=self.config.int("num.recovery.threads.per.data.dir"))
+        count, took_ms = sum(1 for _ in logs.logs()), (self.clock.monotonic() - began) * 1000
+        logger.info("%d logs opened in %.0f ms", count, took_ms)
 
         async def close() -> None:
             logs.close(clean=True)

@@ -10,6 +10,7 @@ from typing import Any
 from kwire.config.broker_config import BrokerConfig
 from kwire.log.log import Log
 from kwire.log.manager import LogManager
+from kwire.log.relocation import Relocation, failure_of
 
 logger = logging.getLogger("kwire.broker")
 
@@ -18,6 +19,8 @@ REMOVAL_INTERVAL_MS = 1000
 
 FLUSH_INTERVAL_MS = 1000
 """How soon after a roll the closed segment is flushed."""
+
+MOVE_LIMIT = "replica.alter.log.dirs.io.max.bytes.per.second"
 
 MAX_INTERVAL_MS = 86_400_000
 """No duty sleeps longer: an interval of 2^63 - 1 means "never", and a day comes close."""
@@ -29,6 +32,7 @@ def duties(logs: LogManager, config: BrokerConfig, now_ms: Callable[[], int]) ->
     by_option: dict[str, Callable[[], object]] = {
         "log.flush.scheduler.interval.ms": lambda: logs.flush_due(now_ms()),
         "log.flush.offset.checkpoint.interval.ms": lambda: logs.checkpoint(now_ms()),
+        "log.flush.start.offset.checkpoint.interval.ms": lambda: logs.checkpoint(now_ms()),
         "replica.high.watermark.checkpoint.interval.ms": logs.checkpoint_high_watermarks,
         "producer.id.expiration.check.interval.ms": lambda: logs.expire_producers(now_ms(), config.int(expiration)),
     }
@@ -37,6 +41,7 @@ def duties(logs: LogManager, config: BrokerConfig, now_ms: Callable[[], int]) ->
         _every(REMOVAL_INTERVAL_MS, lambda: logs.remove_due(now_ms())),
         _retain(logs, config.int("log.retention.check.interval.ms"), now_ms),
         _flush_closed_segments(logs),
+        _move_logs(logs, config, now_ms),
     ]
 
 
@@ -74,14 +79,64 @@ async def _flush_closed_segments(logs: LogManager) -> None:
 
 
 async def _flush_closed_segments_of(log: Log) -> None:
-    segments, end_offset = log.unflushed_segments(), log.segments.active.base_offset
+    segments, end_offset, directory = log.unflushed_segments(), log.segments.active.base_offset, log.directory
     try:
         await asyncio.to_thread(log.flush_segments, segments)
     except OSError as error:
         logger.error("%s: closed segments cannot be flushed: %s", log.topic_partition, error)
-        # What the kernel failed to write once it does not try again. (A deleted log has lost its files.)
-        if not log.is_failed:
+        # What the kernel failed to write once it does not try again. (A log that was deleted or has moved to another
+        # directory meanwhile has lost these files.)
+        if not log.is_failed and log.directory == directory:
             log.storage_error(error)
         return
-    if not log.is_failed:
+    if not log.is_failed and log.directory == directory:
         log.flushed_to(end_offset)
+
+
+async def _move_logs(logs: LogManager, config: BrokerConfig, now_ms: Callable[[], int]) -> None:
+    """Drive the moves between log directories, a slice of each in turn."""
+    begun = asyncio.Event()
+    logs.relocations.on_begun = begun.set
+    if any(logs.relocations):
+        begun.set()
+    while True:
+        await begun.wait()
+        begun.clear()
+        while moves := list(logs.relocations):
+            for move in moves:
+                copied_bytes = await _move_on(logs, move, now_ms)
+                limit = config.get(MOVE_LIMIT)
+                await asyncio.sleep(copied_bytes / limit if limit else 0)
+
+
+async def _move_on(logs: LogManager, move: Relocation, now_ms: Callable[[], int]) -> int:
+    """Copy the next slice in a thread; the last one here, and with it the log changes its place. Bytes copied.
+
+    A move that fails is given up, and the log stays where it is.
+    """
+    copied_bytes = 0
+    if logs.relocations.get(move.log.topic_partition) is not move:
+        return 0  # Given up while another one had its turn.
+    try:
+        records, reaches_end = move.next_slice(now_ms())
+        is_last = reaches_end and (move.was_flushed or not move.needs_flush)
+        if records is not None:
+            if is_last:
+                copied_bytes = move.copy(records, now_ms())
+            else:
+                copied_bytes = await asyncio.to_thread(move.copy, records, now_ms())
+        if is_last and move.needs_flush:
+            move.flush(now_ms())
+        elif not is_last and (reaches_end or move.was_rolled):
+            await asyncio.to_thread(move.flush, now_ms())
+            move.was_flushed = reaches_end
+    except Exception as error:
+        if logs.relocations.get(move.log.topic_partition) is move:
+            logger.error("%s", failure_of(move, error))
+            logs.relocations.cancel(move.log.topic_partition, now_ms())
+            if move.error is not None:
+                logs.fail(move.target, move.error)
+        return 0
+    if is_last:
+        logs.relocations.complete(move, now_ms())
+    return copied_bytes

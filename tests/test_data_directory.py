@@ -34,11 +34,17 @@ def produce(served: Served, *values: bytes, partition: int = 0) -> Any:
     return answer
 
 
-def stored(served: Served, partition: int = 0) -> list[bytes | None]:
-    """All values of a partition, as a consumer gets them."""
+def fetched(served: Served, partition: int = 0) -> Any:
+    """The answer to a fetch from the start of a partition."""
     wanted = FetchPartition(partition=partition, fetch_offset=0, partition_max_bytes=1 << 20)
     asked = FetchRequest(max_wait_ms=0, min_bytes=1, topics=[FetchTopic(topic="orders", partitions=[wanted])])
     ((answer,),) = [topic.partitions for topic in served.call(asked, 12).responses]
+    return answer
+
+
+def stored(served: Served, partition: int = 0) -> list[bytes | None]:
+    """All values of a partition, as a consumer gets them."""
+    answer = fetched(served, partition)
     assert answer.error_code == ErrorCode.NONE
     return [record.value for record in records(answer.records)]
 
@@ -139,11 +145,12 @@ def test_a_full_disk(tmp_path: Path, full_disks: set[Path], caplog: pytest.LogCa
         refused = produce(served, b"refused", partition=0)
         assert (refused.error_code, refused.base_offset) == (ErrorCode.KAFKA_STORAGE_ERROR, -1)
         assert f"log directory {home} is offline: [Errno 28] No space left on device" in caplog.text
-        # The other disk goes on; this one waits for a restart, but gives what it has.
+        # The other disk goes on; this one waits for a restart.
         assert produce(served, b"meanwhile", partition=1).error_code == ErrorCode.NONE
         full_disks.clear()
         assert produce(served, b"refused", partition=0).error_code == ErrorCode.KAFKA_STORAGE_ERROR
-        assert (stored(served, 0), stored(served, 1)) == ([b"before"], [b"before", b"meanwhile"])
+        assert fetched(served, 0).error_code == ErrorCode.KAFKA_STORAGE_ERROR
+        assert stored(served, 1) == [b"before", b"meanwhile"]
     with closing(Served(directories=directories)) as served:
         assert (stored(served, 0), stored(served, 1)) == ([b"before"], [b"before", b"meanwhile"])
         assert produce(served, b"after", partition=0).base_offset == 1
@@ -203,6 +210,34 @@ def test_alien_files_are_left_alone(tmp_path: Path) -> None:
                     produce(served, b"b")
         assert texts(root) == aliens
         assert [path.name for path in (root / "photos-2024").iterdir()] == ["beach.jpg"]
+
+
+def test_a_file_named_like_a_partition_harms_that_partition_alone(tmp_path: Path) -> None:
+    (tmp_path / "orders-1").write_text("mine")
+    for _ in range(2):
+        with closing(Served(directories=[tmp_path])) as served:
+            served.create_topic("orders", 2)
+            assert produce(served, b"a", partition=0).error_code == ErrorCode.NONE
+            assert produce(served, b"a", partition=1).error_code == ErrorCode.KAFKA_STORAGE_ERROR
+            assert served.broker.services.logs.directories[0].is_online
+        assert (tmp_path / ".kafka_cleanshutdown").exists()
+        assert (tmp_path / "orders-1").read_text() == "mine"
+        shutil.rmtree(tmp_path / "orders-0")
+        (tmp_path / "kwire-metadata.db").unlink()
+    (tmp_path / "orders-1").unlink()
+    with closing(Served(directories=[tmp_path])) as served:
+        served.create_topic("orders", 2)
+        assert produce(served, b"a", partition=1).error_code == ErrorCode.NONE
+
+
+def test_the_directory_of_a_kraft_broker_is_left_to_it(tmp_path: Path) -> None:
+    text = "version=1\nnode.id=1\ncluster.id=I2eXt9rvSnyhct8BYmW6-w\ndirectory.id=5KBaqZxNSfeLk8oVXcnANg\n"
+    (tmp_path / "meta.properties").write_text(text)
+    with pytest.raises(BrokerStartError, match="belongs to a KRaft broker") as refusal:
+        Served(directories=[tmp_path])
+    assert not refusal.value.directory_is_held
+    assert (tmp_path / "meta.properties").read_text() == text
+    assert {path.name for path in tmp_path.iterdir()} <= {"meta.properties", ".lock"}
 
 
 @pytest.mark.parametrize("torn_bytes", [1, 30, 61, 70])

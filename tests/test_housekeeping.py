@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 
 from kwire import housekeeping
+from kwire.log import relocation
+from kwire.log.config import LogConfig
 from kwire.log.files import Files, OpenFile
 from kwire.log.manager import LogManager
+from kwire.log.relocation import Relocation
 from tests.log.building import NOW, TOPIC_ID, TP, append, batch, config, open_manager
 
 SETTINGS = config(segment_bytes=100)
@@ -72,3 +75,91 @@ def test_a_disk_that_cannot_flush_is_not_trusted_any_more(tmp_path: Path, monkey
     assert log is not None
     assert (log.recovery_point, log.is_failed) == (0, True)
     assert not manager.directories[0].is_online
+
+
+def moving(directory: Path, settings: LogConfig = SETTINGS) -> tuple[LogManager, Relocation]:
+    manager = open_manager(directory / "one", directory / "two", settings=settings)
+    log = manager.get_or_create(TP, TOPIC_ID, settings, NOW)
+    for n in range(5):
+        append(log, batch(b"%d" % n))
+    target = next(each for each in manager.directories if each is not manager.home_of(log))
+    manager.relocations.request(TP, target.path, NOW)
+    move = manager.relocations.get(TP)
+    assert move is not None
+    return manager, move
+
+
+def drive(manager: LogManager, move: Relocation) -> int:
+    return asyncio.run(housekeeping._move_on(manager, move, lambda: NOW))
+
+
+def test_a_move_goes_slice_by_slice_and_flushes_what_it_has_rolled(tmp_path: Path) -> None:
+    manager, move = moving(tmp_path)
+    log = move.log
+    recovery_points = []
+    for _ in range(5):
+        assert log.directory == str(tmp_path / "one" / "t-0")
+        assert drive(manager, move) > 0
+        recovery_points.append(move.future.recovery_point)
+    # The last slice is not flushed: the log did not promise more either.
+    assert recovery_points[1:] == [2, 3, 4, 4]
+    assert log.directory == str(tmp_path / "two" / "t-0")
+    assert log.recovery_point == 4
+
+
+def test_what_was_promised_to_be_on_the_device_is_there_before_the_log_moves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relocation, "SLICE_BYTES", 1)
+    manager, move = moving(tmp_path, config())
+    move.log.flush(NOW)
+    for _ in range(5):
+        assert drive(manager, move) > 0
+    assert move.was_flushed
+    assert move.log.directory == str(tmp_path / "one" / "t-0")
+    append(move.log, batch(b"5"))
+    move.log.flush(NOW)
+    assert drive(manager, move) > 0
+    assert move.log.directory == str(tmp_path / "two" / "t-0")
+    assert move.log.recovery_point == 6
+
+
+def test_a_move_that_was_given_up_is_not_driven_on(tmp_path: Path) -> None:
+    manager, move = moving(tmp_path)
+    assert drive(manager, move) > 0
+    manager.relocations.cancel(TP, NOW)
+    assert drive(manager, move) == 0
+    assert move.log.directory == str(tmp_path / "one" / "t-0")
+    assert [path.name[-7:] for path in (tmp_path / "two").glob("t-0*")] == ["-delete"]
+
+
+def test_a_disk_that_fails_takes_the_new_directory_offline_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager, move = moving(tmp_path)
+
+    def fail(self: Files, file: OpenFile, data: object, position: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Files, "write_at", fail)
+    assert drive(manager, move) == 0
+    assert [directory.is_online for directory in manager.directories] == [True, False]
+    assert manager.relocations.get(TP) is None
+    assert not move.log.is_failed
+
+
+def test_a_segment_that_moved_while_it_was_flushed_says_nothing_of_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager, move = moving(tmp_path)
+    log = move.log
+    sync = Files.sync
+
+    def moved_meanwhile(self: Files, file: OpenFile) -> None:
+        monkeypatch.setattr(Files, "sync", sync)
+        log.move_to(str(tmp_path / "elsewhere"))
+
+    monkeypatch.setattr(Files, "sync", moved_meanwhile)
+    flushed(manager, monkeypatch)
+    assert log.recovery_point == 0
+    assert not log.is_failed

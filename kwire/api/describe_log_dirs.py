@@ -1,7 +1,7 @@
 """DescribeLogDirs (key 35), versions 0-5: what lies in each log directory (KIP-113).
 
-v3 a top-level error; v4 the size of the volume and what is free on it (KIP-827); v5 cordoned directories (KIP-1066),
-which kwire does not have.
+A partition that is moving to a directory is listed there as a future replica, with its lag. v3 a top-level error; v4
+the size of the volume and what is free on it (KIP-827); v5 cordoned directories (KIP-1066), which kwire does not have.
 """
 
 from __future__ import annotations
@@ -54,6 +54,18 @@ def _describe(
                 partition_index=name.partition, partition_size=log.size, offset_lag=0, is_future_key=False
             )
         )
+    for move in context.services.logs.relocations:
+        name = move.log.topic_partition
+        if move.target is directory and (wanted is None or name in wanted):
+            topic = topics.setdefault(name.topic, DescribeLogDirsTopic(name=name.topic, partitions=[]))
+            topic.partitions.append(
+                DescribeLogDirsPartition(
+                    partition_index=name.partition,
+                    partition_size=move.future.size,
+                    offset_lag=max(move.lag, 0),
+                    is_future_key=True,
+                )
+            )
     volume = os.statvfs(directory.path)
     return DescribeLogDirsResult(
         error_code=ErrorCode.NONE,

@@ -136,9 +136,7 @@ class _Fetch:
             if read_committed:
                 aborted = [
                     AbortedTransaction(producer_id=entry.producer_id, first_offset=entry.first_offset)
-                    for entry in partition.log.aborted_transactions(
-                        wanted.fetch_offset, partition.log.last_stable_offset
-                    )
+                    for entry in partition.log.aborted_in(wanted.fetch_offset, found)
                 ]
         except KafkaError as error:
             failed = PartitionData(

@@ -42,6 +42,7 @@ APIS: tuple[Api, ...] = (
     Api(23, "OffsetForLeaderEpoch", 0, 4, "offset_for_leader_epoch"),
     Api(32, "DescribeConfigs", 0, 4, "describe_configs"),
     Api(33, "AlterConfigs", 0, 2, "alter_configs"),
+    Api(34, "AlterReplicaLogDirs", 0, 2, "alter_replica_log_dirs"),
     Api(35, "DescribeLogDirs", 0, 5, "describe_log_dirs"),
     Api(37, "CreatePartitions", 0, 3, "create_partitions"),
     Api(42, "DeleteGroups", 0, 2, "delete_groups"),

@@ -40,6 +40,7 @@ READ_BY_BROKER: Final = frozenset(
         "group.min.session.timeout.ms",
         "log.flush.offset.checkpoint.interval.ms",
         "log.flush.scheduler.interval.ms",
+        "log.flush.start.offset.checkpoint.interval.ms",
         "log.retention.check.interval.ms",
         "max.connections",
         "max.connections.per.ip",
@@ -47,6 +48,7 @@ READ_BY_BROKER: Final = frozenset(
         "max.incremental.fetch.session.cache.slots",
         "max.request.partition.size.limit",
         "num.partitions",
+        "num.recovery.threads.per.data.dir",
         "offset.metadata.max.bytes",
         "offsets.commit.timeout.ms",
         "offsets.retention.check.interval.ms",
@@ -57,6 +59,7 @@ READ_BY_BROKER: Final = frozenset(
         "offsets.topic.segment.bytes",
         "producer.id.expiration.check.interval.ms",
         "producer.id.expiration.ms",
+        "replica.alter.log.dirs.io.max.bytes.per.second",
         "replica.high.watermark.checkpoint.interval.ms",
         "reserved.broker.max.id",
         "socket.listen.backlog.size",
@@ -87,6 +90,7 @@ READ_BY_TOPIC: Final = frozenset(
         "message.timestamp.before.max.ms",
         "message.timestamp.type",
         "min.insync.replicas",
+        "preallocate",
         "retention.bytes",
         "retention.ms",
         "segment.bytes",
@@ -104,10 +108,9 @@ READ_WITHOUT_EFFECT: Final = frozenset(
         "max.compaction.lag.ms",
         "min.cleanable.dirty.ratio",
         "min.compaction.lag.ms",
-        "preallocate",
     )
 )
-"""Topic options that the log reads for what is still to come: compaction, and files of their full size at once."""
+"""Topic options that the log reads for what is still to come: compaction."""
 
 WITHOUT_MEANING: Final = (
     ("controller.quorum.", "it belongs to KRaft, and kwire keeps its metadata in a ZooKeeper tree"),

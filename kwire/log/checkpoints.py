@@ -29,6 +29,8 @@ CLEAN_SHUTDOWN = ".kafka_cleanshutdown"
 PARTITION_METADATA = "partition.metadata"
 
 CLEAN_SHUTDOWN_TEXT = b'{"version":0,"brokerEpoch":-1}'
+META_PROPERTIES_VERSION = "0"
+"""Of brokers in ZooKeeper mode; 1 is KRaft's, with `node.id` and `directory.id`."""
 _VERSION = "0"
 
 

@@ -105,12 +105,24 @@ class LogDirectory:
             raise DirectoryUnusableError(f"log directory {self.path} cannot be used: {error.strerror}") from error
 
     def identity(self) -> dict[str, str]:
-        """What `meta.properties` says (`cluster.id`, `broker.id`); empty for a new directory or one that fails."""
+        """What `meta.properties` says (`cluster.id`, `broker.id`); empty for a new directory or one that fails.
+
+        Raises DirectoryMismatchError for a KRaft broker's.
+        """
         try:
             data = self.files.read_file(self.path_of(checkpoints.META_PROPERTIES))
         except OSError:
             return {}
-        return {} if data is None else checkpoints.parse_meta_properties(data)
+        return {} if data is None else self._parsed(data)
+
+    def _parsed(self, data: bytes) -> dict[str, str]:
+        found = checkpoints.parse_meta_properties(data)
+        if found.get("version", "0") != checkpoints.META_PROPERTIES_VERSION:
+            raise DirectoryMismatchError(
+                f"log directory {self.path} belongs to a KRaft broker ({checkpoints.META_PROPERTIES} has version "
+                f"{found['version']}): its topics are known to its controllers alone; choose another directory"
+            )
+        return found
 
     def _take_lock(self) -> None:
         try:
@@ -122,10 +134,12 @@ class LogDirectory:
 
     def _check_identity(self, broker_id: int, cluster_id: str, now_ms: int) -> None:
         path = self.path_of(checkpoints.META_PROPERTIES)
-        found = checkpoints.parse_meta_properties(self.files.read_file(path) or b"")
-        if not found:
+        data = self.files.read_file(path)
+        if not data:
             # None yet, or a power cut took what was in it.
             self.files.replace_file(path, checkpoints.render_meta_properties(broker_id, cluster_id, now_ms), sync=True)
+            return
+        found = self._parsed(data)
         for name, ours in (("cluster.id", cluster_id), ("broker.id", str(broker_id))):
             if found.get(name, ours) != ours:
                 raise DirectoryMismatchError(

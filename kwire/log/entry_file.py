@@ -12,6 +12,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from struct import Struct
 
+from kwire.log.descriptors import DESCRIPTORS
 from kwire.log.files import Files, OpenFile
 
 _ENTRIES_IN_A_RUN = 64
@@ -21,6 +22,7 @@ class EntryFile(ABC):
     """Entries of two integers: those on disk, read when asked for, and the newest in memory."""
 
     __slots__ = (
+        "__weakref__",
         "_changed",
         "_file",
         "_files",
@@ -77,6 +79,7 @@ class EntryFile(ABC):
         file = self._file
         if file is None:
             file = self._file = self._files.open(self.path, create=True)
+            DESCRIPTORS.opened(self)
         return file
 
     def _stored(self, slot: int) -> tuple[int, int]:
@@ -178,4 +181,10 @@ class EntryFile(ABC):
 
     def close(self) -> None:
         """Let go of the file; the next use opens it again."""
+        if self._file is not None:
+            DESCRIPTORS.closed(self)
+            self._file = None
+
+    def let_go(self) -> None:
+        """`close`, when too many files are open."""
         self._file = None

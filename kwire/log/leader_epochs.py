@@ -14,6 +14,7 @@ recovery point, so the file is written, and fsynced, before that point moves. So
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_right
 
 from kwire.log.files import Files
@@ -96,6 +97,15 @@ class LeaderEpochs:
         elif len(older) > 1:
             self.entries = self.entries[len(older) - 1 :]
             self._written = False
+
+    def replace(self, entries: list[tuple[int, int]]) -> None:
+        """Take over another log's epochs."""
+        self.entries = list(entries)
+        self._written = False
+
+    def move_to(self, directory: str) -> None:
+        """The directory has another name."""
+        self._path = os.path.join(directory, FILE_NAME)
 
     def clear(self) -> None:
         """Drop all (the log starts over)."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
+from kwire.log import txn_index
 from kwire.log.files import (
     CLEANED_SUFFIX,
     DELETED_SUFFIX,
@@ -17,11 +18,15 @@ from kwire.log.files import (
     SEGMENT_SUFFIXES,
     SNAPSHOT_SUFFIX,
     SWAP_SUFFIX,
+    TIME_INDEX_SUFFIX,
+    TXN_INDEX_SUFFIX,
     Files,
     offset_name,
     parse_offset_name,
 )
+from kwire.log.offset_index import OffsetIndex
 from kwire.log.segment import LogSegment
+from kwire.log.time_index import TimeIndex
 
 
 class Listing(NamedTuple):
@@ -29,6 +34,10 @@ class Listing(NamedTuple):
 
     logs: dict[int, int]
     indexes: set[int]
+    time_indexes: set[int]
+    torn_indexes: set[int]
+    """Where an index's size is no multiple of its entries'."""
+    torn_txn_indexes: set[int]
     snapshots: list[int]
 
 
@@ -38,7 +47,7 @@ def list_directory(directory: str, files: Files) -> Listing:
     if any(name.endswith(SWAP_SUFFIX) for name, _ in entries):
         _complete_swaps(directory, files, [name for name, _ in entries])
         entries = files.entries(directory)
-    listing = Listing({}, set(), [])
+    listing = Listing({}, set(), set(), set(), set(), [])
     segment_files: set[int] = set()
     for name, size in entries:
         parsed = parse_offset_name(name)
@@ -51,6 +60,15 @@ def list_directory(directory: str, files: Files) -> Listing:
             listing.logs[offset] = size
         elif suffix == INDEX_SUFFIX:
             listing.indexes.add(offset)
+            if size % OffsetIndex.ENTRY_SIZE:
+                listing.torn_indexes.add(offset)
+        elif suffix == TIME_INDEX_SUFFIX:
+            listing.time_indexes.add(offset)
+            if size % TimeIndex.ENTRY_SIZE:
+                listing.torn_indexes.add(offset)
+        elif suffix == TXN_INDEX_SUFFIX:
+            if size % txn_index.ENTRY_SIZE:
+                listing.torn_txn_indexes.add(offset)
         elif suffix == SNAPSHOT_SUFFIX:
             listing.snapshots.append(offset)
         elif suffix.endswith((DELETED_SUFFIX, CLEANED_SUFFIX)):

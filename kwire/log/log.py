@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from itertools import islice
 from typing import Any, NamedTuple
 
 from kwire.errors import ErrorCode, KafkaError
@@ -15,6 +16,7 @@ from kwire.log import lookup, producer_journal, recovery, retention, validate
 from kwire.log.config import LogConfig
 from kwire.log.log_state import LOADED, LogState
 from kwire.log.producer_state import BatchMetadata, Marker
+from kwire.log.segment import LogSegment
 from kwire.log.txn_index import AbortedTransaction
 from kwire.log.validate import AppendRefused, RecordsInvalid
 from kwire.wire.parts import FileRange
@@ -45,7 +47,8 @@ class LogSlice(NamedTuple):
 
     records: FileRange | bytes
     """`b""` when there is nothing between the offset and the bound."""
-    first_batch_incomplete: bool = False
+    segment: LogSegment | None = None
+    """Where they lie; None when there are none."""
 
 
 class Log(LogState):
@@ -204,7 +207,7 @@ class Log(LogState):
                 end = segment.size if up_to >= (next_base or self.log_end_offset) else segment.locate(up_to)
                 found = segment.read(position, max_bytes, end, min_one_message=min_one_message)
                 if found is not None:
-                    return LogSlice(found)
+                    return LogSlice(found, segment)
                 if next_base is not None and next_base >= up_to:
                     break
             return LogSlice(b"")
@@ -226,6 +229,24 @@ class Log(LogState):
             return lookup.max_timestamp_offset(self)
         except (OSError, WireError) as error:
             raise self.read_error(error) from error
+
+    def aborted_in(self, offset: int, found: LogSlice) -> list[AbortedTransaction]:
+        """Aborted transactions that overlap what a read from `offset` found, for a fetch under read_committed.
+
+        The end of what was found is rounded up to the next index entry, or to the next segment (Kafka's
+        `LocalLog.addAbortedTransactions`): batch headers are not walked for it.
+        """
+        records, segment = found
+        if segment is None or not isinstance(records, FileRange):
+            return []
+        try:
+            end = segment.index.offset_at_or_behind(records.position + records.size)
+        except (OSError, WireError) as error:
+            raise self.read_error(error) from error
+        if end is None:
+            following = [next_base for _, next_base in islice(self.segments.from_offset(segment.base_offset), 1)]
+            end = following[0] if following[0] is not None else self.log_end_offset
+        return self.aborted_transactions(offset, end)
 
     def aborted_transactions(self, first: int, last: int) -> list[AbortedTransaction]:
         """Aborted transactions that overlap the offsets from `first` to `last` (exclusive)."""

@@ -44,6 +44,12 @@ class LogHost(Protocol):
     def segment_closed(self, log: LogState) -> None:
         """A segment is closed and wants to be flushed."""
 
+    def is_expired(self, last_timestamp: int, now_ms: int) -> bool:
+        """Whether a producer without a transaction that was last heard of then is forgotten by now."""
+
+    def segment_recovered(self, size_bytes: int) -> None:
+        """Recovery has read a segment of so many bytes; called in one of its threads."""
+
     def segment_jitter_ms(self, config: LogConfig) -> int:
         """How much earlier than `segment.ms` this log rolls."""
 
@@ -141,7 +147,6 @@ class LogState:
             return
         try:
             loader(self)
-            self.lower_recovery_point(self.log_end_offset)
         except (OSError, WireError) as error:
             # Half a load must not pass for a whole one: the next use tries again.
             for name in LOADED:
@@ -150,6 +155,7 @@ class LogState:
             raise self.read_error(error) from error
         self._loader = None
         self.high_watermark = min(max(self.high_watermark, self.log_start_offset), self.log_end_offset)
+        self.recovery_point = min(self.recovery_point, self.log_end_offset)
         self.producers.on_high_watermark(self.high_watermark)
         if self._pending_epoch is not None:
             self.epochs.assign(*self._pending_epoch)
@@ -162,11 +168,34 @@ class LogState:
             self.log_end_offset = log_end_offset
 
     def put_on_disk(self) -> None:
-        """Create the directory and say whose it is, unless that was done. Raises OSError."""
+        """Create the directory and say whose it is, unless that was done. Raises OSError.
+
+        Its name is put on the device with the first flush: until then nothing was promised (`flush_segments`).
+        """
         if not self._is_on_disk:
             self.files.make_directory(self.directory)
             self._write_topic_id()
             self._is_on_disk = True
+
+    @property
+    def is_on_disk(self) -> bool:
+        """Whether there is a directory: a new log has none before its first append."""
+        return self._is_on_disk
+
+    def move_to(self, directory: str) -> None:
+        """The directory of this loaded log has another name; open files stay open."""
+        self.directory = directory
+        self.segments.move_to(directory)
+        self.epochs.move_to(directory)
+        self.journal.move_to(directory)
+
+    def continue_in(self, other: LogState) -> None:
+        """Go on in the files of `other`, which hold the same batches. Offsets and producers stay what they are."""
+        self.directory, self.segments = other.directory, other.segments
+        self.epochs, self.journal = other.epochs, other.journal
+        self.recovery_point = other.recovery_point
+        self._is_on_disk, self._lacks_metadata = True, False
+        self.is_directory_on_device = other.is_directory_on_device
 
     def adopt_topic_id(self, topic_id: bytes) -> None:
         """A directory without `partition.metadata` learns whose it is; written with the next checkpoint."""
@@ -189,8 +218,9 @@ class LogState:
 
     def storage_error(self, error: OSError) -> AppendRefused:
         """Report a failed disk; the KAFKA_STORAGE_ERROR to raise."""
-        # Running out of descriptors is the process's trouble, not the disk's.
-        if error.errno not in (errno.EMFILE, errno.ENFILE):
+        # Running out of descriptors is the process's trouble, and a file where the directory of a new partition should
+        # be is somebody's mistake: neither says anything about the disk.
+        if error.errno not in (errno.EMFILE, errno.ENFILE, errno.EEXIST):
             self.host.storage_failed(self, error)
         return AppendRefused(ErrorCode.KAFKA_STORAGE_ERROR, f"{self.directory}: {error}", names_log_start=False)
 
@@ -217,7 +247,9 @@ class LogState:
     def last_stable_offset(self) -> int:
         """The offset below which every transaction is decided."""
         unstable = self.producers.first_unstable_offset
-        return self.high_watermark if unstable is None else min(unstable, self.high_watermark)
+        if unstable is None:
+            return self.high_watermark
+        return min(max(unstable, self.log_start_offset), self.high_watermark)
 
     @property
     def latest_epoch(self) -> int:
@@ -258,7 +290,9 @@ class LogState:
             # Its batches may all be flushed: then nobody looks at it again, and what closing adds is flushed here.
             active.become_inactive()
             active.sync_indexes()
-        return self.segments.roll(self.log_end_offset, self.config, now_ms)
+        segment = self.segments.roll(self.log_end_offset, self.config, now_ms)
+        self.segments.jitter_ms = self.host.segment_jitter_ms(self.config)
+        return segment
 
     def unflushed_segments(self) -> list[LogSegment]:
         """Closed segments that are not known to be on the device.
@@ -281,19 +315,15 @@ class LogState:
         for segment in segments:
             segment.flush()
         self.journal.sync()
-        has_new_names = self.segments.active.base_offset >= self.recovery_point
         if not self.is_directory_on_device:
-            self._sync_topic_id()
-        if has_new_names or not self.is_directory_on_device:
+            # A directory that has lost its topic id would be taken for any topic's of that name.
+            with suppress(FileNotFoundError):
+                self.files.sync(self.files.open(os.path.join(self.directory, PARTITION_METADATA)))
+        if not self.is_directory_on_device or self.segments.active.base_offset >= self.recovery_point:
             self.files.sync_directory(self.directory)
         if not self.is_directory_on_device:
             self.files.sync_directory(os.path.dirname(self.directory))
             self.is_directory_on_device = True
-
-    def _sync_topic_id(self) -> None:
-        # A directory without it would be taken for any topic's of that name.
-        with suppress(FileNotFoundError):
-            self.files.sync(self.files.open(os.path.join(self.directory, PARTITION_METADATA)))
 
     def flushed_to(self, offset: int) -> None:
         """Everything below `offset` is on the device: recovery may start there."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kwire.errors import ErrorCode, KafkaError
@@ -25,17 +25,19 @@ from kwire.log.files import (
     Files,
     marked_directory_name,
 )
-from kwire.log.loading import LoadedDirectory
+from kwire.log.loading import LoadedDirectory, RecoveryProgress, marked_partition, recover_all
 from kwire.log.log import Log
 from kwire.log.log_state import LogState
+from kwire.log.relocations import Relocations
 from kwire.log.removals import Removals
+from kwire.log.upkeep import LogUpkeep
 from kwire.wire.primitives import WireError
 
 logger = logging.getLogger(__name__)
 _CLOSING_THREADS = 8
 
 
-class LogManager:
+class LogManager(LogUpkeep):
     """Opens, creates, deletes and closes logs, and keeps the directories' checkpoints."""
 
     def __init__(
@@ -48,55 +50,65 @@ class LogManager:
         cluster_id: str,
         draw_jitter_ms: Callable[[int], int] = lambda maximum: 0,
         unique_name: Callable[[], str] = lambda: "0" * 32,
+        producer_expiration_ms: int = 86_400_000,
         files: Files = FILES,
     ) -> None:
         """A directory that is locked already comes as a LogDirectory.
 
         `draw_jitter_ms(maximum)` and `unique_name()` (32 hex digits) come from whoever owns randomness.
         """
-        self.directories = [
-            directory if isinstance(directory, LogDirectory) else LogDirectory(os.path.abspath(directory), files)
-            for directory in directories
-        ]
+        super().__init__(
+            [
+                directory if isinstance(directory, LogDirectory) else LogDirectory(os.path.abspath(directory), files)
+                for directory in directories
+            ]
+        )
         self.default_config = default_config
         self._config_for = config_for
         self._broker_id = broker_id
         self._cluster_id = cluster_id
         self._draw_jitter_ms = draw_jitter_ms
-        self._unique_name = unique_name
+        self.unique_name = unique_name
         self._files = files
-        self._logs: dict[TopicPartition, Log] = {}
-        self._home: dict[TopicPartition, LogDirectory] = {}
-        self._rolled: set[Log] = set()
         self._unrecovered: set[Log] = set()
-        self._stale_checkpoints: set[TopicPartition] = set()
         self._removals = Removals(files)
+        self._recovery = RecoveryProgress()
+        self.producer_expiration_ms = producer_expiration_ms
+        self.relocations = Relocations(self)
 
     # Opening and closing.
 
-    def open(self, now_ms: int) -> None:
-        """Lock and read all directories, recover what was not stopped cleanly.
+    def open(self, now_ms: int, *, recovery_threads: int = 1) -> None:
+        """Lock and read all directories, recover what was not stopped cleanly, in so many threads for each directory.
 
         A directory that cannot be used stays offline; LogDirectoryError when that holds for all of them, or for any
         that is locked or another broker's.
         """
         unusable: list[DirectoryUnusableError] = []
+        loaded: list[LoadedDirectory] = []
         try:
             for directory in self.directories:
                 try:
-                    self._open_directory(directory, now_ms)
+                    loaded.append(self._open_directory(directory, now_ms))
                 except DirectoryUnusableError as error:
                     logger.error("%s", error)
                     unusable.append(error)
                     directory.error = OSError(str(error))
+            self._resume_moves(loaded, now_ms)
+            recover_all(loaded, threads_per_directory=recovery_threads, progress=self._recovery)
         except LogDirectoryError:
             for directory in self.directories:
                 directory.release()
             raise
         if len(unusable) == len(self.directories):
             raise unusable[0]
+        for each in loaded:
+            self._unrecovered |= each.unrecovered
+            if not each.was_clean and each.directory.is_online:
+                # Where a log now ends before its recovery point, what is appended next must be recovered again.
+                self._checkpoint(each.directory, sync=True)
 
-    def _open_directory(self, directory: LogDirectory, now_ms: int) -> None:
+    def _open_directory(self, directory: LogDirectory, now_ms: int) -> LoadedDirectory:
         was_clean = directory.open(self._broker_id, self._cluster_id, now_ms)
         try:
             loaded = LoadedDirectory(directory, self, self._config_for, was_clean=was_clean, now_ms=now_ms)
@@ -113,11 +125,31 @@ class LogManager:
         for path in loaded.marked_for_removal:
             self._removals.add((path,), self.default_config.file_delete_delay_ms, now_ms)
         self._stale_checkpoints |= loaded.stale_checkpoints
-        loaded.recover()
-        self._unrecovered |= loaded.unrecovered
+        return loaded
+
+    def _resume_moves(self, loaded: Sequence[LoadedDirectory], now_ms: int) -> None:
+        """Go on with the moves between directories that the last stop broke off."""
+        deleted = {each[0] for one in loaded for path in one.marked_for_removal if (each := marked_partition(path))}
+        for one in loaded:
+            for name, future in one.futures.items():
+                log = self._logs.get(name)
+                if log is not None and self._home[name] is not one.directory and self.relocations.get(name) is None:
+                    self.relocations.resume(log, future, one.directory)
+                elif log is not None:
+                    self.discard_directory(future, one.directory, now_ms)
+                elif name in deleted and len(loaded) == len(self.directories):
+                    # Broken off between the two renames: the future log is complete, and the partition's only one.
+                    path = one.directory.path_of(str(name))
+                    self._files.rename(future.directory, path)
+                    future.directory = path
+                    self._logs[name], self._home[name] = future, one.directory
+                else:
+                    logger.warning("%s is left alone: its partition has no log here", future.directory)
 
     def close(self, *, clean: bool = True) -> None:
         """Stop. `clean` writes everything out, then the checkpoints, then the clean-shutdown markers."""
+        for move in self.relocations:
+            move.stop()
         for directory in self.directories:
             if clean and directory.is_online:
                 try:
@@ -139,7 +171,8 @@ class LogManager:
 
     def _close_logs(self, directory: LogDirectory) -> bool:
         """Close each log, several at once: nearly all of the time goes into fsync. False if one is damaged; OSError."""
-        logs = [log for log in self.logs_of(directory) if log.is_loaded]
+        logs = [*self.logs_of(directory), *self.relocations.futures_in(directory)]
+        logs = [log for log in logs if log.is_loaded]
         if len(logs) <= _CLOSING_THREADS:
             return all(list(map(_is_closed, logs)))
         from concurrent.futures import ThreadPoolExecutor
@@ -149,14 +182,6 @@ class LogManager:
             return all(list(pool.map(_is_closed, logs)))
 
     # Logs.
-
-    def get(self, topic_partition: TopicPartition) -> Log | None:
-        """The log, if it is here."""
-        return self._logs.get(topic_partition)
-
-    def logs(self) -> Iterator[Log]:
-        """All logs, in no order."""
-        return iter(self._logs.values())
 
     def get_or_create(
         self, topic_partition: TopicPartition, topic_id: bytes, config: LogConfig, now_ms: int, *, is_new: bool = True
@@ -178,7 +203,8 @@ class LogManager:
                 log.config = config
                 return log
             logger.warning("%s has another topic id than the cluster's topic: put aside", log.directory)
-            self._put_aside(log, STRAY_DIR_SUFFIX)
+            self.relocations.cancel(topic_partition, now_ms)
+            self._put_aside(log, self._forget(log), STRAY_DIR_SUFFIX)
         elif not is_new:
             for directory in self.directories:
                 if not directory.is_online:
@@ -186,7 +212,7 @@ class LogManager:
         if topic_partition in self._stale_checkpoints:
             # What they say of a deleted log of that name must not be believed of this one after a crash.
             self.checkpoint(now_ms, sync=True)
-        directory = self._emptiest()
+        directory = self.relocations.preferred(topic_partition) or self._emptiest()
         log = Log(
             topic_partition,
             topic_id,
@@ -215,25 +241,32 @@ class LogManager:
         if len(online) == 1:
             return online[0]
         counts = dict.fromkeys(online, 0)
-        for directory in self._home.values():
+        for directory in [*self._home.values(), *(move.target for move in self.relocations)]:
             if directory in counts:
                 counts[directory] += 1
         return min(online, key=counts.__getitem__)
 
     def delete(self, topic_partition: TopicPartition, now_ms: int) -> None:
         """Forget the log; its directory is renamed to `-delete`, and removed after `file.delete.delay.ms`."""
+        self.relocations.cancel(topic_partition, now_ms)
         log = self._logs.get(topic_partition)
         if log is not None:
-            path = self._put_aside(log, DELETE_DIR_SUFFIX)
-            if path is not None:
-                self._removals.add((path,), log.config.file_delete_delay_ms, now_ms)
+            directory = self._forget(log)
+            self.discard_directory(log, directory, now_ms)
 
-    def _put_aside(self, log: Log, suffix: str) -> str | None:
-        directory = self._home.pop(log.topic_partition)
+    def _forget(self, log: Log) -> LogDirectory:
         del self._logs[log.topic_partition]
         self._stale_checkpoints.add(log.topic_partition)
-        name = marked_directory_name(log.topic_partition, self._unique_name(), suffix)
-        path = directory.path_of(name)
+        return self._home.pop(log.topic_partition)
+
+    def discard_directory(self, log: Log, directory: LogDirectory, now_ms: int) -> None:
+        """Rename a log's directory to `-delete`; it is removed after `file.delete.delay.ms`."""
+        path = self._put_aside(log, directory, DELETE_DIR_SUFFIX)
+        if path is not None:
+            self._removals.add((path,), log.config.file_delete_delay_ms, now_ms)
+
+    def _put_aside(self, log: Log, directory: LogDirectory, suffix: str) -> str | None:
+        path = directory.path_of(marked_directory_name(log.topic_partition, self.unique_name(), suffix))
         log.is_failed = True
         try:
             self._files.rename(log.directory, path)
@@ -242,9 +275,13 @@ class LogManager:
         except FileNotFoundError:
             return None
         except OSError as error:
-            self._fail(directory, error)
+            self.fail(directory, error)
             return None
         return path
+
+    def rehome(self, log: Log, directory: LogDirectory) -> None:
+        """A log has moved to another directory."""
+        self._home[log.topic_partition] = directory
 
     # What logs ask for (`LogHost`).
 
@@ -253,12 +290,7 @@ class LogManager:
         directory = self._home.get(log.topic_partition)
         # A log that was deleted tells nothing about the disk; its name may be another log's by now.
         if directory is not None and directory.is_online and self._logs[log.topic_partition] is log:
-            self._fail(directory, error)
-
-    def _fail(self, directory: LogDirectory, error: OSError) -> None:
-        directory.fail(error)
-        for log in self.logs_of(directory):
-            log.is_failed = True
+            self.fail(directory, error)
 
     def remove_later(self, paths: Sequence[str], delay_ms: int, now_ms: int) -> None:
         """Unlink files after `delay_ms`."""
@@ -266,15 +298,26 @@ class LogManager:
 
     def lower_recovery_point(self, log: LogState, offset: int) -> None:
         """Before a truncation: what is appended after it was not flushed."""
-        self._home[log.topic_partition].lower_recovery_point(log.topic_partition, offset)
+        for directory in self.directories:
+            if directory.path == os.path.dirname(log.directory):
+                directory.lower_recovery_point(log.topic_partition, offset)
 
     def segment_closed(self, log: LogState) -> None:
         """A log has rolled: what it closed is to be flushed in a thread."""
         self._rolled.add(self._logs[log.topic_partition])
 
+    def is_expired(self, last_timestamp: int, now_ms: int) -> bool:
+        """Whether `producer.id.expiration.ms` is over for a producer that a snapshot remembers."""
+        return now_ms - last_timestamp >= self.producer_expiration_ms
+
+    def segment_recovered(self, size_bytes: int) -> None:
+        """A segment was read whole. May be called in a thread."""
+        self._recovery.read_bytes += size_bytes
+
     def segment_jitter_ms(self, config: LogConfig) -> int:
         """How much earlier than `segment.ms` a log rolls, so that many do not roll at once."""
-        return self._draw_jitter_ms(config.segment_jitter_ms) if config.segment_jitter_ms else 0
+        most = min(config.segment_jitter_ms, config.segment_ms)
+        return self._draw_jitter_ms(most) if most else 0
 
     # What the broker calls from time to time.
 
@@ -286,78 +329,13 @@ class LogManager:
         """When `remove_due` has something to do, ms; None for never."""
         return self._removals.next_deadline()
 
-    def retain(self, log: Log, now_ms: int) -> int:
-        """Drop what retention lets go in one log; how many segments. A log that was not opened yet is opened."""
-        try:
-            return 0 if log.is_failed else log.delete_old_segments(now_ms)
-        except KafkaError as error:
-            logger.error("retention of %s: %s", log.topic_partition, error)
-            return 0
-
-    def rolled_logs(self) -> list[Log]:
-        """The logs that have closed segments which may not be on the device (`LogState.unflushed_segments`)."""
-        rolled, self._rolled = self._rolled, set()
-        return [log for log in rolled if not log.is_failed]
-
-    def flush_due(self, now_ms: int) -> int:
-        """Flush the logs whose `flush.ms` is over; how many."""
-        due = [
-            log
-            for log in self._logs.values()
-            if log.has_unflushed_messages and not log.is_failed and now_ms - log.last_flush_ms >= log.config.flush_ms
-        ]
-        for log in due:
-            try:
-                log.flush(now_ms)
-            except KafkaError as error:
-                logger.error("flush of %s: %s", log.topic_partition, error)
-        return len(due)
-
-    def expire_producers(self, now_ms: int, expiration_ms: int) -> int:
-        """Forget idle producers (`producer.id.expiration.ms`) in the logs that are open; how many."""
-        return sum(log.producers.remove_expired(now_ms, expiration_ms) for log in self._logs.values() if log.is_loaded)
-
-    def checkpoint(self, now_ms: int, *, sync: bool = False) -> None:
-        """Write recovery points, high watermarks and log starts of all directories; `sync` puts them on the device.
-
-        Unless it does, a power cut may empty the first two, which costs a longer recovery and nothing else.
-        """
-        if sync:
-            self._stale_checkpoints.clear()
-        for directory in self.directories:
-            if directory.is_online:
-                self._checkpoint(directory, sync=sync)
-
-    def checkpoint_high_watermarks(self) -> None:
-        """Write the high watermarks alone (`replica.high.watermark.checkpoint.interval.ms`)."""
-        for directory in self.directories:
-            if directory.is_online:
-                try:
-                    directory.write_high_watermarks(self.logs_of(directory), sync=False)
-                except OSError as error:
-                    self._fail(directory, error)
-
-    def _checkpoint(self, directory: LogDirectory, *, sync: bool) -> None:
-        """Write the three checkpoints; a failing disk takes the directory and its logs offline."""
-        logs = list(self.logs_of(directory))
-        try:
-            for log in logs:
-                if log.is_loaded:
-                    log.write_metadata()
-            directory.write_checkpoints(logs, sync=sync)
-        except OSError as error:
-            self._fail(directory, error)
-        except KafkaError as error:
-            logger.error("%s is not checkpointed: %s", directory.path, error)
-
-    def logs_of(self, directory: LogDirectory) -> Iterator[Log]:
-        """The logs in one directory, in no order."""
-        return (log for log in list(self._logs.values()) if self._home[log.topic_partition] is directory)
-
 
 def _is_closed(log: Log) -> bool:
     try:
         log.close()
+    except FileExistsError as error:
+        # Nobody has written to it, and its directory could not be made: there is nothing to recover.
+        logger.error("%s has no directory: %s", log.topic_partition, error)
     except WireError as error:
         logger.error("%s is left for recovery: %s", log.topic_partition, error)
         return False

@@ -29,6 +29,11 @@ class OffsetIndex(EntryFile):
         # Only the first batch lies at position 0, and it is never indexed.
         return entry[1] > 0
 
+    def is_sound(self, segment_bytes: int) -> bool:
+        """Whether the newest entry can be true of a segment of so many bytes (Kafka's `sanityCheck`, and more)."""
+        newest = self.newest()
+        return newest is None or (newest[0] >= 0 and 0 < newest[1] < segment_bytes)
+
     @property
     def is_full(self) -> bool:
         """No room for another entry within `segment.index.bytes`: the segment must roll."""
@@ -55,6 +60,14 @@ class OffsetIndex(EntryFile):
         """The largest indexed position at or below `position`, where a batch starts; 0 when none is indexed there."""
         slot = self.last_slot_up_to(1, position)
         return self.entry(slot)[1] if slot >= 0 else 0
+
+    def offset_at_or_behind(self, position: int) -> int | None:
+        """The offset of the first entry whose batch starts at or behind `position`; None without one.
+
+        Source: Kafka's `OffsetIndex.fetchUpperBoundOffset`.
+        """
+        slot = self.last_slot_up_to(1, position - 1) + 1
+        return self.base_offset + self.entry(slot)[0] if slot < self.entry_count else None
 
     def truncate_to(self, offset: int) -> None:
         """Drop the entries at or above `offset`."""

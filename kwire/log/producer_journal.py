@@ -43,6 +43,10 @@ class ProducerJournal:
         """Where the snapshot of `offset` is, or would be."""
         return os.path.join(self._directory, offset_name(offset, SNAPSHOT_SUFFIX))
 
+    def move_to(self, directory: str) -> None:
+        """The directory has another name."""
+        self._directory = directory
+
     @property
     def newest_offset(self) -> int:
         """0 when there is none."""

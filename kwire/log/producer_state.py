@@ -11,7 +11,7 @@ All state is derived from the log: `producer_snapshot` keeps it from being deriv
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from kwire.errors import ErrorCode, KafkaError
@@ -68,14 +68,6 @@ class ProducerState:
         self.last_timestamp = -1
         self.coordinator_epoch = NO_COORDINATOR_EPOCH
         self.txn_first_offset: int | None = None
-
-    def copy(self) -> ProducerState:
-        other = ProducerState(self.producer_id, self.epoch)
-        other.batches = list(self.batches)
-        other.last_timestamp = self.last_timestamp
-        other.coordinator_epoch = self.coordinator_epoch
-        other.txn_first_offset = self.txn_first_offset
-        return other
 
     @property
     def last_sequence(self) -> int:
@@ -198,20 +190,6 @@ class ProducerStateManager:
         entry = self.entries.get(header.producer_id)
         if entry is not None:
             _check(entry, header, marker, from_client)
-
-    def check_all(self, headers: Sequence[BatchHeader], *, from_client: bool) -> None:
-        """`check` for several batches of one append, each judged as if those before it were written."""
-        scratch: dict[int, ProducerState] = {}
-        for header in headers:
-            if not header.has_producer:
-                continue
-            entry = scratch.get(header.producer_id)
-            if entry is None:
-                known = self.entries.get(header.producer_id)
-                entry = known.copy() if known is not None else ProducerState(header.producer_id)
-                scratch[header.producer_id] = entry
-            _check(entry, header, None, from_client)
-            entry.add_batch(header)
 
     # After a write, and when state is rebuilt.
 

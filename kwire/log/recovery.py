@@ -6,8 +6,8 @@ on is read whole, each batch's checksum included: indexes, transaction index and
 is cut at the first batch that is not whole and sound, and what lies behind the cut goes. Since all that was
 acknowledged was written before, only a torn tail can be lost.
 
-Unfinished work of deletion and compaction is tidied up first (`listing`); a segment without its offset index is
-scanned, as Kafka's `LogLoader` does.
+Unfinished work of deletion and compaction is tidied up first (`listing`). A segment whose indexes are missing or torn
+is scanned too. Source: Kafka's `LogLoader`.
 """
 
 from __future__ import annotations
@@ -102,13 +102,28 @@ def _first_to_scan(log: LogState, segments: list[LogSegment], listing: Listing, 
         ):
             slot -= 1
     for at, segment in enumerate(segments[:slot]):
-        if segment.size and segment.base_offset not in listing.indexes:
+        if segment.base_offset in listing.torn_txn_indexes:
             return at
+        _repair_indexes(segment, listing)
     if clean and slot and slot == len(segments) and not _ends_at(segments[-1], None):
         # Not as we left it: the file system lost a part, or somebody else wrote. Appending behind a torn batch would
         # lose what is appended, since the next recovery cuts there.
         return slot - 1
     return slot
+
+
+def _repair_indexes(segment: LogSegment, listing: Listing) -> None:
+    """Make the indexes of a segment anew if one is missing or cannot be right; the batches themselves are believed."""
+    base_offset = segment.base_offset
+    if not segment.size or (
+        base_offset in listing.indexes & listing.time_indexes
+        and base_offset not in listing.torn_indexes
+        and segment.index.is_sound(segment.size)
+        and segment.time_index.is_sound()
+    ):
+        return
+    logger.warning("%s: the indexes are made anew", segment.log_path)
+    segment.rebuild_indexes()
 
 
 def _ends_at(segment: LogSegment, offset: int | None) -> bool:
@@ -126,7 +141,10 @@ def _load_producers(log: LogState, segments: list[LogSegment], first_to_scan: in
     if first_to_scan < len(segments):
         journal.drop_above(segments[first_to_scan].base_offset)
     offset, entries = journal.newest()
-    log.producers.reload(entries, offset)
+    # As Kafka's `loadFromSnapshot`: who was idle for long is not remembered again.
+    now_ms, host = log.created_ms, log.host
+    kept = [e for e in entries if e.txn_first_offset is not None or not host.is_expired(e.last_timestamp, now_ms)]
+    log.producers.reload(kept, offset)
     replay_producers(log, segments[:first_to_scan], offset, None)
 
 
@@ -182,6 +200,7 @@ def recover_segment(log: LogState, segment: LogSegment) -> int | None:
     if sound < size:
         logger.warning("%s: cut from %d to %d bytes, behind offset %d", segment.log_path, size, sound, last_offset)
     segment.end_rebuild(sound)
+    log.host.segment_recovered(size)
     return last_offset + 1 if sound == size else None
 
 

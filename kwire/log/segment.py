@@ -238,25 +238,41 @@ class LogSegment(SegmentFiles):
         self.time_index.append_if_later(*self.largest_timestamp_and_offset())
         self.index.trim()
         self.time_index.trim()
+        self.trim()
 
     def create(self) -> None:
         """The `.log` file, before anything is in it: its name says where the log goes on."""
         if self.size == 0:
-            self._file = self._file or self._files.open(self.log_path, create=True)
+            _ = self.file
 
     def create_files(self) -> None:
         """The empty files that Kafka expects of a segment: a clean stop leaves them even where nothing was appended."""
         self.create()
         if self.size == 0:
+            # Kafka gives an empty segment no size at a clean stop either.
+            self.trim()
             self.index.trim()
             self.time_index.trim()
 
+    def rebuild_indexes(self) -> None:
+        """Make the offset index and the time index anew from the batches' headers, as of a closed segment.
+
+        The transaction index stays. CorruptRecordError where no batch starts; OSError.
+        """
+        self._empty_indexes()
+        for position, header in self.batches():
+            self.reindex(position, header)
+        self.become_inactive()
+
     def begin_rebuild(self) -> None:
         """Empty the indexes, before `reindex` is told of each batch."""
+        self._empty_indexes()
+        self.txn_index.clear()
+
+    def _empty_indexes(self) -> None:
         self.index.keep(0)
         self.time_index.keep(0)
         self.has_full_index = False
-        self.txn_index.clear()
         self._largest = (NO_TIMESTAMP, self.base_offset)
         self._first_timestamp = None
         self._bytes_since_index_entry = 0

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
+from kwire.log.descriptors import DESCRIPTORS
 from kwire.log.files import INDEX_SUFFIX, LOG_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX, Files, OpenFile, offset_name
 from kwire.log.offset_index import OffsetIndex
 from kwire.log.time_index import TimeIndex
@@ -39,6 +40,7 @@ class SegmentFiles:
     """The four files that a segment may have, and what can be read from them without knowing more."""
 
     __slots__ = (
+        "__weakref__",
         "_file",
         "_files",
         "_index",
@@ -48,6 +50,7 @@ class SegmentFiles:
         "has_full_index",
         "index_max_bytes",
         "log_path",
+        "preallocated_bytes",
         "size",
         "txn_index",
     )
@@ -64,6 +67,8 @@ class SegmentFiles:
         self._file: OpenFile | None = None
         self._index: OffsetIndex | None = None
         self._time_index: TimeIndex | None = None
+        self.preallocated_bytes = 0
+        """The size that the `.log` file gets when it is made (`preallocate`); 0 for none, or when it was trimmed."""
         self.has_full_index = False
         """Whether one of the indexes has no room for another entry, as far as they were opened."""
 
@@ -73,6 +78,9 @@ class SegmentFiles:
         if file is None:
             # Only a segment without a batch may lack its file: a lost or removed one must not come back empty.
             file = self._file = self._files.open(self.log_path, create=not self.size)
+            if self.preallocated_bytes and not self.size:
+                self._files.truncate(file, self.preallocated_bytes)
+            DESCRIPTORS.opened(self)
         return file
 
     @property
@@ -100,6 +108,16 @@ class SegmentFiles:
         """The four files that a segment may have."""
         path = self._path
         return self.log_path, path + INDEX_SUFFIX, path + TIME_INDEX_SUFFIX, path + TXN_INDEX_SUFFIX
+
+    def move_to(self, directory: str) -> None:
+        """The directory has another name; open files stay open."""
+        self._path = os.path.join(directory, offset_name(self.base_offset, ""))
+        self.log_path = self._path + LOG_SUFFIX
+        self.txn_index.path = self._path + TXN_INDEX_SUFFIX
+        if self._index is not None:
+            self._index.path = self._path + INDEX_SUFFIX
+        if self._time_index is not None:
+            self._time_index.path = self._path + TIME_INDEX_SUFFIX
 
     # Batches.
 
@@ -185,9 +203,21 @@ class SegmentFiles:
             and (not time_index or time_index[-1][1] <= last)
         )
 
+    def let_go(self) -> None:
+        """Close the `.log` file alone; the next use opens it again."""
+        self._file = None
+
+    def trim(self) -> None:
+        """Give the rest of a preallocated file back."""
+        if self.preallocated_bytes:
+            self._files.truncate(self.file, self.size)
+            self.preallocated_bytes = 0
+
     def close(self) -> None:
         """Let go of the files; the next use opens them again. Ranges being sent keep theirs."""
-        self._file = None
+        if self._file is not None:
+            DESCRIPTORS.closed(self)
+            self._file = None
         if self._index is not None:
             self._index.close()
         if self._time_index is not None:

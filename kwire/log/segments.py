@@ -57,6 +57,8 @@ class LogSegments:
             index_max_bytes=config.segment_index_bytes,
             created_ms=now_ms,
         )
+        if config.preallocate:
+            segment.preallocated_bytes = config.segment_bytes
         self._segments.append(segment)
         self._bases.append(base_offset)
         self.active = segment
@@ -69,6 +71,12 @@ class LogSegments:
         self._bases = [segment.base_offset for segment in self._segments]
         if self._segments:
             self.active = self._segments[-1]
+
+    def move_to(self, directory: str) -> None:
+        """The directory has another name."""
+        self._directory = directory
+        for segment in self._segments:
+            segment.move_to(directory)
 
     def close(self) -> None:
         """Let go of all files."""

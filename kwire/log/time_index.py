@@ -31,6 +31,11 @@ class TimeIndex(EntryFile):
     def is_real(self, entry: tuple[int, int]) -> bool:
         return entry != (0, 0)
 
+    def is_sound(self) -> bool:
+        """Whether the newest entry can be true: not before the first, nor of an offset below the segment's."""
+        newest = self.newest()
+        return newest is None or (newest[1] >= 0 and newest[0] >= self.entry(0)[0])
+
     @property
     def is_full(self) -> bool:
         """Only the place of the entry that a roll adds is left: the segment must roll."""

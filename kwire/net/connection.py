@@ -23,6 +23,13 @@ from kwire.wire.parts import Part
 REQUESTS_PER_TURN = 32
 """So many pipelined requests of one connection are answered before the others get their turn."""
 
+BYTES_PER_TURN = 512 * 1024
+"""A connection that sent so much in one turn of the event loop is not read again before the next one: uvloop reads a
+ready socket up to 32 times, which for a client that keeps it full can be 32 MiB while all others wait."""
+
+_LARGE_READ_BYTES = 16 * 1024
+"""Reads below this size are not counted: a turn has room for few of them."""
+
 logger = logging.getLogger("kwire.net")
 
 
@@ -98,7 +105,10 @@ class Connection(asyncio.BufferedProtocol):
         "_lent_scratch",
         "_reader",
         "_reading_paused",
+        "_resting",
         "_transport",
+        "_turn_bytes",
+        "_turn_s",
         "_turn_scheduled",
         "_writer",
         "idle_since_s",
@@ -139,6 +149,9 @@ class Connection(asyncio.BufferedProtocol):
         self._active = False
         self._turn_scheduled = False
         self._reading_paused = False
+        self._resting = False
+        self._turn_bytes = 0
+        self._turn_s = 0.0
         self._eof = False
         self._closing = False
 
@@ -207,6 +220,8 @@ class Connection(asyncio.BufferedProtocol):
         self._counters.bytes_in += nbytes
         self._active = True
         self._reader.received(nbytes)
+        if nbytes >= _LARGE_READ_BYTES:
+            self._count_turn(nbytes)
         if self._in_work is None and not (self._writer.is_paused or self._turn_scheduled or self._closing):
             self._take_requests()
         else:
@@ -363,9 +378,27 @@ class Connection(asyncio.BufferedProtocol):
             return False
         return True
 
+    def _count_turn(self, nbytes: int) -> None:
+        """Whoever had its share of this turn of the loop rests until the next one."""
+        # uvloop's time stands still within a turn; asyncio's does not, but asyncio reads once per turn anyway.
+        now_s = self.loop.time()
+        if now_s != self._turn_s:
+            self._turn_s = now_s
+            self._turn_bytes = 0
+        self._turn_bytes += nbytes
+        if self._turn_bytes >= BYTES_PER_TURN and not self._resting:
+            self._resting = True
+            self._turn_bytes = 0
+            self.loop.call_soon(self._end_rest)
+
+    def _end_rest(self) -> None:
+        self._resting = False
+        if not self._closing:
+            self._regulate_reading()
+
     def _regulate_reading(self) -> None:
-        """Read while there is room; after the peer's end of file there is nothing to pause or resume."""
-        if self._eof or self._reader.is_full == self._reading_paused:
+        """Read while there is room and it is our turn; after the peer's end of file there is nothing to regulate."""
+        if self._eof or (self._resting or self._reader.is_full) == self._reading_paused:
             return
         self._reading_paused = not self._reading_paused
         if self._reading_paused:

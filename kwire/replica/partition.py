@@ -77,8 +77,11 @@ class Partition:
         """Raise unless this replica leads and the client's view of the leader epoch is ours (KIP-320).
 
         NOT_LEADER_OR_FOLLOWER, FENCED_LEADER_EPOCH (the client is behind), UNKNOWN_LEADER_EPOCH (it is ahead).
-        A negative epoch means that the client does not know one.
+        A negative epoch means that the client does not know one. KAFKA_STORAGE_ERROR before all of them when the
+        log's directory is offline.
         """
+        if self.log.is_failed:
+            raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{self.log.directory} is offline")
         if current_leader_epoch >= 0 and current_leader_epoch != self.leader_epoch:
             if current_leader_epoch < self.leader_epoch:
                 raise KafkaError(ErrorCode.FENCED_LEADER_EPOCH)

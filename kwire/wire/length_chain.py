@@ -24,27 +24,31 @@ def holds_records(section: memoryview, count: int) -> bool:
     """Whether exactly `count` records fill `section`, by their lengths. Never reads beyond it."""
     if count <= 0:
         return not section
-    if count == 1:
-        return _is_one_record(section)
-    data = section if len(section) > count * _SPARSE_BYTES else bytes(section)
     try:
-        return _fills(data, count)
+        if _are_alike(section, count):
+            return True
+        return count > 1 and _fills(section if len(section) > count * _SPARSE_BYTES else bytes(section), count)
     except IndexError:
         return False
 
 
-def _is_one_record(section: memoryview) -> bool:
-    """The shortest walk, for producers that send record by record."""
-    try:
-        n, pos = section[0], 1
-        if n > 127:
-            n += section[1] - 1 << 7
-            pos = 2
-            if n > 16383:
-                n, pos = _long_varint(section, 0)
-    except IndexError:
+def _are_alike(section: memoryview, count: int) -> bool:
+    """Whether `count` records of one size fill `section`: one alone, or the few of a small batch."""
+    n, width = section[0], 1
+    if n > 127:
+        n += section[1] - 1 << 7
+        width = 2
+        if n > 16383:
+            n, width = _long_varint(section, 0)
+    stride = width + (n >> 1)
+    if n & 1 or n < _MIN_BODY * 2 or stride * count != len(section):
         return False
-    return not n & 1 and n >= _MIN_BODY * 2 and pos + (n >> 1) == len(section)
+    if count > 1:
+        for at in range(width):
+            column = bytes(section[at::stride])
+            if column.count(column[:1]) != count:
+                return False
+    return True
 
 
 def _fills(data: bytes | memoryview, count: int) -> bool:

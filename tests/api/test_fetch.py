@@ -9,6 +9,7 @@ import pytest
 
 from kwire.errors import ErrorCode
 from kwire.ids import ZERO_UUID
+from kwire.wire.control import EndTransactionMarker, build_end_transaction_marker
 from kwire.wire.messages.fetch import FetchPartition, FetchRequest, FetchTopic
 from kwire.wire.messages.produce import PartitionProduceData, ProduceRequest, TopicProduceData
 from tests.api.served import Served, batch, records
@@ -151,6 +152,33 @@ def test_isolation_levels(served: Served) -> None:
     served.fill("t", batch(b"a"))
     assert only(served.call(request(isolation_level=0), 12)).aborted_transactions is None
     assert only(served.call(request(isolation_level=1), 12)).aborted_transactions == []
+
+
+def test_aborted_transactions_are_those_of_what_is_returned(served: Served) -> None:
+    """Rounded up to the next index entry, as Kafka does it."""
+    served.create_topic("t", index_interval_bytes="0")
+    log = served.log("t", 0)
+    for producer_id in (1, 2, 3):
+        served.fill("t", batch(b"x", producer_id=producer_id, producer_epoch=0, base_sequence=0, transactional=True))
+        marker = build_end_transaction_marker(
+            EndTransactionMarker(False, 0), producer_id=producer_id, producer_epoch=0, timestamp=1
+        )
+        log.append_as_leader(memoryview(marker), leader_epoch=0, now_ms=0, from_client=False)
+    log.update_high_watermark(log.log_end_offset)
+
+    def aborted(offset: int, max_bytes: int) -> list[int]:
+        asked = request(offset, isolation_level=1, partition_max_bytes=max_bytes)
+        data = only(served.call(asked, 12))
+        assert all(entry.first_offset == 2 * (entry.producer_id - 1) for entry in data.aborted_transactions)
+        return [entry.producer_id for entry in data.aborted_transactions]
+
+    one = len(batch(b"x"))
+    assert aborted(0, 1 << 20) == [1, 2, 3]
+    assert aborted(0, one) == [1]
+    assert aborted(2, one) == [2]
+    assert aborted(3, 1 << 20) == [2, 3]
+    assert aborted(5, 1) == [3]
+    assert aborted(6, 1 << 20) == []
 
 
 def test_a_session_tells_only_what_is_new(served: Served) -> None:

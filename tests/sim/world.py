@@ -53,7 +53,7 @@ class World:
         self.counter = 0
         """Makes every record's value, topic id and coordinator unlike any other."""
         self.manager = self._new_manager()
-        self.manager.open(self.now_ms)
+        self.manager.open(self.now_ms, recovery_threads=0)
         for topic_partition in PARTITIONS:
             self.models[topic_partition] = PartitionModel(self.new_topic_id())
 
@@ -140,7 +140,7 @@ class World:
         self.disk.faults.disarm()
         self.disk.power_cut(rng, Manner(in_order=False, keeps=rng.choice((0.0, 0.5, 0.9))))
         self.manager = self._new_manager()
-        self.manager.open(self.now_ms)
+        self.manager.open(self.now_ms, recovery_threads=0)
         for topic_partition, model in self.models.items():
             inspection.check_no_invented_records(self.log(topic_partition), model)
         raise HistoryOverError
@@ -156,7 +156,7 @@ class World:
         """Start the broker; a disk that fails meanwhile is mended, and the broker started again."""
         self.manager = self._new_manager()
         try:
-            self.manager.open(self.now_ms)
+            self.manager.open(self.now_ms, recovery_threads=0)
             if all(directory.is_online for directory in self.manager.directories) and not self._has_unreadable_log():
                 self.disk.faults.disarm()
                 return
@@ -166,7 +166,7 @@ class World:
         self.disk.faults.disarm()
         self.manager.close(clean=False)
         self.manager = self._new_manager()
-        self.manager.open(self.now_ms)
+        self.manager.open(self.now_ms, recovery_threads=0)
 
     def _has_unreadable_log(self) -> bool:
         return any(log.is_failed or not log.is_loaded for log in self.manager.logs()) and self.disk.faults.failed

@@ -1,0 +1,141 @@
+"""A partition's move to another log directory while it is written (AlterReplicaLogDirs, KIP-113).
+
+```
+<topic>-<partition>.<32 hex>-future   in the new directory: a log that follows the partition's own, slice by slice
+```
+The future log is a follower in the same process: it takes batches as they lie in the current one, in its own segments
+and indexes. When it has all, the current directory becomes `-delete`, the future one takes the partition's name, and
+the `Log` goes on in it: whoever holds the `Log` notices nothing. A restart resumes where the future log ends. A crash
+between the two renames leaves `-delete` beside `-future`: the next start gives the future one its name. Source: Kafka's
+`ReplicaAlterLogDirsThread`, `LogManager.replaceCurrentWithFutureLog`, which rename in the other order and cannot start
+after such a crash.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from kwire.errors import KafkaError
+from kwire.log.config import LogConfig
+from kwire.log.directory import LogDirectory
+from kwire.wire.parts import FileRange
+
+if TYPE_CHECKING:
+    from kwire.log.log import Log
+    from kwire.log.log_state import LogHost, LogState
+
+SLICE_BYTES = 1 << 20
+
+
+class Relocation:
+    """One move: `log` goes on in `target` once `future` has caught up. The host (`LogHost`) of the future log.
+
+    `next_slice`, then `copy` of what it gave, and again; `copy` and `flush` may run in a thread, all else belongs to
+    the thread of the logs.
+    """
+
+    __slots__ = ("_host", "_is_stopped", "_lock", "error", "future", "log", "target", "was_flushed", "was_rolled")
+
+    def __init__(self, log: Log, future: Log, target: LogDirectory, host: LogHost) -> None:
+        self.log = log
+        self.future = future
+        self.target = target
+        self.error: OSError | None = None
+        """What the new directory's disk failed with."""
+        self.was_flushed = False
+        """Whether it was flushed when it had caught up: what came since then is little."""
+        self.was_rolled = False
+        """Whether it has a closed segment that is to be flushed."""
+        self._host = host
+        self._lock = threading.Lock()
+        self._is_stopped = False
+        future.host = self
+
+    @property
+    def lag(self) -> int:
+        """How many offsets the future log is behind."""
+        return self.log.log_end_offset - self.future.log_end_offset
+
+    @property
+    def needs_flush(self) -> bool:
+        """Whether the current log promises more to be on the device than the future one."""
+        return self.future.recovery_point < min(self.log.recovery_point, self.future.log_end_offset)
+
+    def next_slice(self, now_ms: int) -> tuple[FileRange | None, bool]:
+        """The batches that the future log lacks next, about 1 MiB, or None; whether the log ends behind them.
+
+        Raises KafkaError, OSError, CorruptRecordError.
+        """
+        log, future = self.log, self.future
+        future.config = log.config
+        self._align(now_ms)
+        offset = max(future.log_end_offset, log.log_start_offset)
+        found = log.read(offset, SLICE_BYTES, up_to=log.log_end_offset, min_one_message=True)
+        if not isinstance(found.records, FileRange) or found.segment is None:
+            return None, True
+        base_offset = found.segment.header_at(found.records.position).base_offset
+        if offset > future.log_end_offset or base_offset < future.log_end_offset:
+            # The future log begins where the current one does: with the batch that holds the log's start.
+            future.truncate_fully_and_start_at(base_offset, now_ms)
+        end = found.records.position + found.records.size
+        return found.records, found.segment is log.segments.active and end == found.segment.size
+
+    def _align(self, now_ms: int) -> None:
+        """Drop from the future log what the current one has dropped at its end."""
+        epoch = self.future.latest_epoch
+        _, end_offset = self.log.end_offset_for_epoch(epoch)
+        end_offset = min(self.log.log_end_offset, end_offset if end_offset >= 0 else self.log.log_end_offset)
+        if self.future.log_end_offset > end_offset:
+            self.future.truncate_to(end_offset, now_ms)
+
+    def copy(self, records: FileRange, now_ms: int) -> int:
+        """Append what `next_slice` gave; bytes. KafkaError, OSError (of reading), CorruptRecordError."""
+        with self._lock:
+            if self._is_stopped:
+                return 0
+            self.future.append_as_follower(records.read(), now_ms=now_ms)
+            return records.size
+
+    def flush(self, now_ms: int) -> None:
+        """Put the future log on the device. KafkaError."""
+        with self._lock:
+            if not self._is_stopped:
+                self.was_rolled = False
+                self.future.flush(now_ms)
+
+    def stop(self) -> None:
+        """No copy comes any more; one that runs is waited for."""
+        self._is_stopped = True
+        with self._lock:
+            pass
+
+    # What the future log asks for (`LogHost`).
+
+    def storage_failed(self, log: LogState, error: OSError) -> None:
+        """Remembered, since it may be a thread that meets it; whoever drives the move tells the manager."""
+        if not self._is_stopped:
+            self.error = error
+
+    def remove_later(self, paths: Sequence[str], delay_ms: int, now_ms: int) -> None:
+        self._host.remove_later(paths, delay_ms, now_ms)
+
+    def segment_closed(self, log: LogState) -> None:
+        """To be flushed before long, or a restart would read all of it again."""
+        self.was_rolled = True
+
+    def is_expired(self, last_timestamp: int, now_ms: int) -> bool:
+        return self._host.is_expired(last_timestamp, now_ms)
+
+    def segment_recovered(self, size_bytes: int) -> None:
+        self._host.segment_recovered(size_bytes)
+
+    def segment_jitter_ms(self, config: LogConfig) -> int:
+        return self._host.segment_jitter_ms(config)
+
+
+def failure_of(relocation: Relocation, error: Exception) -> str:
+    """Why a move does not go on, for the log of the program."""
+    why = error.message if isinstance(error, KafkaError) else str(error)
+    return f"{relocation.log.topic_partition} stays in {relocation.log.directory}: {why}"

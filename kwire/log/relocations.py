@@ -1,0 +1,163 @@
+"""Which partitions are on their way to another log directory: begun, resumed, given up, completed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from kwire.errors import ErrorCode, KafkaError
+from kwire.ids import TopicPartition
+from kwire.log.directory import LogDirectory
+from kwire.log.files import DELETE_DIR_SUFFIX, FUTURE_DIR_SUFFIX, marked_directory_name
+from kwire.log.log import Log
+from kwire.log.relocation import Relocation
+
+if TYPE_CHECKING:
+    from kwire.log.manager import LogManager
+
+logger = logging.getLogger(__name__)
+_MAX_FUTURE_NAME = 255
+
+
+def _nobody_waits() -> None:
+    pass
+
+
+class Relocations:
+    """The moves of one manager's logs, by partition; `on_begun` is called when there is a new one to drive."""
+
+    __slots__ = ("_manager", "_moves", "_preferred", "on_begun")
+
+    def __init__(self, manager: LogManager) -> None:
+        self._manager = manager
+        self._moves: dict[TopicPartition, Relocation] = {}
+        self._preferred: dict[TopicPartition, LogDirectory] = {}
+        self.on_begun: Callable[[], None] = _nobody_waits
+
+    def __iter__(self) -> Iterator[Relocation]:
+        return iter(list(self._moves.values()))
+
+    def get(self, topic_partition: TopicPartition) -> Relocation | None:
+        """The partition's move, if it is moving."""
+        return self._moves.get(topic_partition)
+
+    def futures_in(self, directory: LogDirectory) -> list[Log]:
+        """The future logs that lie in a directory."""
+        return [move.future for move in self._moves.values() if move.target is directory]
+
+    def preferred(self, topic_partition: TopicPartition) -> LogDirectory | None:
+        """Where a partition was asked to be before it had a log; None where nobody asked, or the disk has failed."""
+        directory = self._preferred.pop(topic_partition, None)
+        return directory if directory is not None and directory.is_online else None
+
+    def request(self, topic_partition: TopicPartition, path: str, now_ms: int) -> bool:
+        """Let a partition move to the directory `path` (an entry of `log.dirs`); False when it has no log here.
+
+        A partition without a log goes there when it gets one. INVALID_TOPIC_EXCEPTION for a name too long for its
+        `-future` directory, LOG_DIR_NOT_FOUND, KAFKA_STORAGE_ERROR when the directory is offline, or another is.
+        Source: Kafka's `ReplicaManager.alterReplicaLogDirs`.
+        """
+        if len(f"{topic_partition}.{'0' * 32}{FUTURE_DIR_SUFFIX}".encode()) > _MAX_FUTURE_NAME:
+            raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION, "The topic name is too long.")
+        target = next((each for each in self._manager.directories if each.path == path), None)
+        if target is None:
+            raise KafkaError(ErrorCode.LOG_DIR_NOT_FOUND, f"{path} is not one of log.dirs")
+        if not target.is_online:
+            raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{path} is offline")
+        log = self._manager.get(topic_partition)
+        if log is None:
+            self._preferred[topic_partition] = target
+            return False
+        if log.is_failed:
+            raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{log.directory} is offline")
+        move = self._moves.get(topic_partition)
+        if move is not None and move.target is not target:
+            self.cancel(topic_partition, now_ms)
+            move = None
+        if move is None and self._manager.home_of(log) is not target:
+            self._begin(log, target, now_ms)
+        return True
+
+    def _begin(self, log: Log, target: LogDirectory, now_ms: int) -> None:
+        manager = self._manager
+        for directory in manager.directories:
+            if not directory.is_online:
+                raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{directory.path} is offline and may hold it")
+        if not log.is_on_disk:
+            log.move_to(target.path_of(str(log.topic_partition)))
+            manager.rehome(log, target)
+            return
+        name = marked_directory_name(log.topic_partition, manager.unique_name(), FUTURE_DIR_SUFFIX)
+        future = Log(
+            log.topic_partition,
+            log.topic_id,
+            target.path_of(name),
+            log.config,
+            target.files,
+            manager,
+            created_ms=now_ms,
+        )
+        try:
+            future.put_on_disk()
+        except OSError as error:
+            manager.fail(target, error)
+            raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{target.path}: {error}") from error
+        self.resume(log, future, target)
+        logger.info("%s moves from %s to %s", log.topic_partition, log.directory, target.path)
+
+    def resume(self, log: Log, future: Log, target: LogDirectory) -> None:
+        """Go on with a move that a former start began."""
+        self._moves[log.topic_partition] = Relocation(log, future, target, self._manager)
+        self.on_begun()
+
+    def cancel(self, topic_partition: TopicPartition, now_ms: int) -> None:
+        """Give a move up: the future log becomes `-delete`."""
+        move = self._moves.pop(topic_partition, None)
+        if move is not None:
+            move.stop()
+            if move.target.is_online:
+                self._manager.discard_directory(move.future, move.target, now_ms)
+
+    def forget_those_of(self, directory: LogDirectory) -> None:
+        """A directory is offline: no partition moves to it or out of it until the next start."""
+        for topic_partition, move in list(self._moves.items()):
+            if move.target is directory or self._manager.home_of(move.log) is directory:
+                move.stop()
+                del self._moves[topic_partition]
+
+    def complete(self, move: Relocation, now_ms: int) -> None:
+        """The future log has caught up: the log goes on in it. A disk that fails here takes its directory offline."""
+        log, manager = move.log, self._manager
+        source = manager.home_of(log)
+        future = move.future
+        old = source.path_of(marked_directory_name(log.topic_partition, manager.unique_name(), DELETE_DIR_SUFFIX))
+        new = move.target.path_of(str(log.topic_partition))
+        move.stop()
+        try:
+            future.epochs.replace(log.epochs.entries)
+            future.epochs.write()
+        except OSError as error:
+            manager.fail(move.target, error)
+            return
+        log.segments.close()
+        try:
+            source.files.rename(log.directory, old)
+            # In this order on the device as well, or a power cut might leave the partition twice.
+            source.files.sync_directory(source.path)
+        except OSError as error:
+            manager.fail(source, error)
+            return
+        del self._moves[log.topic_partition]
+        log.continue_in(future)
+        manager.rehome(log, move.target)
+        try:
+            move.target.files.rename(future.directory, new)
+            move.target.files.sync_directory(move.target.path)
+        except OSError as error:
+            manager.fail(move.target, error)
+            return
+        log.move_to(new)
+        manager.remove_later((old,), log.config.file_delete_delay_ms, now_ms)
+        manager.checkpoint(now_ms)
+        logger.info("%s has moved to %s", log.topic_partition, log.directory)

@@ -1,0 +1,265 @@
+"""Moves between log directories: restarts amid them, crashes between their steps, disks that fail."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from kwire.errors import ErrorCode, KafkaError
+from kwire.ids import TopicPartition
+from kwire.log.files import Files, OpenFile
+from kwire.log.log import Log
+from kwire.log.manager import LogManager
+from kwire.log.relocation import Relocation
+from kwire.wire.control import EndTransactionMarker, build_end_transaction_marker
+from kwire.wire.primitives import Buffer
+from tests.log.building import NOW, TOPIC_ID, TP, append, batch, config, crash, open_manager, read_all, values
+
+SETTINGS = config(segment_bytes=400, index_interval_bytes=0)
+VALUES = [b"%03d" % n for n in range(20)]
+
+
+def opened(root: Path, files: Files | None = None) -> tuple[LogManager, Log]:
+    manager = open_manager(root / "one", root / "two", settings=SETTINGS, files=files or Files())
+    return manager, manager.get_or_create(TP, TOPIC_ID, SETTINGS, NOW)
+
+
+def filled(root: Path, files: Files | None = None) -> tuple[LogManager, Log]:
+    manager, log = opened(root, files)
+    for value in VALUES:
+        append(log, batch(value))
+    log.update_high_watermark(len(VALUES))
+    return manager, log
+
+
+def begun(manager: LogManager, log: Log) -> Relocation:
+    target = next(each for each in manager.directories if each is not manager.home_of(log))
+    assert manager.relocations.request(TP, target.path, NOW)
+    move = manager.relocations.get(TP)
+    assert move is not None
+    return move
+
+
+def copied(move: Relocation, slices: int = 1000) -> None:
+    for _ in range(slices):
+        records, reaches_end = move.next_slice(NOW)
+        if records is not None:
+            move.copy(records, NOW)
+        if reaches_end:
+            return
+
+
+def names(directory: Path) -> set[str]:
+    """Partition directories, with the suffix of marked ones."""
+    return {path.name.split(".")[0] + path.name[-7:] for path in directory.glob("t-0*")}
+
+
+def test_the_log_goes_on_in_the_other_directory(tmp_path: Path) -> None:
+    manager, log = filled(tmp_path)
+    log.assign_epoch_start(3, 20)
+    held = log.read(0, 1 << 20, up_to=20, min_one_message=True).records
+    move = begun(manager, log)
+    copied(move)
+    assert not move.lag
+    manager.relocations.complete(move, NOW)
+    assert values(read_all(log)) == VALUES
+    # What is being sent comes from the files of old.
+    assert not isinstance(held, bytes)
+    assert len(held.read()) == held.size
+    append(log, batch(b"more"), epoch=3)
+    assert (log.log_end_offset, log.high_watermark, log.latest_epoch) == (21, 20, 3)
+    assert (names(tmp_path / "one"), names(tmp_path / "two")) == ({"t-0-delete"}, {"t-0t-0"})
+    assert manager.remove_due(NOW + 60_000) > 0
+    assert names(tmp_path / "one") == set()
+    manager.close()
+    manager, log = opened(tmp_path)
+    assert values(read_all(log)) == [*VALUES, b"more"]
+    assert log.epochs.entries == [(0, 0), (3, 20)]
+    crash(manager)
+
+
+@pytest.mark.parametrize("clean", [True, False])
+def test_a_move_is_resumed_by_the_next_start(tmp_path: Path, clean: bool) -> None:
+    manager, log = filled(tmp_path)
+    copied(begun(manager, log), 2)
+    manager.close(clean=clean)
+    manager, log = opened(tmp_path)
+    move = manager.relocations.get(TP)
+    assert move is not None
+    assert 0 < move.future.log_end_offset < 20
+    copied(move)
+    manager.relocations.complete(move, NOW)
+    assert values(read_all(log)) == VALUES
+    assert log.directory == str(tmp_path / "two" / "t-0")
+    crash(manager)
+
+
+def test_the_log_start_moves_along(tmp_path: Path) -> None:
+    manager, log = opened(tmp_path)
+    append(log, batch(*VALUES[:10]))
+    append(log, batch(*VALUES[10:]))
+    log.update_high_watermark(20)
+    log.delete_records(3)
+    move = begun(manager, log)
+    copied(move)
+    manager.relocations.complete(move, NOW)
+    assert (log.log_start_offset, log.log_end_offset) == (3, 20)
+    crash(manager)
+    manager, log = opened(tmp_path)
+    assert (log.log_start_offset, log.log_end_offset) == (3, 20)
+    crash(manager)
+
+
+def test_retention_overtakes_the_copy(tmp_path: Path) -> None:
+    manager, log = filled(tmp_path)
+    move = begun(manager, log)
+    copied(move, 1)
+    log.config = config(segment_bytes=400, retention_bytes=500, index_interval_bytes=0)
+    assert log.delete_old_segments(NOW) > 1
+    copied(move)
+    manager.relocations.complete(move, NOW)
+    assert values(read_all(log)) == VALUES[log.log_start_offset :]
+    assert next(iter(log.segments)).base_offset == log.log_start_offset > 4
+    crash(manager)
+
+
+def test_a_truncated_log_takes_the_copy_with_it(tmp_path: Path) -> None:
+    manager, log = filled(tmp_path)
+    move = begun(manager, log)
+    copied(move)
+    log.truncate_to(7, NOW)
+    append(log, batch(b"other"), epoch=1)
+    copied(move)
+    manager.relocations.complete(move, NOW)
+    assert values(read_all(log)) == [*VALUES[:7], b"other"]
+    crash(manager)
+
+
+def test_an_open_transaction_goes_along(tmp_path: Path) -> None:
+    manager, log = opened(tmp_path)
+    append(log, batch(b"a", producer_id=1, producer_epoch=0, base_sequence=0, transactional=True))
+    move = begun(manager, log)
+    copied(move)
+    manager.relocations.complete(move, NOW)
+    append(log, batch(b"b", producer_id=1, producer_epoch=0, base_sequence=1, transactional=True))
+    log.update_high_watermark(2)
+    assert log.last_stable_offset == 0
+    marker = build_end_transaction_marker(
+        EndTransactionMarker(False, 0), producer_id=1, producer_epoch=0, timestamp=NOW
+    )
+    append(log, marker, from_client=False)
+    assert [entry.first_offset for entry in log.aborted_transactions(0, 3)] == [0]
+    crash(manager)
+    manager, log = opened(tmp_path)
+    assert [entry.first_offset for entry in log.aborted_transactions(0, 3)] == [0]
+    assert log.producers.entries[1].last_sequence == 1
+    crash(manager)
+
+
+class DyingFiles(Files):
+    """The machine dies at the n-th rename of a partition directory: it and all later ones do not happen."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def rename(self, source: str, target: str) -> None:
+        if "t-0" in Path(target).name:
+            if not self.left:
+                raise KeyboardInterrupt
+            self.left -= 1
+        super().rename(source, target)
+
+
+@pytest.mark.parametrize("renames", [0, 1, 2])
+def test_a_crash_between_the_renames(tmp_path: Path, renames: int) -> None:
+    manager, log = filled(tmp_path, DyingFiles(renames))
+    move = begun(manager, log)
+    copied(move)
+    if renames < 2:
+        with pytest.raises(KeyboardInterrupt):
+            manager.relocations.complete(move, NOW)
+    else:
+        manager.relocations.complete(move, NOW)
+    crash(manager)
+    manager, log = opened(tmp_path)
+    assert values(read_all(log)) == VALUES
+    assert log.directory == str(tmp_path / ("two" if renames else "one") / "t-0")
+    assert (manager.relocations.get(TP) is None) == (renames > 0)
+    assert append(log, batch(b"more")).first_offset == 20
+    crash(manager)
+
+
+def test_a_future_log_alone_is_left_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    manager, log = filled(tmp_path)
+    copied(begun(manager, log))
+    crash(manager)
+    (tmp_path / "one" / "t-0").rename(tmp_path / "elsewhere")
+    manager = open_manager(tmp_path / "one", tmp_path / "two", settings=SETTINGS)
+    assert manager.get(TP) is None
+    assert "is left alone: its partition has no log here" in caplog.text
+    crash(manager)
+    assert names(tmp_path / "two") == {"t-0-future"}
+
+
+class FullFiles(Files):
+    """A disk that is full below one directory."""
+
+    __slots__ = ("below",)
+
+    def __init__(self, below: Path) -> None:
+        self.below = str(below)
+
+    def write_at(self, file: OpenFile, data: Buffer, position: int) -> None:
+        if file.path.startswith(self.below) and file.path.endswith(".log"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        super().write_at(file, data, position)
+
+
+def test_a_full_disk_keeps_the_log_where_it_is(tmp_path: Path) -> None:
+    manager, log = filled(tmp_path, FullFiles(tmp_path / "two"))
+    move = begun(manager, log)
+    records, _ = move.next_slice(NOW)
+    assert records is not None
+    with pytest.raises(KafkaError) as refusal:
+        move.copy(records, NOW)
+    assert refusal.value.code == ErrorCode.KAFKA_STORAGE_ERROR
+    assert move.error is not None
+    manager.fail(move.target, move.error)
+    assert manager.relocations.get(TP) is None
+    append(log, batch(b"more"))
+    assert values(read_all(log)) == [*VALUES, b"more"]
+    crash(manager)
+
+
+def test_a_deleted_topic_takes_its_move_with_it(tmp_path: Path) -> None:
+    manager, log = filled(tmp_path)
+    move = begun(manager, log)
+    copied(move, 1)
+    manager.delete(TP, NOW)
+    assert manager.relocations.get(TP) is None
+    assert names(tmp_path / "one") == names(tmp_path / "two") == {"t-0-delete"}
+    crash(manager)
+
+
+def test_a_new_partition_goes_where_the_fewest_are_or_are_coming(tmp_path: Path) -> None:
+    manager, log = filled(tmp_path)
+    begun(manager, log)
+    others = [manager.get_or_create(TopicPartition("u", n), TOPIC_ID, SETTINGS, NOW) for n in range(2)]
+    # One partition here, and the same one on its way there; then the next directory in the list.
+    assert [Path(each.directory).parent.name for each in others] == ["one", "two"]
+    crash(manager)
+
+
+def test_checkpoints_name_the_future_log_too(tmp_path: Path) -> None:
+    manager, log = filled(tmp_path)
+    move = begun(manager, log)
+    copied(move)
+    move.flush(NOW)
+    manager.checkpoint(NOW)
+    assert (tmp_path / "two" / "recovery-point-offset-checkpoint").read_text() == "0\n1\nt 0 20\n"
+    assert (tmp_path / "one" / "recovery-point-offset-checkpoint").read_text() == "0\n1\nt 0 0\n"
+    crash(manager)

@@ -253,7 +253,7 @@ class PartitionModel:
         allowed = set()
         for forgotten_below in (0, reloaded_end):
             unstable = [
-                transaction.first_offset
+                max(transaction.first_offset, self.start)
                 for transaction in self.transactions()
                 if transaction.last_offset is None
                 or transaction.last_offset >= max(self.high_watermark, forgotten_below)

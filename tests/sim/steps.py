@@ -269,7 +269,7 @@ def change_options(world: World, rng: Random) -> str:
     name, values = rng.choice(
         (("segment_bytes", (400, 900, 100_000)), ("retention_ms", (20_000, -1)), ("retention_bytes", (500, -1)))
     )
-    world.settings[name] = rng.choice(values)
+    world.set_option(name, rng.choice(values))
     return f"{name} = {world.settings[name]}"
 
 

@@ -48,6 +48,7 @@ class World:
             "file_delete_delay_ms": rng.choice((0, 30_000)),
             "message_timestamp_after_max_ms": 1 << 62,
         }
+        self._config: LogConfig | None = None
         self.models: dict[TopicPartition, PartitionModel] = {}
         self.leader_epoch = 0
         self.counter = 0
@@ -61,7 +62,14 @@ class World:
 
     @property
     def config(self) -> LogConfig:
-        return config(**self.settings)
+        """The topics' options as they are now."""
+        if self._config is None:
+            self._config = config(**self.settings)
+        return self._config
+
+    def set_option(self, name: str, value: object) -> None:
+        self.settings[name] = value
+        self._config = None
 
     def unique(self) -> int:
         self.counter += 1

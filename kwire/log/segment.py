@@ -16,7 +16,7 @@ from kwire.log.files import Files
 from kwire.log.segment_files import SegmentFiles
 from kwire.log.time_index import NO_TIMESTAMP
 from kwire.wire.parts import FileRange
-from kwire.wire.record_batch import BatchHeader, Buffer
+from kwire.wire.record_batch import BatchHeader, Buffer, CorruptRecordError
 
 _REMEMBERED_POSITIONS = 64
 _MAX_RELATIVE_OFFSET = 0x7FFFFFFF
@@ -144,13 +144,27 @@ class LogSegment(SegmentFiles):
             return position
         if offset <= self.base_offset:
             return 0
-        position = self.index.lookup(offset)[1]
+        position = self._indexed_position(offset)
         while position < self.size:
             header = self.header_at(position)
             if header.last_offset >= offset:
                 return position
             position += header.size
         return self.size
+
+    def _indexed_position(self, offset: int) -> int:
+        """Where the index says to begin to look for `offset`; the segment's start if that cannot be right.
+
+        The index has no checksum: one wrong bit would make a reader pass over records.
+        """
+        position = self.index.lookup(offset)[1]
+        if position:
+            try:
+                if self.header_at(position).base_offset > offset:
+                    return 0
+            except CorruptRecordError:
+                return 0
+        return position
 
     def read(self, position: int, max_bytes: int, end: int, *, min_one_message: bool) -> FileRange | None:
         """Up to `max_bytes` from `position`, where a batch starts, but not beyond `end`; None for nothing.

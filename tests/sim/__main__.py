@@ -15,6 +15,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=1000, help="how many histories")
     parser.add_argument("--seed", type=int, default=0, help="the first one's seed")
     parser.add_argument("--failures", type=int, default=1, help="stop after so many failures")
+    parser.add_argument("--as-is", action="store_true", help="print a failing history as it is, not shortened")
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
     began, failures, ran = time.monotonic(), 0, 0
@@ -23,7 +24,7 @@ def main() -> int:
         ran += 1
         if failure is not None:
             failures += 1
-            print(shortened(failure), flush=True)
+            print(failure if options.as_is else shortened(failure), flush=True)
             if failures >= options.failures:
                 break
     seconds = time.monotonic() - began

@@ -73,13 +73,15 @@ _FINE = Outcome()
 class Faults:
     """The faults that a disk has in store."""
 
-    __slots__ = ("_armed", "_passed", "failed", "hits", "lied", "slept_ms", "tears_renames")
+    __slots__ = ("_armed", "_passed", "failed", "hits", "lied", "met_count", "slept_ms", "tears_renames")
 
     def __init__(self) -> None:
         self._armed: list[Fault] = []
         self._passed: list[int] = []
         self.hits: list[str] = []
         """`<kind> <operation> <path>` of each operation that was hit."""
+        self.met_count = 0
+        """How often a fault was met since the beginning."""
         self.failed = False
         """Whether an operation failed since the disk was last well."""
         self.lied = False
@@ -109,6 +111,7 @@ class Faults:
                 seen = self._passed[slot]
                 self._passed[slot] = seen + 1
                 if seen >= fault.after and (fault.times < 0 or seen < fault.after + fault.times):
+                    self.met_count += 1
                     self.hits.append(f"{fault.kind.value} {operation} {path}")
                     return self._hit(fault, path, size)
         return _FINE

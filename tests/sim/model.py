@@ -311,8 +311,9 @@ class PartitionModel:
         batches = [Batch(data) for data in stored]
         if batches:
             begin = batches[0].header.base_offset
+            is_first_kept = bool(self.kept) and self.kept[0].data == stored[0]
             promise(
-                begin <= max(self.start, self.may_begin_at, floor) or b"" in self._behind[stored[0]],
+                is_first_kept or begin <= max(self.start, self.may_begin_at, floor) or b"" in self._behind[stored[0]],
                 f"the log begins at {begin}, and nothing up to there was deleted",
             )
         self._adopt(batches, end)

@@ -53,7 +53,7 @@ class World:
         self.leader_epoch = 0
         self.counter = 0
         """Makes every record's value, topic id and coordinator unlike any other."""
-        self.manager = self._new_manager()
+        self.manager = self.new_manager()
         self.manager.open(self.now_ms, recovery_threads=0)
         for topic_partition in PARTITIONS:
             self.models[topic_partition] = PartitionModel(self.new_topic_id())
@@ -95,7 +95,7 @@ class World:
 
     # Ends and beginnings.
 
-    def _new_manager(self) -> LogManager:
+    def new_manager(self) -> LogManager:
         return LogManager(
             self.directories,
             default_config=self.config,
@@ -147,7 +147,7 @@ class World:
         """Only one promise is left: what a client is given was appended there, or its checksum says that it was not."""
         self.disk.faults.disarm()
         self.disk.power_cut(rng, Manner(in_order=False, keeps=rng.choice((0.0, 0.5, 0.9))))
-        self.manager = self._new_manager()
+        self.manager = self.new_manager()
         self.manager.open(self.now_ms, recovery_threads=0)
         for topic_partition, model in self.models.items():
             inspection.check_no_invented_records(self.log(topic_partition), model)
@@ -162,7 +162,7 @@ class World:
 
     def _open(self) -> None:
         """Start the broker; a disk that fails meanwhile is mended, and the broker started again."""
-        self.manager = self._new_manager()
+        self.manager = self.new_manager()
         try:
             self.manager.open(self.now_ms, recovery_threads=0)
             if all(directory.is_online for directory in self.manager.directories) and not self._has_unreadable_log():
@@ -173,7 +173,7 @@ class World:
         promise(self.disk.faults.failed, "a directory is offline though the disk works")
         self.disk.faults.disarm()
         self.manager.close(clean=False)
-        self.manager = self._new_manager()
+        self.manager = self.new_manager()
         self.manager.open(self.now_ms, recovery_threads=0)
 
     def _has_unreadable_log(self) -> bool:

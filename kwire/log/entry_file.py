@@ -10,6 +10,7 @@ as Kafka does.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from struct import Struct
 
 from kwire.log.descriptors import DESCRIPTORS
@@ -141,7 +142,14 @@ class EntryFile(ABC):
             self._files.truncate(file, self.max_bytes)
             self._preallocated = True
         self._changed = True
-        self._files.write_at(file, self._pending, self._stored_bytes)
+        try:
+            self._files.write_at(file, self._pending, self._stored_bytes)
+        except OSError:
+            # Half an entry would look like one, with zeros for what is missing.
+            with suppress(OSError):
+                self._files.truncate(file, self._stored_bytes)
+                self._preallocated = False
+            raise
         self._stored_bytes += len(self._pending)
         self._pending.clear()
 

@@ -1,14 +1,16 @@
 # make run    a broker on localhost:9092, its data in ./var/data
 # make test   everything that runs without a real Kafka client matrix: unit tests, style, types
 # make compat the matrix of stock clients (installs them first; about six minutes)
+# make compat-disk  data directories against Apache Kafka's own code (brings its jars first; about five minutes)
 # make kill9  50 rounds of kill -9 under load
+# make kill9-long   200 rounds amid rolls, retention and compaction, and 20 of a disk that fills up (half an hour)
 # make bench  kwire beside Apache Kafka and kfake (about half an hour)
 
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: run test lint compat kill9 bench clean
+.PHONY: run test lint compat compat-disk kill9 kill9-long bench clean
 
 run: $(VENV)/.installed
 	$(BIN)/kwire start --data-dir var/data
@@ -26,6 +28,13 @@ compat: $(VENV)/.installed-test
 
 kill9: $(VENV)/.installed-test
 	$(BIN)/python -m compat_tests.durability.kill9 --rounds 50
+
+compat-disk: $(VENV)/.installed-test
+	$(BIN)/python -m compat_tests.disk
+
+kill9-long: $(VENV)/.installed-test
+	$(BIN)/python -m compat_tests.durability.churn --rounds 200
+	$(BIN)/python -m compat_tests.durability.full_disk --rounds 20
 
 bench: $(VENV)/.installed
 	bench/setup.sh

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 READY_S = 40.0
@@ -35,16 +36,30 @@ def free_port() -> int:
     raise BrokerError("no free port between 12000 and 32000")
 
 
+def kwire_command() -> list[str]:
+    """How kwire is called: $KWIRE, or this interpreter's."""
+    return shlex.split(os.environ.get("KWIRE", "")) or [sys.executable, "-m", "kwire"]
+
+
 class KwireBroker:
     """`kwire start` on one port and directory, over and over; $KWIRE may name another executable.
 
-    `launch` replaces the command line: it gets PORT DATADIR appended and stays in the foreground, as the scripts of
-    bench/brokers do.
+    `options` are broker options by name. `launch` replaces the command line: it gets PORT DATADIR appended and stays in
+    the foreground, as the scripts of bench/brokers do.
     """
 
-    def __init__(self, directory: Path, *, log: Path, port: int | None = None, launch: list[str] | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        log: Path,
+        port: int | None = None,
+        launch: list[str] | None = None,
+        options: Mapping[str, str] | None = None,
+    ) -> None:
         self.directory, self.port = directory, port or free_port()
         self._launch, self._log = launch, log
+        self._overrides = [word for name, value in (options or {}).items() for word in ("-o", f"{name}={value}")]
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -54,8 +69,15 @@ class KwireBroker:
     def _command(self) -> list[str]:
         if self._launch:
             return [*self._launch, str(self.port), str(self.directory)]
-        kwire = shlex.split(os.environ.get("KWIRE", "")) or [sys.executable, "-m", "kwire"]
-        return [*kwire, "start", "--port", str(self.port), "--data-dir", str(self.directory)]
+        return [
+            *kwire_command(),
+            "start",
+            "--port",
+            str(self.port),
+            "--data-dir",
+            str(self.directory),
+            *self._overrides,
+        ]
 
     def start(self) -> float:
         """Start and wait until the port accepts connections; returns the seconds that took. Raises BrokerError."""
@@ -75,8 +97,8 @@ class KwireBroker:
         raise BrokerError(f"no port after {READY_S:.0f} s; see {self._log}")
 
     def kill(self) -> None:
-        """SIGKILL to the broker and all that it started."""
-        if self._process is not None:
+        """SIGKILL to the broker and all that it started; nothing when it has ended."""
+        if self._process is not None and self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
 

@@ -83,6 +83,10 @@ async def _flush_closed_segments_of(log: Log) -> None:
     try:
         await asyncio.to_thread(log.flush_segments, segments)
     except OSError as error:
+        if isinstance(error, FileNotFoundError) and not set(segments) <= set(log.segments):
+            # Retention took a segment, and its names, while the thread was on its way to it: what is left is flushed.
+            await _flush_closed_segments_of(log)
+            return
         logger.error("%s: closed segments cannot be flushed: %s", log.topic_partition, error)
         # What the kernel failed to write once it does not try again. (A log that was deleted or has moved to another
         # directory meanwhile has lost these files.)

@@ -68,6 +68,39 @@ def test_a_closed_segment_is_flushed_and_recovery_starts_behind_it(
     assert log.recovery_point == 1
 
 
+class RetainingFiles(Files):
+    """Runs retention when the first file is about to be flushed, as it may while a thread flushes."""
+
+    __slots__ = ("let_go",)
+
+    let_go: Callable[[], object] | None
+
+    def sync(self, file: OpenFile) -> None:
+        if self.let_go is not None:
+            let_go, self.let_go = self.let_go, None
+            let_go()
+        super().sync(file)
+
+
+def test_retention_may_take_a_segment_that_is_about_to_be_flushed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = RetainingFiles()
+    files.let_go = None
+    manager = rolled(tmp_path, files)
+    log = manager.get(TP)
+    assert log is not None
+    append(log, batch(b"c"))
+    log.update_high_watermark(3)
+    for segment in log.segments:
+        segment.close()
+    files.let_go = lambda: log.delete_old_segments(NOW + 365 * 86_400_000)
+    flushed(manager, monkeypatch)
+    assert files.let_go is None
+    assert manager.directories[0].is_online
+    assert (log.log_start_offset, log.recovery_point) == (3, 3)
+
+
 def test_a_disk_that_cannot_flush_is_not_trusted_any_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     manager = rolled(tmp_path, UnsyncableFiles())
     flushed(manager, monkeypatch)

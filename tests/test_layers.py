@@ -28,6 +28,7 @@ LAYER = {
     "admin": 4,
     "broker": 5,
     "housekeeping": 5,
+    "adoption": 5,
     "cli": 5,
     "testing": 5,
     "__main__": 5,
@@ -48,6 +49,7 @@ ASYNCIO_ROOMS = (
     "cluster/controller/driver.py",
     "broker.py",
     "housekeeping.py",
+    "adoption.py",
     "cli/",
     "testing/",
 )

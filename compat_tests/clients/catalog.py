@@ -56,6 +56,7 @@ NO_TIMESTAMP = "the tool cannot set a record's timestamp"
 
 CLIENTS = (
     Client("confluent-kafka", "python", (PYTHON, "{here}/python/confluent.py")),
+    Client("confluent-kafka-848", "python", (PYTHON, "{here}/python/confluent.py", "--consumer-protocol")),
     Client("franz-go", "go", ("{cache}/go/franz",)),
     Client("kafka-python", "python", (PYTHON, "{here}/python/kafka_python.py")),
     Client("aiokafka", "python", (PYTHON, "{here}/python/aio.py")),
@@ -106,8 +107,8 @@ CLIENTS = (
     ),
     Client(
         "java-tools-4.3.1",
-        "java-tools",
-        (sys.executable, "{here}/tools/kafka_tools.py", "{cache}/java-tools/libs"),
+        "kafka-4.3.1",
+        (sys.executable, "{here}/tools/kafka_tools.py", "{cache}/kafka-4.3.1/libs"),
         {
             "binary": TEXT_ONLY,
             "binary headers": TEXT_ONLY,
@@ -116,8 +117,8 @@ CLIENTS = (
     ),
     Client(
         "producer-perf-test-4.3.1",
-        "java-tools",
-        (sys.executable, "{here}/tools/perf_test.py", "{cache}/java-tools/libs"),
+        "kafka-4.3.1",
+        (sys.executable, "{here}/tools/perf_test.py", "{cache}/kafka-4.3.1/libs"),
         {
             "create": "the tool only produces",
             "consume": "the tool only produces",

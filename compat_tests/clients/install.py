@@ -118,8 +118,13 @@ def java(version: str, era: str) -> Callable[[Path], None]:
     return installer
 
 
-def java_tools(home: Path) -> None:
-    maven(home, "org.apache.kafka:kafka-tools:4.3.1", "org.apache.kafka:kafka_2.13:4.3.1")
+def kafka(version: str) -> Callable[[Path], None]:
+    """All of Apache Kafka: the broker, its tools, and ZooKeeper where that version has it."""
+
+    def installer(home: Path) -> None:
+        maven(home, f"org.apache.kafka:kafka-tools:{version}", f"org.apache.kafka:kafka_2.13:{version}")
+
+    return installer
 
 
 INSTALLERS: dict[str, tuple[Callable[[Path], None], str]] = {
@@ -132,7 +137,8 @@ INSTALLERS: dict[str, tuple[Callable[[Path], None], str]] = {
     "java-3.9.2": (java("3.9.2", "modern"), "java"),
     "java-0.10.2.2": (java("0.10.2.2", "v0_10"), "java"),
     "java-0.9.0.1": (java("0.9.0.1", "v0_9"), "java"),
-    "java-tools": (java_tools, ""),
+    "kafka-4.3.1": (kafka("4.3.1"), ""),
+    "kafka-3.9.2": (kafka("3.9.2"), ""),
 }
 """Name, what installs it, and the folder of sources whose change makes it stale."""
 

@@ -74,12 +74,12 @@ def one_round(
         verdict.problems.append(f"round {verdict.rounds}: committed and acknowledged offsets by partition: {behind}")
 
 
-def check_records(load: IdempotentLoad, stored: dict[int, list[int]], verdict: Verdict) -> None:
-    """Compare the numbers in the log, by partition, with those whose delivery was reported."""
+def check_records(load: IdempotentLoad, stored: dict[int, list[tuple[int, int]]], verdict: Verdict) -> None:
+    """Compare the (offset, number) in the log, by partition, with the numbers whose delivery was reported."""
     for partition in range(PARTITIONS):
-        acknowledged, numbers = load.acknowledged(partition), stored[partition]
+        acknowledged, numbers = load.acknowledged(partition), [number for _, number in stored[partition]]
         found = set(numbers)
-        lost = acknowledged - found
+        lost = acknowledged.keys() - found
         verdict.acked += len(acknowledged)
         verdict.lost += len(lost)
         verdict.duplicated += len(numbers) - len(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # not in its __all__
@@ -19,26 +20,40 @@ QUICK_RETRIES = {
 }
 
 
-def create_topic(bootstrap: str, topic: str, partitions: int) -> None:
+def create_topic(bootstrap: str, topic: str, partitions: int, options: Mapping[str, str] | None = None) -> None:
     """Raises KafkaException."""
     admin = AdminClient({"bootstrap.servers": bootstrap})
-    admin.create_topics([NewTopic(topic, partitions, 1)])[topic].result(30)
+    admin.create_topics([NewTopic(topic, partitions, 1, config=dict(options or {}))])[topic].result(30)
 
 
 class IdempotentLoad(threading.Thread):
-    """Writes numbers, counted up per partition, and remembers those whose delivery was reported."""
+    """Writes numbers, counted up per partition, and remembers those whose delivery was reported.
 
-    def __init__(self, bootstrap: str, topic: str, partitions: int, filler_bytes: int, stop: threading.Event) -> None:
+    With `keys`, number n has the key n modulo `keys`, so that each key is written again and again.
+    """
+
+    def __init__(
+        self,
+        bootstrap: str,
+        topic: str,
+        partitions: int,
+        filler_bytes: int,
+        stop: threading.Event,
+        *,
+        keys: int | None = None,
+    ) -> None:
         super().__init__(daemon=True)
+        self._keys = keys
         self._topic, self._partitions, self._stop_event = topic, partitions, stop
         self._filler = b"." * filler_bytes
-        self._acknowledged: list[set[int]] = [set() for _ in range(partitions)]
+        self._acknowledged: list[dict[int, int]] = [{} for _ in range(partitions)]
         self.failures: list[str] = []
         settings = {"bootstrap.servers": bootstrap, "enable.idempotence": True, "linger.ms": 5}
         limits = {"queue.buffering.max.messages": 20_000, "delivery.timeout.ms": 600_000, "batch.num.messages": 500}
         self._producer = Producer(settings | limits | QUICK_RETRIES)
 
-    def acknowledged(self, partition: int) -> set[int]:
+    def acknowledged(self, partition: int) -> dict[int, int]:
+        """The offset of each number whose delivery was reported."""
         return self._acknowledged[partition]
 
     def total(self) -> int:
@@ -49,10 +64,11 @@ class IdempotentLoad(threading.Thread):
         if error:
             self.failures.append(f"not delivered: {error}")
             return
-        value, partition = message.value(), message.partition()
+        value, partition, offset = message.value(), message.partition(), message.offset()
         assert value is not None
         assert partition is not None
-        self._acknowledged[partition].add(int(value.split(b" ")[0]))
+        assert offset is not None
+        self._acknowledged[partition][int(value.split(b" ")[0])] = offset
 
     def run(self) -> None:
         number = 0
@@ -60,7 +76,8 @@ class IdempotentLoad(threading.Thread):
             try:
                 for partition in range(self._partitions):
                     value = b"%d %s" % (number, self._filler)
-                    self._producer.produce(self._topic, value, partition=partition, on_delivery=self._delivered)
+                    key = None if self._keys is None else b"%d" % (number % self._keys)
+                    self._producer.produce(self._topic, value, key, partition=partition, on_delivery=self._delivered)
             except BufferError:
                 # A number that only some of the partitions got is not written again: it would be a second copy.
                 self._producer.poll(0.05)
@@ -126,24 +143,23 @@ class CommittingGroup(threading.Thread):
             probe.close()
 
 
-def read_back(bootstrap: str, topic: str, partitions: int) -> dict[int, list[int]]:
-    """All numbers in the log by partition, in the order of their offsets; raises RuntimeError when reading stalls."""
+def read_back(bootstrap: str, topic: str, partitions: int) -> dict[int, list[tuple[int, int]]]:
+    """(offset, number) of all records in the log, by partition, in order; raises RuntimeError when reading stalls."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "unused", "enable.auto.commit": False})
-    parts = [TopicPartition(topic, p, 0) for p in range(partitions)]
-    ends = {tp.partition: consumer.get_watermark_offsets(tp, timeout=10)[1] for tp in parts}
-    consumer.assign(parts)
-    numbers: dict[int, list[int]] = {p: [] for p in range(partitions)}
-    following = dict.fromkeys(range(partitions), 0)
+    bounds = {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=30) for p in range(partitions)}
+    consumer.assign([TopicPartition(topic, p, low) for p, (low, _) in bounds.items()])
+    found: dict[int, list[tuple[int, int]]] = {p: [] for p in range(partitions)}
+    following = {p: low for p, (low, _) in bounds.items()}
     deadline = time.monotonic() + RETRY_S
-    while any(following[p] < end for p, end in ends.items()):
+    while any(following[p] < end for p, (_, end) in bounds.items()):
         if time.monotonic() > deadline:
-            raise RuntimeError(f"read up to {following} of {ends}")
+            raise RuntimeError(f"read up to {following} of {bounds}")
         for message in consumer.consume(10_000, 0.5):
             value, partition, offset = message.value(), message.partition(), message.offset()
             if message.error() or value is None or partition is None or offset is None:
                 continue
-            numbers[partition].append(int(value.split(b" ")[0]))
+            found[partition].append((offset, int(value.split(b" ")[0])))
             following[partition] = offset + 1
             deadline = time.monotonic() + RETRY_S
     consumer.close()
-    return numbers
+    return found

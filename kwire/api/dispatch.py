@@ -21,14 +21,15 @@ from typing import TYPE_CHECKING, Any
 from kwire.api.context import CloseConnection, RequestContext, Services
 from kwire.api.table import API_BY_KEY, Api
 from kwire.errors import ErrorCode, KafkaError
-from kwire.net.connection import CLOSE
+from kwire.net.endpoint import CLOSE
 from kwire.wire.codec import decode, encode_parts, warm
 from kwire.wire.header import read_request_header, response_header, response_header_packer
 from kwire.wire.messages import request_class, response_class
 from kwire.wire.primitives import WireError
 
 if TYPE_CHECKING:
-    from kwire.net.connection import Connection, Reply
+    from kwire.net.connection import Connection
+    from kwire.net.endpoint import Reply
 
 logger = logging.getLogger("kwire.api")
 

@@ -7,8 +7,8 @@ log-start-offset-checkpoint        only where DeleteRecords moved the start behi
 cleaner-offset-checkpoint          first offset that compaction has not seen (kept as it is found, for now)
     0\\n<count>\\n<topic> <partition> <offset>\\n...     an empty file is an empty table
 meta.properties                    whose directory this is: broker.id, cluster.id (java.util.Properties)
-.kafka_cleanshutdown               {"version":0,"brokerEpoch":-1}: written last in a clean stop, deleted early in the
-next start partition.metadata                 version: 0\\ntopic_id: <22 characters>, no newline at the end
+.kafka_cleanshutdown               {"version":0,"brokerEpoch":-1}: last in a clean stop, deleted early in a start
+partition.metadata                 version: 0\\ntopic_id: <22 characters>, no newline at the end
 ```
 All but the marker are replaced by rename, so a crash leaves the old or the new one. Kafka reads and writes the same.
 """

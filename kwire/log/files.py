@@ -5,10 +5,13 @@ A partition directory `<topic>-<partition>` holds segments named by their base o
 
 A suffix tells what became of a file (Kafka's `LogFileUtils`, `LocalLog`):
 ```
-.deleted              segment file that is removed after file.delete.delay.ms; left-overs are removed at start .cleaned
-compaction's output while it is written: removed at start .swap                 compaction's finished output, waiting to
-replace its sources: completed at start <dir>.<32 hex>-delete partition directory of a deleted topic; -future: its move
-to another disk; -stray: unknown to the cluster
+.deleted   segment file that is removed after file.delete.delay.ms; left-overs are removed at start
+.cleaned   compaction's output while it is written: removed at start
+.swap      compaction's finished output, waiting to replace its sources: completed at start
+
+<topic>-<partition>.<32 hex>-delete   partition directory of a deleted topic
+                            -future   its move to another disk
+                            -stray    unknown to the cluster
 ```
 Every open, read, write, fsync, rename and truncation of the package goes through one `Files` object. A test hands in
 another that fails, writes short, or forgets what was not synced; nothing else in the package touches `os` for data.

@@ -25,11 +25,7 @@ from kwire.log.producer_state import CompletedTxn, ProducerStateManager
 from kwire.log.segment import LogSegment
 from kwire.log.segments import LogSegments
 from kwire.log.txn_index import AbortedTransaction
-from kwire.wire.crc import crc32c
-from kwire.wire.record_batch import (
-    ATTRIBUTES_OFFSET,
-    CorruptRecordError,
-)
+from kwire.wire.record_batch import CorruptRecordError
 
 if TYPE_CHECKING:
     from kwire.log.log_state import LogState
@@ -79,7 +75,10 @@ def load(log: LogState, *, clean: bool, checkpointed_start: int) -> None:
         end = start
     log.segments = LogSegments(directory, files, segments, jitter_ms=log.host.segment_jitter_ms(config))
     if not segments:
-        log.segments.add(start, config, log.created_ms)
+        segment = log.segments.add(start, config, log.created_ms)
+        if start:
+            # Its name tells the next start where the log goes on.
+            segment.create_files()
     log.log_start_offset = start
     log.log_end_offset = log.producers.map_end_offset = end
     log.epochs.truncate_from_end(end)
@@ -173,6 +172,8 @@ def _is_hole(log: LogState, end_offset: int, following: list[LogSegment]) -> boo
 
 def recover_segment(log: LogState, segment: LogSegment) -> int | None:
     """Read the segment whole and make its indexes anew; the offset it ends at, None if it was cut. Raises OSError."""
+    from kwire.wire.legacy import is_sound
+
     size, sound, last_offset = segment.size, 0, segment.base_offset - 1
     producers, epochs = log.producers, log.epochs
     if segment.base_offset > log.journal.newest_offset:
@@ -180,7 +181,7 @@ def recover_segment(log: LogState, segment: LogSegment) -> int | None:
     segment.begin_rebuild()
     try:
         for position, header, batch in segment.whole_batches():
-            if crc32c(batch[ATTRIBUTES_OFFSET:]) != header.crc or not (
+            if not is_sound(batch, header) or not (
                 last_offset < header.base_offset and header.last_offset - segment.base_offset <= _MAX_RELATIVE_OFFSET
             ):
                 break

@@ -34,8 +34,9 @@ def delete_old_segments(log: LogState, now_ms: int) -> int:
     if count == len(segments):
         if not log.segments.active.size:
             return 0
-        # Its name keeps the offset at which the log goes on.
-        log.roll(now_ms).create()
+        # The empty segment's name is all that tells the next start where the log ends: it has to be there before the
+        # others go.
+        log.roll(now_ms).create_files()
     _drop_oldest(log, segments[:count], now_ms)
     return count
 
@@ -144,14 +145,14 @@ def truncate_to(log: LogState, offset: int, now_ms: int) -> None:
     # After a power cut nothing of what was dropped may stand behind or amid what is appended now.
     log.segments.active.sync()
     log.files.sync_directory(log.directory)
-    log.epochs.truncate_from_end(offset)
-    log.epochs.write()
     log.journal.drop_above(offset)
     snapshot, entries = log.journal.newest()
     log.producers.reload(entries, snapshot)
     replay_producers(log, list(log.segments), snapshot, None)
     # Batches are dropped whole: the log may end before the offset that was asked for, and is fetched again from there.
     end = log.segments.active.end_of_batches()[1]
+    log.epochs.truncate_from_end(end)
+    log.epochs.write()
     log.lower_recovery_point(end)
     log.log_start_offset = min(log.log_start_offset, end)
     log.reset_after_truncation(end)
@@ -169,7 +170,7 @@ def truncate_fully_and_start_at(log: LogState, offset: int, now_ms: int) -> None
     is_among_the_old = offset < log.log_end_offset or offset == last.base_offset
     if is_among_the_old:
         log.remove_later([last], now_ms)
-    log.segments.add(offset, log.config, now_ms).create()
+    log.segments.add(offset, log.config, now_ms).create_files()
     if not is_among_the_old:
         log.remove_later([last], now_ms)
     log.epochs.clear()

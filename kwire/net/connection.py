@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from enum import Enum
-from typing import Final, cast
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import cast
 
-from kwire.net.framing import FrameError, FrameReader, ScratchPool
-from kwire.net.limits import ConnectionLimits, NetworkCounters
+from kwire.net.endpoint import CLOSE, Endpoint, Reply
+from kwire.net.framing import FrameError, FrameReader
 from kwire.net.response_writer import IncompleteResponseError, ResponseWriter
-from kwire.wire.parts import Part
 
 REQUESTS_PER_TURN = 32
 """So many pipelined requests of one connection are answered before the others get their turn."""
@@ -31,60 +30,6 @@ _LARGE_READ_BYTES = 16 * 1024
 """Reads below this size are not counted: a turn has room for few of them."""
 
 logger = logging.getLogger("kwire.net")
-
-
-class Close(Enum):
-    """The reply that ends the connection."""
-
-    CLOSE = "close"
-
-
-CLOSE: Final = Close.CLOSE
-"""What a handler replies to close the connection, after the earlier replies have been sent."""
-
-Reply = Sequence[Part] | None | Close
-"""The parts of a response (list or tuple) without its 4-byte size; None for no response (acks=0); or CLOSE.
-
-Parts are sent after the handler returned: they must not be views of the request frame, nor of bytes that change later.
-"""
-
-RequestHandler = Callable[[memoryview, "Connection"], Reply | Awaitable[Reply]]
-"""Takes the body of one request, writable and valid until the reply is complete, and the connection it came by."""
-
-
-class Endpoint:
-    """What all connections of one listener have in common.
-
-    `connections` holds the open ones: each enters and leaves by itself. `on_closed` is called when one has left.
-    """
-
-    __slots__ = (
-        "connections",
-        "counters",
-        "handler",
-        "limits",
-        "listener_name",
-        "on_closed",
-        "scratches",
-        "security_protocol",
-    )
-
-    def __init__(
-        self,
-        listener_name: str,
-        security_protocol: str,
-        handler: RequestHandler,
-        limits: ConnectionLimits,
-        on_closed: Callable[[Connection], None],
-    ) -> None:
-        self.listener_name = listener_name
-        self.security_protocol = security_protocol
-        self.handler = handler
-        self.limits = limits
-        self.on_closed = on_closed
-        self.connections: set[Connection] = set()
-        self.counters = NetworkCounters()
-        self.scratches = ScratchPool()
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -107,6 +52,7 @@ class Connection(asyncio.BufferedProtocol):
         "_reading_paused",
         "_resting",
         "_transport",
+        "_transport_is_full",
         "_turn_bytes",
         "_turn_s",
         "_turn_scheduled",
@@ -148,6 +94,7 @@ class Connection(asyncio.BufferedProtocol):
         self._close_callbacks: list[Callable[[], object]] | None = []  # None once they were called.
         self._active = False
         self._turn_scheduled = False
+        self._transport_is_full = False
         self._reading_paused = False
         self._resting = False
         self._turn_bytes = 0
@@ -210,7 +157,7 @@ class Connection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         stream = cast(asyncio.Transport, transport)  # uvloop's transports are no subclass of it.
         self._transport = stream
-        self._writer = ResponseWriter(stream, self._counters)
+        self._writer = ResponseWriter(stream, self._counters, partial(self.loop.call_soon, self._write_on))
         self._endpoint.connections.add(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -238,9 +185,15 @@ class Connection(asyncio.BufferedProtocol):
         return not self._may_take()
 
     def pause_writing(self) -> None:
+        self._transport_is_full = True
         self._writer.is_paused = True
 
+    def _write_on(self) -> None:
+        if not self._transport_is_full:
+            self.resume_writing()
+
     def resume_writing(self) -> None:
+        self._transport_is_full = False
         self._writer.resumed()
         self._active = True
         if self._writer.is_blocked and not self._send_rest():

@@ -13,7 +13,8 @@ import logging
 import socket
 
 from kwire.clock import Clock, SystemClock
-from kwire.net.connection import Connection, Endpoint, RequestHandler
+from kwire.net.connection import Connection
+from kwire.net.endpoint import Endpoint, RequestHandler
 from kwire.net.limits import ConnectionLimits, ConnectionQuotas, NetworkCounters, RateLimit
 
 ACCEPTS_PER_TURN = 64

@@ -23,8 +23,9 @@ from struct import Struct
 from typing import NamedTuple
 
 from kwire.wire.compression import NONE, ZSTD, compress, decompress
-from kwire.wire.crc import crc32
+from kwire.wire.crc import crc32, crc32c
 from kwire.wire.record_batch import (
+    ATTRIBUTES_OFFSET,
     COMPRESSION_MASK,
     CREATE_TIME,
     LOG_APPEND_TIME,
@@ -33,6 +34,7 @@ from kwire.wire.record_batch import (
     NO_SEQUENCE,
     NO_TIMESTAMP,
     TIMESTAMP_TYPE_MASK,
+    BatchHeader,
     Buffer,
     CorruptRecordError,
 )
@@ -64,6 +66,8 @@ class MessageBatch(NamedTuple):
     max_timestamp: int
     """The outer message's own timestamp, -1 under magic 0."""
     records: list[Record]
+    record_crcs: list[int]
+    """The checksum of each record's own message."""
 
     @property
     def compression(self) -> int:
@@ -109,6 +113,35 @@ def frames(buf: Buffer, pos: int = 0, end: int | None = None) -> Iterator[tuple[
         pos += length + LOG_OVERHEAD
 
 
+def outer_header(buf: Buffer, pos: int = 0) -> BatchHeader | None:
+    """What the outer message at `pos` tells, as the header of a batch; None when its first 18 bytes (26 under magic 1)
+    are not all there.
+
+    A log that an older Kafka began holds such messages. They have no epoch and no producer; under compression only the
+    last offset is known without opening it, so base and last offset are both that, and the record count is 1. Raises
+    CorruptRecordError for a size or magic that no message has.
+    """
+    if len(buf) - pos < _HEAD.size:
+        return None
+    offset, size, crc, magic, attributes = _HEAD.unpack_from(buf, pos)
+    if magic not in (0, 1) or size < _MIN_SIZES[magic]:
+        raise CorruptRecordError(f"no message of magic 0 or 1 at {pos}: magic {magic}, size {size}")
+    timestamp = NO_TIMESTAMP
+    if magic == 1:
+        if len(buf) - pos < _HEAD.size + 8:
+            return None
+        (timestamp,) = _INT64.unpack_from(buf, pos + _HEAD.size)
+    return BatchHeader(offset, size, -1, magic, crc, attributes, 0, timestamp, timestamp, -1, -1, -1, 1)
+
+
+def is_sound(batch: Buffer, header: BatchHeader) -> bool:
+    """Whether a whole batch or message of any magic matches its checksum."""
+    view = memoryview(batch)
+    if header.magic == 2:
+        return crc32c(view[ATTRIBUTES_OFFSET : header.size]) == header.crc
+    return crc32(view[MAGIC_OFFSET : header.size]) == header.crc
+
+
 def message_batches(
     buf: Buffer, pos: int = 0, end: int | None = None, *, max_decompressed: int = MAX_DECOMPRESSED_BYTES
 ) -> Iterator[MessageBatch]:
@@ -127,10 +160,12 @@ def message_batches(
         if message.attributes & COMPRESSION_MASK:
             data = _decompressed(message, left)
             left -= len(data)
-            records = _unwrap(message, data)
+            records, crcs = _unwrap(message, data)
         else:
-            records = [_record(message, message.offset, None)]
-        yield MessageBatch(at, size, magic, message.crc, message.attributes, message.offset, message.timestamp, records)
+            records, crcs = [_record(message, message.offset, None)], [message.crc]
+        yield MessageBatch(
+            at, size, magic, message.crc, message.attributes, message.offset, message.timestamp, records, crcs
+        )
 
 
 def read_message_set(
@@ -191,7 +226,8 @@ def _decompressed(wrapper: _Message, max_size: int) -> bytes:
     return decompress(codec, wrapper.value, max_size=max_size, magic=wrapper.magic)
 
 
-def _unwrap(wrapper: _Message, data: bytes) -> list[Record]:
+def _unwrap(wrapper: _Message, data: bytes) -> tuple[list[Record], list[int]]:
+    """The records inside, with the offsets and timestamps that they have in the log, and their checksums."""
     inner: list[_Message] = []
     for pos, _, magic in frames(data):
         if magic == 2:
@@ -207,7 +243,8 @@ def _unwrap(wrapper: _Message, data: bytes) -> list[Record]:
         base = wrapper.offset - inner[-1].offset
         if base < 0:
             raise InvalidRecordError(-1, f"wrapper offset {wrapper.offset} is before the last inner {inner[-1].offset}")
-    return [_record(message, base + message.offset, wrapper) for message in inner]
+    records = [_record(message, base + message.offset, wrapper) for message in inner]
+    return records, [message.crc for message in inner]
 
 
 def encode_message(

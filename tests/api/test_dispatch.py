@@ -13,7 +13,7 @@ from kwire.api.dispatch import Dispatcher, Route
 from kwire.api.table import API_BY_KEY
 from kwire.clock import ManualClock
 from kwire.errors import ErrorCode, KafkaError
-from kwire.net.connection import CLOSE
+from kwire.net.endpoint import CLOSE
 from kwire.wire.codec import decode, encode
 from kwire.wire.header import read_response_header, request_header_bytes
 from kwire.wire.messages.heartbeat import HeartbeatRequest, HeartbeatResponse

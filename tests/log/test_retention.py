@@ -40,6 +40,28 @@ def test_everything_goes_and_the_active_segment_is_rolled_first(tmp_path: Path) 
     assert append(log, batch(b"next")).first_offset == 10
 
 
+@pytest.mark.parametrize("clean", [True, False])
+@pytest.mark.parametrize("emptied_by", ["retention", "starting over"])
+def test_a_log_that_was_emptied_goes_on_where_it_ended(tmp_path: Path, emptied_by: str, clean: bool) -> None:
+    settings = config(segment_bytes=100, retention_ms=1000)
+    manager = open_manager(tmp_path, settings=settings)
+    log = manager.get_or_create(TP, TOPIC_ID, settings, NOW)
+    for n in range(10):
+        append(log, batch(b"v%d" % n))
+    log.update_high_watermark(10)
+    if emptied_by == "retention":
+        assert log.delete_old_segments(NOW + HOUR_MS) == 10
+    else:
+        log.truncate_fully_and_start_at(10, NOW)
+    manager.remove_due(NOW + 24 * HOUR_MS)
+    manager.close(clean=clean)
+    again = open_manager(tmp_path, settings=settings).get(TP)
+    assert again is not None
+    again.load()
+    assert (again.log_start_offset, again.log_end_offset) == (10, 10)
+    assert append(again, batch(b"next")).first_offset == 10
+
+
 def test_nothing_beyond_the_high_watermark_goes(tmp_path: Path) -> None:
     log = new_log(tmp_path, segment_bytes=100, retention_ms=1000)
     for n in range(5):

@@ -12,7 +12,8 @@ import pytest
 import uvloop
 
 from kwire.clock import ManualClock
-from kwire.net.connection import CLOSE, Connection, Reply
+from kwire.net.connection import Connection
+from kwire.net.endpoint import CLOSE, Reply
 from kwire.net.limits import ConnectionLimits, ConnectionQuotas
 from kwire.net.listener import Listener
 

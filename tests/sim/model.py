@@ -145,7 +145,9 @@ class PartitionModel:
 
     def emptying_failed(self, offset: int) -> None:
         """Some of it may be gone, and it may begin at `offset` or not."""
+        flushed = self.flushed
         self.emptied(offset)
+        self.may_be_flushed = flushed
         self.start = self.end = self.high_watermark = 0
 
     def begins_at_segment(self, base_offset: int) -> None:

@@ -27,9 +27,7 @@ class Mutant(NamedTuple):
 
 
 MUTANTS = (
-    Mutant(
-        "checksums are not looked at in recovery", "recovery", "crc32c(batch[ATTRIBUTES_OFFSET:]) != header.crc", "0"
-    ),
+    Mutant("checksums are not looked at in recovery", "recovery", "not is_sound(batch, header)", "0"),
     Mutant(
         "recovery begins one segment too late",
         "recovery",
@@ -64,7 +62,7 @@ MUTANTS = (
     Mutant(
         "an emptied log forgets where it goes on",
         "retention",
-        "        log.roll(now_ms).create()\n",
+        "        log.roll(now_ms).create_files()\n",
         "        log.roll(now_ms)\n",
     ),
     Mutant("retention goes beyond the high watermark", "retention", "if end <= log.high_watermark)", "if True)"),

@@ -1,0 +1,111 @@
+"""A copy of Kafka's directory becomes a data directory of ours: every record, offset, group and id is served."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+
+import pytest
+
+from kwire.adoption import AdoptionError, adopt
+from kwire.clock import ManualClock, SystemClock
+from kwire.cluster.embedded_store import METADATA_FILE_NAME, EmbeddedStore
+from kwire.cluster.producer_ids import ProducerIdManager
+from kwire.log.offline.catalog import DataDirectory, read_directory
+from kwire.log.offline.verify_directory import DirectoryVerification
+from tests.log.building import NOW
+from tests.log.offline.directories import fingerprint, kafka_samples
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return kafka_samples(tmp_path / "samples") / "clean-stop"
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.glob("*-*/*")}
+
+
+def test_the_copy_is_complete_and_the_source_untouched(source: Path, tmp_path: Path) -> None:
+    before = fingerprint(source)
+    target = tmp_path / "copy"
+    copied: list[str] = []
+    done = adopt(
+        [read_directory(str(source))],
+        target,
+        ManualClock(NOW),
+        on_copied=lambda stored: copied.append(str(stored.partition)),
+    )
+    assert fingerprint(source) == before
+    assert contents(target) == contents(source)
+    assert len(copied) == len(done.topics) == 8
+    assert (done.broker_id, done.cluster_id, done.was_clean) == (3, "25t3LOi2TPu8DxUcoebj8A", True)
+    assert (target / ".kafka_cleanshutdown").exists()
+    settings = {topic.name: topic.overrides for topic in done.topics}
+    assert settings["compacted"] == {"cleanup.policy": "compact"}
+    assert settings["roll"] == {"retention.ms": "-1"}
+    assert settings["__consumer_offsets"]["cleanup.policy"] == "compact"
+    verification = DirectoryVerification(str(target), deep=True)
+    assert not [finding for report in verification.partitions() for finding in report.findings]
+    assert not verification.finish()
+
+
+def test_producer_ids_go_on_behind_the_largest_that_was_given_out(source: Path, tmp_path: Path) -> None:
+    adopt([read_directory(str(source))], tmp_path / "copy", ManualClock(NOW), max_producer_id=4_321)
+
+    async def next_id() -> int:
+        store = EmbeddedStore(tmp_path / "copy" / METADATA_FILE_NAME, SystemClock())
+        try:
+            return await ProducerIdManager(store.session(), 3).next_id()
+        finally:
+            store.close()
+
+    assert asyncio.run(next_id()) == 5_000
+
+
+def test_a_topic_with_holes_and_own_settings(source: Path, tmp_path: Path) -> None:
+    shutil.copytree(source / "roll-0", source / "roll-3")
+    done = adopt(
+        [read_directory(str(source))],
+        tmp_path / "copy",
+        ManualClock(NOW),
+        only=["roll"],
+        overrides={"roll": {"retention.ms": "5", "segment.bytes": "2000000"}},
+    )
+    (topic,) = done.topics
+    assert (topic.partition_count, topic.missing) == (4, [1, 2])
+    assert topic.overrides == {"retention.ms": "5", "segment.bytes": "2000000"}
+    assert sorted(path.name for path in (tmp_path / "copy").glob("*-?")) == ["roll-0", "roll-3"]
+
+
+def test_holes_in_files_are_not_filled(source: Path, tmp_path: Path) -> None:
+    with open(source / "roll-0" / f"{41:020d}.index", "r+b") as file:
+        file.truncate(10_485_760)
+    adopt([read_directory(str(source))], tmp_path / "copy", ManualClock(NOW), only=["roll"])
+    stat = (tmp_path / "copy" / "roll-0" / f"{41:020d}.index").stat()
+    assert stat.st_size == 10_485_760
+    assert stat.st_blocks * 512 < 1_000_000
+
+
+def refused(sources: list[DataDirectory], target: Path, **how: object) -> str:
+    existed = target.exists()
+    with pytest.raises(AdoptionError) as raised:
+        adopt(sources, target, ManualClock(NOW), **how)  # type: ignore[arg-type]
+    assert target.exists() == existed
+    return str(raised.value)
+
+
+def test_what_cannot_be_taken_over_is_refused_before_anything_is_written(source: Path, tmp_path: Path) -> None:
+    found = read_directory(str(source))
+    target = tmp_path / "copy"
+    assert "topic nothing is in none" in refused([found], target, only=["nothing"])
+    assert "there is no topic" in refused([found._replace(partitions=[])], target)
+    assert "in two of the directories" in refused([found, found], target)
+    assert "different brokers" in refused([found, found._replace(broker_id=4)], target)
+    assert "topic roll: " in refused([found], target, only=["roll"], overrides={"roll": {"retention.ms": "soon"}})
+    assert "is not empty" in refused([found], source)
+    other = source / "roll-1"
+    shutil.copytree(source / "roll-0", other)
+    shutil.copy(source / "ret-0" / "partition.metadata", other)
+    assert "different topic ids" in refused([read_directory(str(source))], target)

@@ -51,11 +51,14 @@ def list_directory(directory: str, files: Files) -> Listing:
         resolve_orphans(directory, files, [name for name, _ in entries])
         entries = files.entries(directory)
     listing = Listing({}, set(), set(), set(), set(), [])
+    segment_files: set[int] = set()
     for name, size in entries:
         parsed = parse_offset_name(name)
         if parsed is None:
             continue
         offset, suffix = parsed
+        if suffix in SEGMENT_SUFFIXES:
+            segment_files.add(offset)
         if suffix == LOG_SUFFIX:
             listing.logs[offset] = size
         elif suffix == INDEX_SUFFIX:
@@ -71,7 +74,8 @@ def list_directory(directory: str, files: Files) -> Listing:
                 listing.torn_txn_indexes.add(offset)
         elif suffix == SNAPSHOT_SUFFIX:
             listing.snapshots.append(offset)
-    for offset in listing.indexes - listing.logs.keys():
+    # One of a kind is enough: a power cut may have left any part of a deletion undone.
+    for offset in segment_files - listing.logs.keys():
         for suffix in SEGMENT_SUFFIXES[1:]:
             files.unlink(os.path.join(directory, offset_name(offset, suffix)))
     return listing

@@ -271,6 +271,7 @@ class Broker:
     def _group_coordinator(self) -> GroupCoordinator:
         """The group coordinator, with the groups of all partitions that are led by now."""
         from kwire.coord.group.config import GroupConfig
+        from kwire.coord.group.consumer.config import LIVE_GROUP_OPTIONS
         from kwire.coord.group.coordinator import GROUP_METADATA_TOPIC, GroupCoordinator
         from kwire.coord.runtime import random_uuid
         from kwire.replica.internal_topic import InternalTopic
@@ -280,13 +281,16 @@ class Broker:
         async def ensure_topic() -> None:
             await services.controller.ensure_internal_topic(GROUP_METADATA_TOPIC)
 
+        config = GroupConfig.from_options(self.config.get, services.metadata.group_overrides_of)
+        self.config.on_change(LIVE_GROUP_OPTIONS, lambda changed: config.consumer.read_live(self.config.get))
         groups = GroupCoordinator(
-            GroupConfig.from_options(self.config.get),
+            config,
             InternalTopic(services.replicas),
             self.clock,
             partition_count=lambda: services.metadata.partition_count(GROUP_METADATA_TOPIC),
             ensure_internal_topic=ensure_topic,
             new_uuid=random_uuid,
+            topics=services.metadata,
             commit_timeout_ms=self.config.int("offsets.commit.timeout.ms"),
             compression=self.config.int("offsets.topic.compression.codec"),
         )

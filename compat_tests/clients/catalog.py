@@ -56,6 +56,7 @@ NO_TIMESTAMP = "the tool cannot set a record's timestamp"
 
 CLIENTS = (
     Client("confluent-kafka", "python", (PYTHON, "{here}/python/confluent.py")),
+    Client("confluent-kafka-848", "python", (PYTHON, "{here}/python/confluent.py", "--consumer-protocol")),
     Client("franz-go", "go", ("{cache}/go/franz",)),
     Client("kafka-python", "python", (PYTHON, "{here}/python/kafka_python.py")),
     Client("aiokafka", "python", (PYTHON, "{here}/python/aio.py")),

@@ -1,7 +1,6 @@
 """AlterConfigs (key 33), versions 0-2: the whole set of a resource's own settings at once (KIP-133).
 
-What is not named goes back to its default; IncrementalAlterConfigs is the safer way. Topics and brokers only: groups
-and client metrics have no dynamic settings in a ZooKeeper tree.
+What is not named goes back to its default; IncrementalAlterConfigs is the safer way. Topics, brokers and groups only.
 """
 
 from __future__ import annotations

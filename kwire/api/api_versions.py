@@ -1,7 +1,8 @@
 """ApiVersions (key 18), versions 0-4.
 
-What this broker serves (KIP-35); v3 names the client's software (KIP-511) and the cluster's features (KIP-584). The
-features that clients look for (group.version, transaction.version, ...) are listed once they are served: none yet.
+What this broker serves (KIP-35); v3 names the client's software (KIP-511) and the cluster's features (KIP-584), which
+are at Apache Kafka 4.3's levels from the start and stay there. v4 may tell that a feature's lowest level is 0
+(KIP-1022); v3 leaves such features out of the supported ones, because its clients reject the number.
 A version newer than 4 is answered in version 0 by the dispatcher, with this API's own range.
 """
 
@@ -12,14 +13,28 @@ import re
 from kwire.api.context import RequestContext
 from kwire.api.table import API_BY_KEY, APIS
 from kwire.errors import ErrorCode
-from kwire.wire.messages.api_versions import ApiVersion, ApiVersionsRequest, ApiVersionsResponse
+from kwire.wire.messages.api_versions import (
+    ApiVersion,
+    ApiVersionsRequest,
+    ApiVersionsResponse,
+    FinalizedFeatureKey,
+    SupportedFeatureKey,
+)
 
 FIRST_VERSION_WITH_SOFTWARE = 3
+FIRST_VERSION_WITH_LEVEL_0 = 4
+
+FEATURES = {"group.version": 1}
+"""The cluster's features that clients look for, each at its level; every one can also be off, which is level 0."""
 
 SOFTWARE_PATTERN = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?")
 """KIP-511's form of a client software name and version."""
 
 _SERVED = [ApiVersion(api_key=api.key, min_version=api.first, max_version=api.last) for api in APIS]
+_SUPPORTED = [SupportedFeatureKey(name=name, min_version=0, max_version=level) for name, level in FEATURES.items()]
+_FINALIZED = [
+    FinalizedFeatureKey(name=name, max_version_level=level, min_version_level=level) for name, level in FEATURES.items()
+]
 
 
 def handle(request: ApiVersionsRequest, context: RequestContext) -> ApiVersionsResponse:
@@ -30,7 +45,12 @@ def handle(request: ApiVersionsRequest, context: RequestContext) -> ApiVersionsR
             return ApiVersionsResponse(error_code=ErrorCode.INVALID_REQUEST, api_keys=[], throttle_time_ms=0)
         context.connection.state["client_software"] = (name, version)
     return ApiVersionsResponse(
-        error_code=ErrorCode.NONE, api_keys=_SERVED, throttle_time_ms=0, finalized_features_epoch=0
+        error_code=ErrorCode.NONE,
+        api_keys=_SERVED,
+        throttle_time_ms=0,
+        supported_features=_SUPPORTED if context.api_version >= FIRST_VERSION_WITH_LEVEL_0 else [],
+        finalized_features_epoch=0,
+        finalized_features=_FINALIZED,
     )
 
 

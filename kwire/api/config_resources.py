@@ -6,7 +6,7 @@ from enum import IntEnum
 
 from kwire.api.context import RequestContext
 from kwire.cluster.config_znodes import DEFAULT_ENTITY
-from kwire.cluster.controller.config_alteration import BROKERS, TOPICS, EntityAlteration, OptionAlteration
+from kwire.cluster.controller.config_alteration import BROKERS, GROUPS, TOPICS, EntityAlteration, OptionAlteration
 from kwire.errors import ErrorCode, KafkaError
 
 
@@ -40,6 +40,10 @@ def entity_of(resource_type: int, resource_name: str, context: RequestContext) -
             return BROKERS, DEFAULT_ENTITY
         check_broker_name(resource_name, context)
         return BROKERS, str(context.services.broker_id)  # A name like "01" means it too.
+    if resource_type == ResourceType.GROUP:
+        if not resource_name:
+            raise KafkaError(ErrorCode.INVALID_REQUEST, "Groups have no common settings of their own.")
+        return GROUPS, resource_name
     raise KafkaError(ErrorCode.INVALID_REQUEST, f"Settings of resource type {resource_type} cannot be altered.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import Lock
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Services:
         "config",
         "controller",
         "fetch_sessions",
+        "heavy_work",
         "logs",
         "make_groups",
         "metadata",
@@ -51,6 +53,8 @@ class Services:
     config: BrokerConfig
     controller: Controller
     fetch_sessions: FetchSessionCache
+    heavy_work: Lock
+    """Held while a thread looks into one oversized batch: two would take twice the memory and no less time."""
     make_groups: Callable[[], GroupCoordinator]
     logs: LogManager
     metadata: MetadataCache
@@ -59,6 +63,7 @@ class Services:
 
     def __init__(self) -> None:
         self._groups: GroupCoordinator | None = None
+        self.heavy_work = Lock()
 
     @property
     def groups(self) -> GroupCoordinator:

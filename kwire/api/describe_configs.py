@@ -89,7 +89,7 @@ def _describe(
 
         if not name:
             raise KafkaError(ErrorCode.INVALID_REQUEST, "A group's name is not empty.")
-        return GroupConfig(services.config, {}).describe(keys)
+        return GroupConfig(services.config, services.metadata.group_overrides_of(name)).describe(keys)
     raise KafkaError(ErrorCode.INVALID_REQUEST, f"There are no settings of resource type {kind}.")
 
 

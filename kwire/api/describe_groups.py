@@ -47,9 +47,11 @@ def _response(
     request: DescribeGroupsRequest, context: RequestContext, groups: list[DescribedGroup]
 ) -> DescribeGroupsResponse:
     for group in groups:
-        if context.api_version >= FIRST_VERSION_WITH_UNKNOWN_GROUPS and group.group_state == GroupState.DEAD.value:
+        if context.api_version < FIRST_VERSION_WITH_UNKNOWN_GROUPS:
+            group.error_message = None
+        elif group.group_state == GroupState.DEAD.value:
             group.error_code = ErrorCode.GROUP_ID_NOT_FOUND
-            group.error_message = f"Group {group.group_id} not found."
+            group.error_message = group.error_message or f"Group {group.group_id} not found."
         if request.include_authorized_operations and not group.error_code:
             group.authorized_operations = ALL_GROUP_OPERATIONS
     return DescribeGroupsResponse(groups=groups)

@@ -1,37 +1,134 @@
-"""Old consumers: batches of the log as the message sets that Fetch versions 0-3 may carry.
+"""Old consumers: the batches of a Fetch response as the message sets that Fetch versions 0-3 may carry.
 
-v0-1 know magic 0, v2-3 magic 1 (apache/kafka `RecordsUtil.downConvert`). One answer is converted at once: up to
-`fetch.max.bytes` as stored, and the records of one batch at a time, decompressed.
+v0-1 know magic 0, v2-3 magic 1. As in Apache Kafka (`LazyDownConversionRecords`) the size of a partition's records is
+settled first, and the records are converted while they are sent: the size is that of the stored batches, or of the
+first converted piece if that is larger, so that a client always gets on. What is converted is cut at that size, and
+what is missing from it is filled with the head of a message that nobody has room for, which clients take for the torn
+end that they expect of any fetch. So a response of 50 MB costs one piece of memory, and one piece of time at a turn.
 """
 
 from __future__ import annotations
 
+import logging
+from asyncio import sleep
+from collections.abc import Awaitable, Iterator, Sequence
+from itertools import chain
+from typing import cast
+
+from kwire.api.context import RequestContext
+from kwire.api.fetch_sessions import FetchedPartition
 from kwire.errors import ErrorCode, KafkaError
-from kwire.wire.conversion import from_v2
+from kwire.wire.down_conversion import down_converted
 from kwire.wire.legacy import frames
-from kwire.wire.parts import FileRange, Part
+from kwire.wire.messages.fetch import FetchResponse, PartitionData
+from kwire.wire.parts import FileRange, Part, PieceStream, part_size
 from kwire.wire.primitives import WireError
+from kwire.wire.record_batch import LOG_OVERHEAD, RECORD_BATCH_OVERHEAD
+
+logger = logging.getLogger(__name__)
 
 FIRST_VERSION_WITH_MAGIC_1 = 2
 
-_TOO_LARGE = (-1).to_bytes(8, "big", signed=True) + (2**31 - 1).to_bytes(4, "big")
-"""Offset and size of a message that nobody has room for (apache/kafka `LazyDownConversionRecordsSend`)."""
+_READ_BYTES = 256 * 1024
+_FILL_BYTES = 128 * 1024
+_LENGTH_BYTES = 4
 
 
-def convert(records: Part, fetch_version: int, first_offset: int) -> bytes:
-    """The records from `first_offset` on, in the magic of `fetch_version`.
+async def converted(
+    response: FetchResponse | Awaitable[FetchResponse], wanted: Sequence[FetchedPartition], context: RequestContext
+) -> FetchResponse:
+    """The response with every partition's records converted, or that partition's error in their place.
 
-    A first batch that is cut (v0-2 know no "at least one") becomes the head of a message that cannot fit: that is how
-    a client learns that it must ask for more. UNSUPPORTED_COMPRESSION_TYPE for zstd, which old clients do not know;
+    `wanted` are the partitions of the request, in the response's order, which without a session is the request's.
+    UNSUPPORTED_VERSION where `message.downconversion.enable` is false, UNSUPPORTED_COMPRESSION_TYPE for zstd,
     CORRUPT_MESSAGE for what cannot be read, KAFKA_STORAGE_ERROR for a file that cannot.
     """
-    magic = 1 if fetch_version >= FIRST_VERSION_WITH_MAGIC_1 else 0
+    if isinstance(response, Awaitable):
+        response = await response
+    magic = 1 if context.api_version >= FIRST_VERSION_WITH_MAGIC_1 else 0
+    answered = [(topic, data) for topic in response.responses for data in topic.partitions]
+    offsets = {(asked.topic, asked.partition): asked.fetch_offset for asked in wanted}
+    for topic, data in answered:
+        if data.error_code != ErrorCode.NONE:
+            continue
+        try:
+            partition = context.services.replicas.partition(topic.topic, data.partition_index)
+            if not partition.log.config.message_downconversion_enable:
+                raise KafkaError(ErrorCode.UNSUPPORTED_VERSION)
+            for stored in cast("list[Part]", data.records):
+                data.records = [await _stream(stored, magic, offsets[topic.topic, data.partition_index])]
+        except KafkaError as error:
+            _refuse(data, error.code)
+        except OSError as error:
+            logger.error("%s-%d cannot be read: %s", topic.topic, data.partition_index, error)
+            _refuse(data, ErrorCode.KAFKA_STORAGE_ERROR)
+        except WireError as error:
+            logger.error("%s-%d cannot be converted: %s", topic.topic, data.partition_index, error)
+            _refuse(data, ErrorCode.CORRUPT_MESSAGE)
+    return response
+
+
+def _refuse(data: PartitionData, code: ErrorCode) -> None:
+    data.error_code = code
+    data.high_watermark = data.last_stable_offset = data.log_start_offset = -1
+    data.records = b""
+
+
+async def _stream(stored: Part, magic: int, first_offset: int) -> PieceStream:
+    """The converted records, of which the first piece is made already, and others had their turn while it was."""
+    pieces = _pieces(stored, magic, first_offset)
+    first = b""
+    for first in pieces:
+        if first:
+            break
+        await sleep(0)
+    size = max(part_size(stored), len(first))
+    return PieceStream(size, _exactly(size, chain((first,), pieces)))
+
+
+def _pieces(stored: Part, magic: int, first_offset: int) -> Iterator[bytes]:
+    """What the stored batches become, read a quarter of a megabyte at a time, or one batch if that is larger."""
+    position, size = 0, part_size(stored)
+    read_bytes = _READ_BYTES
+    while position < size:
+        data = _read(stored, position, min(read_bytes, size - position))
+        end = 0
+        for at, length, _ in frames(data):
+            end = at + length
+        if end:
+            yield from down_converted(data[:end], to_magic=magic, first_offset=first_offset)
+            position += end
+            read_bytes = _READ_BYTES
+        elif len(data) == size - position:
+            return
+        else:
+            read_bytes = int.from_bytes(data[8:LOG_OVERHEAD], "big") + LOG_OVERHEAD
+
+
+def _read(stored: Part, position: int, size: int) -> bytes | memoryview:
+    if isinstance(stored, FileRange):
+        return FileRange(stored.fd, stored.position + position, size, stored.owner).read()
+    assert isinstance(stored, bytes | bytearray | memoryview)
+    return memoryview(stored)[position : position + size]
+
+
+def _exactly(size: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The pieces, cut or filled to `size` bytes; an error ends them early, and the next fetch starts with it."""
+    left = size
     try:
-        data = records.read() if isinstance(records, FileRange) else records
-        if next(frames(data), None) is None:
-            return _TOO_LARGE
-        return from_v2(data, to_magic=magic, first_offset=first_offset)
-    except OSError as error:
-        raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, str(error)) from error
-    except WireError as error:
-        raise KafkaError(ErrorCode.CORRUPT_MESSAGE, str(error)) from error
+        while left:
+            piece = next(pieces, None)
+            if piece is None:
+                break
+            yield piece[:left]
+            left -= min(left, len(piece))
+    except (KafkaError, WireError) as error:
+        logger.info("a converted response ends %d bytes early: %s", left, error)
+    if left:
+        # Offset -1, and a length beyond what is left of the response.
+        head = b"\xff" * 8 + max(left + 1, RECORD_BATCH_OVERHEAD).to_bytes(_LENGTH_BYTES, "big")
+        yield head[:left]
+        left -= min(left, len(head))
+    while left:
+        yield bytes(min(left, _FILL_BYTES))
+        left -= min(left, _FILL_BYTES)

@@ -1,7 +1,7 @@
 """Fetch (key 1), versions 0-18: long-poll read.
 
-v0-3 records of magic 0 (v0-1) and 1 (v2-3), converted on the way out; v4 isolation level (KIP-98); v5 the log's start;
-v7 sessions (KIP-227); v9 leader epochs (KIP-320); v10 zstd (KIP-110); v11 rack (KIP-392); v12 diverging epochs
+v0-3 records of magic 0 (v0-1) and 1 (v2-3), converted while they are sent; v4 isolation level (KIP-98); v5 the log's
+start; v7 sessions (KIP-227); v9 leader epochs (KIP-320); v10 zstd (KIP-110); v11 rack (KIP-392); v12 diverging epochs
 (KIP-595); v13 topic ids (KIP-516).
 
 A request is answered at once when it has `min_bytes`, an error, or no time to wait; otherwise it waits for one of its
@@ -13,6 +13,7 @@ Left out, being for clusters: followers' fetches, preferred read replicas, the n
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 
 from kwire.api.context import RequestContext
 from kwire.api.fetch_sessions import FetchedPartition, FetchPlan
@@ -32,16 +33,27 @@ from kwire.wire.parts import Part, part_size
 READ_COMMITTED = 1
 LAST_VERSION_WITH_HARD_LIMIT = 2
 FIRST_VERSION_WITH_BATCHES = 4
+FIRST_VERSION_WITH_ZSTD = 10
 FIRST_VERSION_WITH_TOPIC_IDS = 13
 
 Result = tuple[PartitionData, int]
 """What one partition is answered, and the size of its records in bytes."""
 
 
-def handle(request: FetchRequest, context: RequestContext) -> FetchResponse | asyncio.Future[FetchResponse]:
-    """Records now, or as soon as there are enough of them."""
-    services = context.services
-    plan = services.fetch_sessions.plan(request, context.api_version, context.now_ms)
+def handle(request: FetchRequest, context: RequestContext) -> FetchResponse | Awaitable[FetchResponse]:
+    """Records now, or as soon as there are enough of them; for old versions converted."""
+    plan = context.services.fetch_sessions.plan(request, context.api_version, context.now_ms)
+    response = _fetch(request, context, plan)
+    if context.api_version < FIRST_VERSION_WITH_BATCHES:
+        from kwire.api.down_conversion import converted
+
+        return converted(response, plan.partitions, context)
+    return response
+
+
+def _fetch(
+    request: FetchRequest, context: RequestContext, plan: FetchPlan
+) -> FetchResponse | asyncio.Future[FetchResponse]:
     fetch = _Fetch(request, context, plan)
     results = fetch.read()
     if fetch.is_complete or request.max_wait_ms <= 0 or not plan.partitions:
@@ -117,6 +129,8 @@ class _Fetch:
             if partition is None:
                 partition = self._look_again(wanted)
             partition.check_leader(wanted.current_leader_epoch)
+            if self._context.api_version < FIRST_VERSION_WITH_ZSTD and partition.log.config.compression_type == "zstd":
+                raise KafkaError(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE)
             diverging = _diverging_epoch(wanted, partition)
             if diverging is not None:
                 data = _data(wanted, partition, [], None)
@@ -128,10 +142,6 @@ class _Fetch:
                 wanted.fetch_offset, limit, read_committed=read_committed, min_one_message=min_one_message
             )
             records: list[Part] = [found.records] if part_size(found.records) else []
-            if records and self._context.api_version < FIRST_VERSION_WITH_BATCHES:
-                from kwire.api.down_conversion import convert
-
-                records = [convert(found.records, self._context.api_version, wanted.fetch_offset)]
             aborted = None
             if read_committed:
                 aborted = [

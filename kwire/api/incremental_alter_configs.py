@@ -1,7 +1,7 @@
 """IncrementalAlterConfigs (key 44), versions 0-1: set, delete, append or subtract single settings (KIP-339).
 
-A change of a topic or of this broker is in force when the answer is sent. Left out: loggers (resource type 8), groups
-and client metrics, which have no dynamic settings in a ZooKeeper tree.
+A change of a topic, of this broker or of a group is in force when the answer is sent. Left out: loggers (resource type
+8) and client metrics.
 """
 
 from __future__ import annotations

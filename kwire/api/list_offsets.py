@@ -8,6 +8,10 @@ offset, -5 and -6 find nothing.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any, TypeVar
+
 from kwire.api.context import RequestContext
 from kwire.errors import ErrorCode, KafkaError
 from kwire.replica.partition import Partition
@@ -18,6 +22,9 @@ from kwire.wire.messages.list_offsets import (
     ListOffsetsResponse,
     ListOffsetsTopicResponse,
 )
+from kwire.wire.primitives import WireError
+
+T = TypeVar("T")
 
 FIRST_VERSION_WITH_EPOCHS = 4
 
@@ -43,8 +50,45 @@ Found = tuple[int, int, int]
 NOTHING: Found = (-1, -1, -1)
 
 
-def handle(request: ListOffsetsRequest, context: RequestContext) -> ListOffsetsResponse:
-    """Each partition's offset, or its error; a partition that is asked twice is INVALID_REQUEST, once."""
+Steps = Generator[Callable[[], Any], Any, T]
+"""Work that may take long is yielded, and its outcome sent back."""
+
+
+def handle(
+    request: ListOffsetsRequest, context: RequestContext
+) -> ListOffsetsResponse | Awaitable[ListOffsetsResponse]:
+    """Each partition's offset, or its error; a partition that is asked twice is INVALID_REQUEST, once.
+
+    Answered at once, unless a batch of a great many records must be searched: a thread does that.
+    """
+    steps = _respond(request, context)
+    try:
+        work = next(steps)
+    except StopIteration as end:
+        response: ListOffsetsResponse = end.value
+        return response
+    return _in_threads(steps, work, context)
+
+
+async def _in_threads(
+    steps: Steps[ListOffsetsResponse], work: Callable[[], Any], context: RequestContext
+) -> ListOffsetsResponse:
+    loop = asyncio.get_running_loop()
+    while True:
+        try:
+            try:
+                async with context.services.heavy_work:
+                    found = await loop.run_in_executor(None, work)
+            except (KafkaError, WireError) as error:
+                work = steps.throw(error)
+            else:
+                work = steps.send(found)
+        except StopIteration as end:
+            response: ListOffsetsResponse = end.value
+            return response
+
+
+def _respond(request: ListOffsetsRequest, context: RequestContext) -> Steps[ListOffsetsResponse]:
     if request.isolation_level not in (0, 1):
         raise KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR, f"unknown isolation level {request.isolation_level}")
     asked: dict[tuple[str, int], int] = {}
@@ -58,7 +102,8 @@ def handle(request: ListOffsetsRequest, context: RequestContext) -> ListOffsetsR
         for partition in topic.partitions:
             times = asked.pop((topic.name, partition.partition_index), 0)
             if times:
-                answers.append(_answer(request, context, topic.name, partition, asked_once=times == 1))
+                answer = yield from _answer(request, context, topic.name, partition, asked_once=times == 1)
+                answers.append(answer)
         topics.append(ListOffsetsTopicResponse(name=topic.name, partitions=answers))
     return ListOffsetsResponse(topics=topics, throttle_time_ms=0)
 
@@ -89,7 +134,7 @@ def _answer(
     asked: ListOffsetsPartition,
     *,
     asked_once: bool,
-) -> ListOffsetsPartitionResponse:
+) -> Steps[ListOffsetsPartitionResponse]:
     index = asked.partition_index
     version = context.api_version
     try:
@@ -104,7 +149,8 @@ def _answer(
             return ListOffsetsPartitionResponse(
                 partition_index=index, error_code=ErrorCode.NONE, old_style_offsets=offsets
             )
-        timestamp, offset, epoch = _find(partition, asked.timestamp, read_committed=request.isolation_level == 1)
+        committed = request.isolation_level == 1
+        timestamp, offset, epoch = yield from _find(partition, asked.timestamp, read_committed=committed)
     except KafkaError as error:
         return ListOffsetsPartitionResponse(partition_index=index, error_code=error.code, old_style_offsets=[])
     return ListOffsetsPartitionResponse(
@@ -117,7 +163,7 @@ def _answer(
     )
 
 
-def _find(partition: Partition, timestamp: int, *, read_committed: bool) -> Found:
+def _find(partition: Partition, timestamp: int, *, read_committed: bool) -> Steps[Found]:
     log = partition.log
     limit = log.last_stable_offset if read_committed else log.high_watermark
     if timestamp == LATEST:
@@ -126,7 +172,15 @@ def _find(partition: Partition, timestamp: int, *, read_committed: bool) -> Foun
         return -1, log.log_start_offset, log.epochs.epoch_for(log.log_start_offset)
     if timestamp in (LATEST_TIERED, EARLIEST_PENDING_UPLOAD):
         return NOTHING
-    found = log.max_timestamp_offset() if timestamp == MAX_TIMESTAMP else log.offset_for_timestamp(timestamp)
+    from kwire.log import lookup
+
+    try:
+        if timestamp == MAX_TIMESTAMP:
+            found = yield from lookup.max_timestamp_offset(log)
+        else:
+            found = yield from lookup.offset_for_timestamp(log, timestamp)
+    except (OSError, WireError) as error:
+        raise log.read_error(error) from error
     if found is None or found[1] >= limit:
         return NOTHING
     return found

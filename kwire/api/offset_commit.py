@@ -1,8 +1,9 @@
 """OffsetCommit (key 8), versions 0-10.
 
 v1 members and generations, and a timestamp per partition (v1 only); v2-v4 a retention time of the request's own; v6
-leader epochs (KIP-320); v7 static members (KIP-345); v9 GROUP_ID_NOT_FOUND for a generation of an unknown group
-(KIP-848); v10 topic ids (KIP-848). Version 0 is stored like the others; Apache Kafka 3.9 kept it in ZooKeeper.
+leader epochs (KIP-320); v7 static members (KIP-345); v9 GROUP_ID_NOT_FOUND for a generation of an unknown group, and
+STALE_MEMBER_EPOCH for members of consumer groups, who need v9 (KIP-848); v10 topic ids (KIP-848). Version 0 is stored
+like the others; Apache Kafka 3.9 kept it in ZooKeeper.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from kwire.wire.messages.offset_commit import (
     OffsetCommitResponseTopic,
 )
 
-FIRST_VERSION_WITH_UNKNOWN_GROUPS = 9
+FIRST_VERSION_WITH_UNKNOWN_GROUPS = FIRST_VERSION_WITH_MEMBER_EPOCHS = 9
 FIRST_VERSION_WITH_TOPIC_IDS = 10
 
 
@@ -38,6 +39,7 @@ def handle(
         unknown_group=ErrorCode.GROUP_ID_NOT_FOUND
         if context.api_version >= FIRST_VERSION_WITH_UNKNOWN_GROUPS
         else ErrorCode.ILLEGAL_GENERATION,
+        knows_member_epochs=context.api_version >= FIRST_VERSION_WITH_MEMBER_EPOCHS,
     )
     if not refused:
         return answer

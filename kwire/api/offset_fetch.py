@@ -1,7 +1,7 @@
 """OffsetFetch (key 9), versions 0-10.
 
 v2 null topics mean all of them, and a top-level error; v5 leader epochs (KIP-320); v7 stable offsets only, on request
-(KIP-447); v8 several groups (KIP-709); v9 member epochs (KIP-848: a classic group has none and ignores them); v10
+(KIP-447); v8 several groups (KIP-709); v9 member epochs (KIP-848; a classic group has none and ignores them); v10
 topic ids (KIP-848). Version 0 reads what the others do; Apache Kafka 3.9 read it from ZooKeeper.
 """
 

@@ -10,11 +10,13 @@ Left out: transactions. A transactional batch is answered as Apache Kafka answer
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from collections.abc import Awaitable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, cast
 
 from kwire.api.context import CloseConnection, RequestContext
 from kwire.errors import ErrorCode, KafkaError
-from kwire.log.validate import AppendRefused, RecordsInvalid
+from kwire.log.validate import AppendRefused, PreparationNeeded, RecordsInvalid
 from kwire.replica.partition import Partition
 from kwire.replica.waiters import Waiter
 from kwire.wire.messages.produce import (
@@ -29,6 +31,9 @@ from kwire.wire.messages.produce import (
 )
 from kwire.wire.record_batch import ATTRIBUTES_OFFSET, MAGIC_OFFSET, RECORD_BATCH_OVERHEAD, TRANSACTIONAL_MASK
 
+if TYPE_CHECKING:
+    from kwire.log.record_checks import Prepared
+
 FIRST_VERSION_WITH_TOPIC_IDS = 13
 FIRST_VERSION_WITH_NEW_LEADER = 10
 
@@ -37,25 +42,73 @@ NO_ERROR: Final = 0
 
 _ACKS = (-1, 0, 1)
 Unacknowledged = list[tuple[Partition, int, PartitionProduceResponse]]
+Later = list[tuple[list[PartitionProduceResponse], int, str | None, PartitionProduceData]]
+"""What must be prepared in a thread: where its result goes, its topic, and the records."""
 
 
 def handle(
     request: ProduceRequest, context: RequestContext
-) -> ProduceResponse | asyncio.Future[ProduceResponse] | None:
+) -> ProduceResponse | Awaitable[ProduceResponse | None] | None:
     """Append to each partition; answer at once, or when the in-sync replicas have the records (acks=-1)."""
     unacknowledged: Unacknowledged = []
+    later: Later = []
     responses = []
     failed = False
     by_id = context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS
     for topic in request.topic_data:
         name = context.services.metadata.topic_names.get(topic.topic_id) if by_id else topic.name
-        results = []
+        results: list[PartitionProduceResponse] = []
         for data in topic.partition_data:
-            result = _append_one(request, name, data, context, unacknowledged)
+            try:
+                result = _append_one(request, name, data, context, unacknowledged)
+            except PreparationNeeded:
+                later.append((results, len(results), name, data))
+                result = _refused(data.index, ErrorCode.UNKNOWN_SERVER_ERROR, None)
             if result.error_code != NO_ERROR:
                 failed = True
             results.append(result)
         responses.append(TopicProduceResponse(name=topic.name, topic_id=topic.topic_id, partition_responses=results))
+    if later:
+        return _append_later(request, context, later, responses, unacknowledged)
+    return _answer(request, context, responses, unacknowledged, failed)
+
+
+async def _append_later(
+    request: ProduceRequest,
+    context: RequestContext,
+    later: Later,
+    responses: list[TopicProduceResponse],
+    unacknowledged: Unacknowledged,
+) -> ProduceResponse | None:
+    """Look in a thread into what would hold the event loop, one of these at a time, and append it then.
+
+    The connection waits meanwhile, so a producer's batches keep their order.
+    """
+    from kwire.log.record_checks import prepare
+
+    loop = asyncio.get_running_loop()
+    for results, position, topic, data in later:
+        prepared = None
+        with suppress(KafkaError):
+            # A partition that has gone meanwhile: the append says so.
+            partition = context.services.replicas.partition(topic or "", data.index)
+            async with context.services.heavy_work:
+                prepared = await loop.run_in_executor(
+                    None, prepare, bytes(cast("memoryview", data.records)), partition.log.config
+                )
+        results[position] = _append_one(request, topic, data, context, unacknowledged, prepared)
+    failed = any(result.error_code != NO_ERROR for topic in responses for result in topic.partition_responses)
+    answer = _answer(request, context, responses, unacknowledged, failed)
+    return await answer if isinstance(answer, asyncio.Future) else answer
+
+
+def _answer(
+    request: ProduceRequest,
+    context: RequestContext,
+    responses: list[TopicProduceResponse],
+    unacknowledged: Unacknowledged,
+    failed: bool,
+) -> ProduceResponse | asyncio.Future[ProduceResponse] | None:
     if request.acks == 0:
         if failed:
             raise CloseConnection("a produce request with acks=0 failed; closing is the only way to say so")
@@ -89,6 +142,7 @@ def _append_one(
     data: PartitionProduceData,
     context: RequestContext,
     unacknowledged: Unacknowledged,
+    prepared: Prepared | None = None,
 ) -> PartitionProduceResponse:
     index, acks = data.index, request.acks
     try:
@@ -107,6 +161,7 @@ def _append_one(
             required_acks=acks,
             now_ms=context.now_ms,
             produce_version=context.api_version,
+            prepared=prepared,
         )
     except KafkaError as error:
         return _refused(index, error.code, error.message, error)

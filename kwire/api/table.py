@@ -49,6 +49,8 @@ APIS: tuple[Api, ...] = (
     Api(44, "IncrementalAlterConfigs", 0, 1, "incremental_alter_configs"),
     Api(47, "OffsetDelete", 0, 0, "offset_delete"),
     Api(60, "DescribeCluster", 0, 2, "describe_cluster"),
+    Api(68, "ConsumerGroupHeartbeat", 0, 1, "consumer_group_heartbeat"),
+    Api(69, "ConsumerGroupDescribe", 0, 1, "consumer_group_describe"),
     Api(75, "DescribeTopicPartitions", 0, 0, "describe_topic_partitions"),
 )
 

@@ -32,6 +32,7 @@ ROUTES = (
     (8, 9),
     (9, 9),
     (13, 5),
+    (68, 1),
 )
 """(API key, version) of what current clients use first."""
 

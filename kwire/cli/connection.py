@@ -13,7 +13,7 @@ from kwire.wire.header import read_response_header, request_header_bytes
 from kwire.wire.messages import API_MODULES, response_class
 from kwire.wire.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
 from kwire.wire.model import model_of
-from kwire.wire.parts import FileRange, part_size
+from kwire.wire.parts import Unread, part_size
 from kwire.wire.primitives import WireError
 
 CLIENT_ID: Final = "kwire-cli"
@@ -99,7 +99,7 @@ class Connection:
         header = request_header_bytes(key, version, pending.correlation_id, self._client_id)
         parts = encode_parts(request, version, first=header)
         size = sum(part_size(part) for part in parts)
-        payload = b"".join([_SIZE.pack(size), *(p.read() if isinstance(p, FileRange) else p for p in parts)])
+        payload = b"".join([_SIZE.pack(size), *(p.read() if isinstance(p, Unread) else p for p in parts)])
         try:
             self._socket.sendall(payload)
         except OSError as error:

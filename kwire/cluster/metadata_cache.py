@@ -100,8 +100,15 @@ class TopicImage:
         return f"TopicImage({self.name!r}, {self.partitions!r}, {self.overrides!r})"
 
 
+_NO_OVERRIDES: Mapping[str, str] = {}
+
+
 class MetadataCache:
-    """The current images. `generation` grows with every change of the set of live brokers."""
+    """The current images. `generation` grows with every change of the set of live brokers.
+
+    `topics_version` grows with every change of a topic or of the brokers; `new_topics_version` is what it was when the
+    newest topic appeared.
+    """
 
     def __init__(self) -> None:
         self.cluster_id = ""
@@ -109,15 +116,22 @@ class MetadataCache:
         self.brokers: dict[int, BrokerImage] = {}
         self.topics: dict[str, TopicImage] = {}
         self.topic_names: dict[bytes, str] = {}
+        self.group_overrides: dict[str, dict[str, str]] = {}
         self.generation = 0
+        self.topics_version = 0
+        self.new_topics_version = 0
 
     def set_brokers(self, brokers: Iterable[BrokerImage]) -> None:
         """These are the live brokers now."""
         self.brokers = {broker.id: broker for broker in sorted(brokers, key=lambda broker: broker.id)}
         self.generation += 1
+        self.topics_version += 1
 
     def put_topic(self, image: TopicImage) -> None:
         """A topic is new or has changed."""
+        self.topics_version += 1
+        if image.name not in self.topics:
+            self.new_topics_version = self.topics_version
         self.topics[image.name] = image
         if image.topic_id != ZERO_UUID:
             self.topic_names[image.topic_id] = image.name
@@ -127,11 +141,28 @@ class MetadataCache:
         image = self.topics.pop(name, None)
         if image is not None:
             self.topic_names.pop(image.topic_id, None)
+            self.topics_version += 1
+
+    def group_overrides_of(self, group_id: str) -> Mapping[str, str]:
+        """A group's own settings; empty for most."""
+        return self.group_overrides.get(group_id, _NO_OVERRIDES)
 
     def topic_by_id(self, topic_id: bytes) -> TopicImage | None:
         """The topic of this id, if there is one."""
         name = self.topic_names.get(topic_id)
         return None if name is None else self.topics.get(name)
+
+    def partition_racks(self, topic: str) -> list[list[str]]:
+        """For each partition the racks of its live replicas, sorted; brokers without a rack left out."""
+        image = self.topics.get(topic)
+        return [
+            sorted(
+                rack
+                for replica in partition.replicas
+                if (broker := self.brokers.get(replica)) is not None and (rack := broker.rack) is not None
+            )
+            for partition in ([] if image is None else image.partitions)
+        ]
 
     def partition(self, topic: str, index: int) -> PartitionImage:
         """Raises UNKNOWN_TOPIC_OR_PARTITION."""

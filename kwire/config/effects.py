@@ -25,6 +25,13 @@ READ_HERE: Final = frozenset(
 )
 """Broker options that `BrokerConfig` itself turns into listeners, directories and the broker's number."""
 
+BOUNDS_OF_GROUPS: Final = frozenset(
+    f"group.consumer.{bound}.{option}"
+    for bound in ("min", "max")
+    for option in ("assignment.interval.ms", "heartbeat.interval.ms", "session.timeout.ms")
+)
+"""Broker options within which the settings of single groups must stay (`group_config`)."""
+
 READ_BY_BROKER: Final = frozenset(
     (
         "auto.create.topics.enable",
@@ -34,6 +41,13 @@ READ_BY_BROKER: Final = frozenset(
         "default.replication.factor",
         "delete.topic.enable",
         "fetch.max.bytes",
+        "group.consumer.assignment.interval.ms",
+        "group.consumer.assignors",
+        "group.consumer.heartbeat.interval.ms",
+        "group.consumer.max.size",
+        "group.consumer.migration.policy",
+        "group.consumer.regex.refresh.interval.ms",
+        "group.consumer.session.timeout.ms",
         "group.initial.rebalance.delay.ms",
         "group.max.session.timeout.ms",
         "group.max.size",
@@ -87,8 +101,10 @@ READ_BY_TOPIC: Final = frozenset(
         "index.interval.bytes",
         "internal.segment.bytes",
         "max.message.bytes",
+        "message.downconversion.enable",
         "message.timestamp.after.max.ms",
         "message.timestamp.before.max.ms",
+        "message.timestamp.difference.max.ms",
         "message.timestamp.type",
         "min.insync.replicas",
         "preallocate",
@@ -132,7 +148,7 @@ WITHOUT_MEANING: Final = (
 def effective_options() -> frozenset[str]:
     """Every broker option that has an effect, be it through the topics that inherit it."""
     inherited = {synonym for name in READ_BY_TOPIC for synonym, _ in TOPIC_OPTIONS[name].synonyms}
-    return READ_HERE | READ_BY_BROKER | inherited
+    return READ_HERE | BOUNDS_OF_GROUPS | READ_BY_BROKER | inherited
 
 
 def without_effect(name: str) -> str | None:

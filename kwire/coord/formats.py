@@ -1,18 +1,20 @@
 """Which records a coordinator's topic holds, and in which versions we write them.
 
 A record's key starts with its type (int16), its value with its version (int16). We read every version that Kafka ever
-wrote and write those of Kafka 3.9: none of them is flexible, so that every broker since 2.1 can take the topic over.
+wrote. Of offsets and classic groups we write those of Kafka 3.9, so that every broker since 2.1 can take them over.
 
 | type | key | value | written |
 |---|---|---|---|
 | 0, 1 | group, topic, partition | a committed offset | type 1, value 3; value 1 if the commit carries its own expiry |
 | 2 | group | a classic group's generation and members | value 3 |
+| 3 to 8, 16 | group, and member or expression | a consumer group (KIP-848), see `group/consumer/records.py` | value 0 |
 """
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from kwire.wire.messages import consumer_group_records as consumer
 from kwire.wire.messages.group_records import (
     GroupMetadataKey,
     GroupMetadataValue,
@@ -33,8 +35,23 @@ GROUP_FORMATS: dict[int, RecordFormat] = {
     0: RecordFormat(OffsetCommitKey, OffsetCommitValue, 4),
     1: RecordFormat(OffsetCommitKey, OffsetCommitValue, 4),
     2: RecordFormat(GroupMetadataKey, GroupMetadataValue, 4),
+    3: RecordFormat(consumer.ConsumerGroupMetadataKey, consumer.ConsumerGroupMetadataValue, 0),
+    4: RecordFormat(consumer.ConsumerGroupPartitionMetadataKey, consumer.ConsumerGroupPartitionMetadataValue, 0),
+    5: RecordFormat(consumer.ConsumerGroupMemberMetadataKey, consumer.ConsumerGroupMemberMetadataValue, 0),
+    6: RecordFormat(
+        consumer.ConsumerGroupTargetAssignmentMetadataKey, consumer.ConsumerGroupTargetAssignmentMetadataValue, 0
+    ),
+    7: RecordFormat(
+        consumer.ConsumerGroupTargetAssignmentMemberKey, consumer.ConsumerGroupTargetAssignmentMemberValue, 0
+    ),
+    8: RecordFormat(
+        consumer.ConsumerGroupCurrentMemberAssignmentKey, consumer.ConsumerGroupCurrentMemberAssignmentValue, 0
+    ),
+    16: RecordFormat(consumer.ConsumerGroupRegularExpressionKey, consumer.ConsumerGroupRegularExpressionValue, 0),
 }
 """Record types of `__consumer_offsets`. Types that are not listed belong to newer coordinators and are skipped."""
+
+_WRITTEN_IN_VERSION_0 = frozenset(row.value_class for record_type, row in GROUP_FORMATS.items() if record_type > 2)
 
 KEY_VERSION = 0
 """Keys have no versions of their own: a new form would be a new type."""
@@ -52,4 +69,6 @@ def value_version(value: object) -> int:
         return OFFSET_COMMIT if value.expire_timestamp == NO_EXPIRY else OFFSET_COMMIT_WITH_EXPIRY
     if isinstance(value, GroupMetadataValue):
         return GROUP_METADATA
+    if type(value) in _WRITTEN_IN_VERSION_0:
+        return 0
     raise TypeError(f"{type(value).__name__} is no value of a coordinator's record")

@@ -132,7 +132,9 @@ class CoordinatorRuntime(Generic[S]):
         try:
             answer = ask(slot.shard, self._clock.now_ms())
         except KafkaError as error:
+            self._arm(slot)
             return refuse(error.code)
+        self._arm(slot)
         if self._is_committed(slot):
             return answer
         self._last_key = key = self._last_key + 1

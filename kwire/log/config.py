@@ -10,6 +10,7 @@ CREATE_TIME = "CreateTime"
 LOG_APPEND_TIME = "LogAppendTime"
 COMPACT = "compact"
 DELETE = "delete"
+_DEFAULT_AFTER_MAX_MS = 3_600_000
 MAX_INT64 = (1 << 63) - 1
 """How options of type long say "never"."""
 
@@ -23,6 +24,7 @@ _OPTIONS = {
     "retention_ms": "retention.ms",
     "retention_bytes": "retention.bytes",
     "max_message_bytes": "max.message.bytes",
+    "message_downconversion_enable": "message.downconversion.enable",
     "message_timestamp_type": "message.timestamp.type",
     "message_timestamp_before_max_ms": "message.timestamp.before.max.ms",
     "message_timestamp_after_max_ms": "message.timestamp.after.max.ms",
@@ -59,6 +61,7 @@ class LogConfig:
         "is_compacted",
         "max_compaction_lag_ms",
         "max_message_bytes",
+        "message_downconversion_enable",
         "message_timestamp_after_max_ms",
         "message_timestamp_before_max_ms",
         "message_timestamp_type",
@@ -88,6 +91,7 @@ class LogConfig:
     retention_ms: int
     retention_bytes: int
     max_message_bytes: int
+    message_downconversion_enable: bool
     message_timestamp_type: str
     message_timestamp_before_max_ms: int
     message_timestamp_after_max_ms: int
@@ -113,6 +117,13 @@ class LogConfig:
         below_minimum: int | None = get("internal.segment.bytes")
         if below_minimum is not None:
             config.segment_bytes = below_minimum
+        # The older bound for both directions counts where the newer ones were left alone (KIP-937).
+        difference_ms = get("message.timestamp.difference.max.ms")
+        if difference_ms != MAX_INT64:
+            if config.message_timestamp_before_max_ms == MAX_INT64:
+                config.message_timestamp_before_max_ms = difference_ms
+            if config.message_timestamp_after_max_ms == _DEFAULT_AFTER_MAX_MS:
+                config.message_timestamp_after_max_ms = difference_ms
         config.cleanup_policy = frozenset(get("cleanup.policy"))
         config.is_compacted = COMPACT in config.cleanup_policy
         config.append_time = config.message_timestamp_type == LOG_APPEND_TIME
@@ -123,3 +134,11 @@ class LogConfig:
             and config.message_timestamp_before_max_ms == MAX_INT64
         )
         return config
+
+    def compression_level(self, codec: int) -> int | None:
+        """The topic's level for the codec with this id; None for a codec without levels."""
+        return {
+            1: self.compression_gzip_level,
+            3: self.compression_lz4_level,
+            4: self.compression_zstd_level,
+        }.get(codec)

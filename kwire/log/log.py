@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kwire.errors import ErrorCode, KafkaError
 from kwire.log import lookup, producer_journal, recovery, retention, validate
@@ -22,6 +22,9 @@ from kwire.log.validate import AppendRefused, RecordsInvalid
 from kwire.wire.parts import FileRange
 from kwire.wire.primitives import WireError
 from kwire.wire.record_batch import HEADER, BatchHeader, Buffer, as_header, batches, set_offset_and_epoch, verify
+
+if TYPE_CHECKING:
+    from kwire.log.record_checks import Prepared
 
 __all__ = ["AppendRefused", "Log", "LogAppendInfo", "LogConfig", "LogSlice", "RecordsInvalid", "UnopenedLog"]
 
@@ -66,15 +69,17 @@ class Log(LogState):
         now_ms: int,
         from_client: bool = True,
         produce_version: int = 13,
+        prepared: Prepared | None = None,
     ) -> LogAppendInfo:
         """Validate one produced record set, give it offsets, and write it; `records` is patched in place.
 
         Raises AppendRefused (RecordsInvalid with record errors); nothing was written then. `from_client=False` is for
-        batches that the broker built itself (coordinators, markers), which are not validated.
+        batches that the broker built itself (coordinators, markers), which are not validated. Raises PreparationNeeded,
+        with nothing written, for what is to be looked into in a thread first and handed in as `prepared`.
         """
         try:
             if from_client:
-                valid = validate.valid_record_set(records, self.config, now_ms, produce_version)
+                valid = validate.valid_record_set(records, self.config, now_ms, produce_version, prepared)
                 if valid is None:
                     return LogAppendInfo(-1, -1, -1, self.log_start_offset, -1)
                 data, header = valid
@@ -219,14 +224,14 @@ class Log(LogState):
     def offset_for_timestamp(self, timestamp: int) -> lookup.TimestampOffset | None:
         """The first record whose timestamp is at or above `timestamp`; None when there is none."""
         try:
-            return lookup.offset_for_timestamp(self, timestamp)
+            return lookup.at_once(lookup.offset_for_timestamp(self, timestamp))
         except (OSError, WireError) as error:
             raise self.read_error(error) from error
 
     def max_timestamp_offset(self) -> lookup.TimestampOffset | None:
         """The record with the largest timestamp (ListOffsets -3, KIP-734); None when there is none."""
         try:
-            return lookup.max_timestamp_offset(self)
+            return lookup.at_once(lookup.max_timestamp_offset(self))
         except (OSError, WireError) as error:
             raise self.read_error(error) from error
 

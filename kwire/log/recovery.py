@@ -25,11 +25,7 @@ from kwire.log.producer_state import CompletedTxn, ProducerStateManager
 from kwire.log.segment import LogSegment
 from kwire.log.segments import LogSegments
 from kwire.log.txn_index import AbortedTransaction
-from kwire.wire.crc import crc32c
-from kwire.wire.record_batch import (
-    ATTRIBUTES_OFFSET,
-    CorruptRecordError,
-)
+from kwire.wire.record_batch import CorruptRecordError
 
 if TYPE_CHECKING:
     from kwire.log.log_state import LogState
@@ -160,6 +156,8 @@ def replay_producers(log: LogState, segments: Sequence[LogSegment], offset: int,
 
 def recover_segment(log: LogState, segment: LogSegment) -> bool:
     """Read the segment whole and make its indexes anew; False if it was cut. Raises OSError."""
+    from kwire.wire.legacy import is_sound
+
     size, sound, last_offset = segment.size, 0, segment.base_offset - 1
     producers, epochs = log.producers, log.epochs
     if segment.base_offset > log.journal.newest_offset:
@@ -167,7 +165,7 @@ def recover_segment(log: LogState, segment: LogSegment) -> bool:
     segment.begin_rebuild()
     try:
         for position, header, batch in segment.whole_batches():
-            if crc32c(batch[ATTRIBUTES_OFFSET:]) != header.crc or not (
+            if not is_sound(batch, header) or not (
                 last_offset < header.base_offset and header.last_offset - segment.base_offset <= _MAX_RELATIVE_OFFSET
             ):
                 break

@@ -18,12 +18,16 @@ from kwire.log.txn_index import TxnIndex
 from kwire.wire.record_batch import (
     HEADER,
     LOG_OVERHEAD,
+    MAGIC_OFFSET,
     RECORD_BATCH_OVERHEAD,
     BatchHeader,
+    Buffer,
     CorruptRecordError,
     as_header,
 )
 
+_MIN_BATCH_BYTES = LOG_OVERHEAD + 14
+"""An empty message of magic 0, which a log that an older Kafka began may hold."""
 _SCAN_BYTES = 16 * 1024
 _RECOVERY_BYTES = 1 << 20
 
@@ -127,22 +131,24 @@ class SegmentFiles:
     # Batches.
 
     def header_at(self, position: int) -> BatchHeader:
-        """The header of the batch at `position`; CorruptRecordError when there is none of magic 2."""
-        data = self._files.read_at(self._file or self.file, RECORD_BATCH_OVERHEAD, position)
-        if len(data) < RECORD_BATCH_OVERHEAD:
+        """The header of the batch at `position`, of any magic; CorruptRecordError when there is none."""
+        header = self._header(
+            self._files.read_at(self._file or self.file, RECORD_BATCH_OVERHEAD, position), 0, position
+        )
+        if header is None:
             raise CorruptRecordError(f"{self.log_path}: no batch header at {position}, the file ends")
-        return self._checked(as_header(HEADER.unpack(data)), position)
+        return header
 
     def batches(self, position: int = 0) -> Iterator[StoredBatch]:
         """The batches from `position`, where one starts, to the end; headers only, read in large pieces."""
         piece = memoryview(b"")
         piece_start = 0
-        while position + RECORD_BATCH_OVERHEAD <= self.size:
+        while position + _MIN_BATCH_BYTES <= self.size:
             at = position - piece_start
             if at + RECORD_BATCH_OVERHEAD > len(piece):
                 piece, piece_start, at = self._piece(position, _SCAN_BYTES), position, 0
-            header = self._checked(as_header(HEADER.unpack_from(piece, at)), position)
-            if position + header.size > self.size:
+            header = self._header(piece, at, position)
+            if header is None or position + header.size > self.size:
                 return
             yield StoredBatch(position, header)
             position += header.size
@@ -158,12 +164,12 @@ class SegmentFiles:
         """
         piece = memoryview(b"")
         piece_start = position = 0
-        while position + RECORD_BATCH_OVERHEAD <= self.size:
+        while position + _MIN_BATCH_BYTES <= self.size:
             at = position - piece_start
             if at + RECORD_BATCH_OVERHEAD > len(piece):
                 piece, piece_start, at = self._piece(position, _RECOVERY_BYTES), position, 0
-            header = self._checked(as_header(HEADER.unpack_from(piece, at)), position)
-            if position + header.size > self.size:
+            header = self._header(piece, at, position)
+            if header is None or position + header.size > self.size:
                 return
             if at + header.size > len(piece):
                 piece, piece_start, at = self._piece(position, max(header.size, _RECOVERY_BYTES)), position, 0
@@ -173,10 +179,20 @@ class SegmentFiles:
     def _piece(self, position: int, size: int) -> memoryview:
         return memoryview(self._files.read_at(self.file, size, position))
 
-    def _checked(self, header: BatchHeader, position: int) -> BatchHeader:
-        if header.magic != 2 or header.batch_length < RECORD_BATCH_OVERHEAD - LOG_OVERHEAD:
-            raise CorruptRecordError(f"{self.log_path}: no batch at {position}: {header}")
-        return header
+    def _header(self, data: Buffer, at: int, position: int) -> BatchHeader | None:
+        """The header at `at` of data that begins there in the file; None when the file ends within it."""
+        if len(data) - at >= RECORD_BATCH_OVERHEAD:
+            header = as_header(HEADER.unpack_from(data, at))
+            if header.magic == 2 and header.batch_length >= RECORD_BATCH_OVERHEAD - LOG_OVERHEAD:
+                return header
+        elif len(data) - at <= MAGIC_OFFSET or data[at + MAGIC_OFFSET] > 1:
+            return None
+        from kwire.wire.legacy import outer_header
+
+        try:
+            return outer_header(data, at)
+        except CorruptRecordError as error:
+            raise CorruptRecordError(f"{self.log_path}: no batch at {position}: {error}") from None
 
     def flush(self) -> None:
         """Put data and indexes on the device. Safe in a thread once the segment is closed."""

@@ -23,13 +23,12 @@ harms its own consumers only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
-from itertools import islice
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from kwire.errors import ErrorCode, KafkaError
-from kwire.log.config import MAX_INT64, PRODUCER_COMPRESSION, LogConfig
+from kwire.log.config import PRODUCER_COMPRESSION, LogConfig
 from kwire.wire.crc import crc32c
 from kwire.wire.length_chain import holds_records
 from kwire.wire.record_batch import (
@@ -45,19 +44,20 @@ from kwire.wire.record_batch import (
     TIMESTAMP_TYPE_MASK,
     TRANSACTIONAL_MASK,
     BatchHeader,
-    CorruptRecordError,
     as_header,
     set_max_timestamp,
 )
+
+if TYPE_CHECKING:
+    from kwire.log.record_checks import Prepared
 
 _ZSTD = 4
 _ZSTD_SINCE_PRODUCE = 7
 _V2_ONLY_SINCE_PRODUCE = 3
 _LAST_CODEC = 4
 _MIN_LEGACY_LENGTH = 14
-_TOLD_RECORD_ERRORS = 3
-_MAX_RECORD_ERRORS = 10_000
-"""A batch of a megabyte may decompress to millions of records; Kafka names every one of them."""
+MOST_RECORDS_AT_ONCE = 32_768
+"""Larger batches are looked into in a thread: a batch of a megabyte may decompress to millions of records."""
 _CODECS = {"uncompressed": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
 
 
@@ -90,6 +90,10 @@ class RecordsInvalid(AppendRefused):
     def __init__(self, code: ErrorCode, reason: str, record_errors: list[tuple[int, str]]) -> None:
         super().__init__(code, reason, told=True)
         self.record_errors = record_errors
+
+
+class PreparationNeeded(Exception):
+    """What was sent is too much to be looked into on the event loop: hand it to `record_checks.prepare` in a thread."""
 
 
 def refused_before_the_log(code: ErrorCode, reason: str) -> AppendRefused:
@@ -156,7 +160,7 @@ def _one_batch_of_magic_2(records: memoryview, produce_version: int) -> memoryvi
     return records[:size]
 
 
-def _one_batch_of_any_magic(records: memoryview) -> memoryview:
+def _one_batch_of_any_magic(records: memoryview, config: LogConfig, prepared: Prepared | None) -> memoryview:
     """Produce v0 to v2: a batch of magic 2 as it is, a message set of magic 0 or 1 converted; empty if none."""
     size = _first_batch_size(records)
     if not size:
@@ -165,35 +169,18 @@ def _one_batch_of_any_magic(records: memoryview) -> memoryview:
         if _first_batch_size(records[size:]):
             raise AppendRefused(ErrorCode.INVALID_RECORD, "there is more than one batch of magic 2")
         return records[:size]
-    return _converted(records)
+    from kwire.log.record_checks import converted
+
+    return converted(records, config, prepared)
 
 
-def _converted(message_set: memoryview) -> memoryview:
-    """A message set of magic 0 or 1 as one batch of magic 2, under the codec of its first message (Kafka's
-    `LogValidator`).
-    """
-    from kwire.wire.compression import CompressionError
-    from kwire.wire.conversion import to_v2
-    from kwire.wire.legacy import message_batches
-    from kwire.wire.records import InvalidRecordError
-
-    try:
-        sets = list(message_batches(message_set))
-        records = [record for one in sets for record in one.records]
-        if not records:
-            raise AppendRefused(ErrorCode.INVALID_RECORD, "the message set holds no record")
-        return memoryview(to_v2(records, base_offset=0, partition_leader_epoch=-1, compression=sets[0].compression))
-    except CorruptRecordError as error:
-        raise AppendRefused(ErrorCode.CORRUPT_MESSAGE, str(error), names_log_start=False) from None
-    except InvalidRecordError as error:
-        raise AppendRefused(ErrorCode.INVALID_RECORD, str(error)) from None
-    except CompressionError as error:
-        raise AppendRefused(ErrorCode.UNKNOWN_SERVER_ERROR, str(error)) from None
-
-
-def valid_record_set(records: memoryview, config: LogConfig, now_ms: int, produce_version: int) -> ValidBatch | None:
+def valid_record_set(
+    records: memoryview, config: LogConfig, now_ms: int, produce_version: int, prepared: Prepared | None = None
+) -> ValidBatch | None:
     """All depths for what a client sent for one partition; timestamps are set, offsets are not yet. None if it is empty
     (Produce v0 to v2 allows that).
+
+    Raises PreparationNeeded for what would hold the event loop too long, unless it is given as `prepared`.
     """
     size = len(records)
     if size >= RECORD_BATCH_OVERHEAD:
@@ -206,7 +193,7 @@ def valid_record_set(records: memoryview, config: LogConfig, now_ms: int, produc
             and length == size - LOG_OVERHEAD
             and base == 0
             and not attributes & ~TRANSACTIONAL_MASK
-            and last_delta == count - 1 >= 0
+            and MOST_RECORDS_AT_ONCE > last_delta == count - 1 >= 0
             and NO_TIMESTAMP <= base_time <= max_time <= now_ms + config.message_timestamp_after_max_ms
             and (producer < 0 or sequence >= 0)
             and size <= config.max_message_bytes
@@ -215,25 +202,32 @@ def valid_record_set(records: memoryview, config: LogConfig, now_ms: int, produc
         ):
             return _as_valid((records, as_header(fields)))
     if produce_version >= _V2_ONLY_SINCE_PRODUCE:
-        return _valid_batch(_one_batch_of_magic_2(records, produce_version), config, now_ms)
-    batch = _one_batch_of_any_magic(records)
-    return _valid_batch(batch, config, now_ms) if batch else None
+        return _valid_batch(_one_batch_of_magic_2(records, produce_version), config, now_ms, prepared)
+    batch = _one_batch_of_any_magic(records, config, prepared)
+    return _valid_batch(batch, config, now_ms, prepared) if batch else None
 
 
-def _valid_batch(batch: memoryview, config: LogConfig, now_ms: int) -> ValidBatch:
+def _valid_batch(batch: memoryview, config: LogConfig, now_ms: int, prepared: Prepared | None) -> ValidBatch:
     """Depths 2 to 4 for one batch, whose bytes `batch` is exactly."""
-    header = _checked_frame(batch, config)
+    from kwire.log.record_checks import check_records, recompressed
+
+    header = checked_frame(batch, config)
     _check_header(header)
     codec = header.attributes & COMPRESSION_MASK
-    target = codec if config.compression_type == PRODUCER_COMPRESSION else _CODECS[config.compression_type]
-    max_timestamp = _check_records(batch, header, config, now_ms)
+    target = target_codec(codec, config)
+    max_timestamp, data = check_records(batch, header, config, now_ms, prepared)
     timestamp_type = LOG_APPEND_TIME if config.append_time else 0
     if codec != target:
-        return _recompressed(batch, header, config, target, timestamp_type, max_timestamp)
+        return recompressed(batch, header, config, target, timestamp_type, max_timestamp, data, prepared)
     if max_timestamp != header.max_timestamp or timestamp_type != (header.attributes & TIMESTAMP_TYPE_MASK) >> 3:
         set_max_timestamp(batch, 0, timestamp_type, max_timestamp)
         header = as_header(HEADER.unpack_from(batch))
     return ValidBatch(batch, header)
+
+
+def target_codec(codec: int, config: LogConfig) -> int:
+    """The codec that the topic wants for a batch that came under `codec`."""
+    return codec if config.compression_type == PRODUCER_COMPRESSION else _CODECS[config.compression_type]
 
 
 def too_large_for_a_segment(size: int, config: LogConfig) -> AppendRefused:
@@ -245,7 +239,7 @@ def too_large_for_a_segment(size: int, config: LogConfig) -> AppendRefused:
     )
 
 
-def _checked_frame(batch: memoryview, config: LogConfig) -> BatchHeader:
+def checked_frame(batch: memoryview, config: LogConfig) -> BatchHeader:
     size = len(batch)
     if size < RECORD_BATCH_OVERHEAD:
         raise AppendRefused(ErrorCode.CORRUPT_MESSAGE, f"{size} bytes are no batch", names_log_start=False)
@@ -279,102 +273,3 @@ def _check_header(header: BatchHeader) -> None:
         raise AppendRefused(
             ErrorCode.INVALID_RECORD, f"sequence {header.base_sequence} in a batch of producer {header.producer_id}"
         )
-
-
-def _check_records(batch: memoryview, header: BatchHeader, config: LogConfig, now_ms: int) -> int:
-    """Depth 4; the max timestamp that the batch is to carry."""
-    plausible = header.max_timestamp >= header.base_timestamp >= NO_TIMESTAMP
-    append_time = config.append_time
-    walk = config.is_compacted or (
-        not append_time
-        and (
-            not plausible
-            or config.message_timestamp_before_max_ms != MAX_INT64
-            or header.max_timestamp - now_ms > config.message_timestamp_after_max_ms
-        )
-    )
-    max_timestamp = header.max_timestamp
-    if walk or header.attributes & COMPRESSION_MASK:
-        max_timestamp = _look_into(batch, header, config, now_ms, walk=walk)
-    elif not holds_records(batch[RECORD_BATCH_OVERHEAD:], header.record_count):
-        raise AppendRefused(
-            ErrorCode.INVALID_RECORD, f"the batch does not hold the {header.record_count} records that it declares"
-        )
-    # Only now is the count known to be true, and an error for each record within bounds.
-    if append_time and header.attributes & TIMESTAMP_TYPE_MASK:
-        text = "producers do not set the timestamp type LogAppendTime"
-        _refuse_records(ErrorCode.INVALID_TIMESTAMP, ((index, text) for index in range(header.record_count)))
-    return now_ms if append_time else max_timestamp
-
-
-def _look_into(batch: memoryview, header: BatchHeader, config: LogConfig, now_ms: int, *, walk: bool) -> int:
-    """Decompress, and walk the records if asked to; the largest timestamp found, or the header's."""
-    from kwire.wire.compression import CompressionError
-    from kwire.wire.records import InvalidRecordError, check_lengths, check_records
-
-    try:
-        if not walk:
-            check_lengths(batch)
-            return header.max_timestamp
-        summary = check_records(batch)
-    except InvalidRecordError as error:
-        raise AppendRefused(ErrorCode.INVALID_RECORD, str(error)) from None
-    except (CompressionError, CorruptRecordError) as error:
-        raise AppendRefused(ErrorCode.UNKNOWN_SERVER_ERROR, str(error)) from None
-    except KafkaError as error:
-        raise AppendRefused(error.code, str(error)) from None
-    if config.is_compacted and summary.null_key_indexes:
-        _refuse_records(
-            ErrorCode.INVALID_RECORD,
-            ((index, "a compacted topic takes no record without a key") for index in summary.null_key_indexes),
-        )
-    if not config.append_time:
-        earliest = now_ms - config.message_timestamp_before_max_ms
-        latest = now_ms + config.message_timestamp_after_max_ms
-        if summary.max_timestamp > latest or summary.min_timestamp < earliest:
-            _refuse_timestamps(batch, earliest, latest)
-    return summary.max_timestamp
-
-
-def _refuse_timestamps(batch: memoryview, earliest: int, latest: int) -> None:
-    from kwire.wire.records import read_records
-
-    _refuse_records(
-        ErrorCode.INVALID_TIMESTAMP,
-        (
-            (index, f"timestamp {record.timestamp} is not within {earliest} and {latest}")
-            for index, record in enumerate(read_records(batch))
-            if record.timestamp != NO_TIMESTAMP and not earliest <= record.timestamp <= latest
-        ),
-    )
-
-
-def _refuse_records(code: ErrorCode, every: Iterable[tuple[int, str]]) -> None:
-    errors = list(islice(every, _MAX_RECORD_ERRORS))
-    if not errors:
-        return
-    if code is ErrorCode.INVALID_TIMESTAMP:
-        raise RecordsInvalid(code, "one or more records have an invalid timestamp", errors)
-    told = "; ".join(f"record {index}: {text}" for index, text in errors[:_TOLD_RECORD_ERRORS])
-    raise RecordsInvalid(code, f"{len(errors)} records are invalid, among them {told}", errors)
-
-
-def _recompressed(
-    batch: memoryview, header: BatchHeader, config: LogConfig, target: int, timestamp_type: int, max_timestamp: int
-) -> ValidBatch:
-    """The topic's `compression.type` names another codec than the producer used."""
-    from kwire.wire.records import records_data, seal_batch
-
-    attributes = header.attributes & ~(COMPRESSION_MASK | TIMESTAMP_TYPE_MASK) | target | timestamp_type << 3
-    level = {1: config.compression_gzip_level, 3: config.compression_lz4_level, 4: config.compression_zstd_level}.get(
-        target
-    )
-    wanted = header._replace(attributes=attributes, max_timestamp=max_timestamp)
-    out = seal_batch(wanted, records_data(batch, 0, header), level=level)
-    if len(out) > config.max_message_bytes:
-        raise AppendRefused(
-            ErrorCode.MESSAGE_TOO_LARGE,
-            f"recompressed, the batch has {len(out)} bytes; max.message.bytes is {config.max_message_bytes}",
-            names_log_start=False,
-        )
-    return ValidBatch(out, as_header(HEADER.unpack_from(out)))

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import cast
 
 from kwire.net.endpoint import CLOSE, Endpoint, Reply
@@ -51,6 +52,7 @@ class Connection(asyncio.BufferedProtocol):
         "_reading_paused",
         "_resting",
         "_transport",
+        "_transport_is_full",
         "_turn_bytes",
         "_turn_s",
         "_turn_scheduled",
@@ -92,6 +94,7 @@ class Connection(asyncio.BufferedProtocol):
         self._close_callbacks: list[Callable[[], object]] | None = []  # None once they were called.
         self._active = False
         self._turn_scheduled = False
+        self._transport_is_full = False
         self._reading_paused = False
         self._resting = False
         self._turn_bytes = 0
@@ -154,7 +157,7 @@ class Connection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         stream = cast(asyncio.Transport, transport)  # uvloop's transports are no subclass of it.
         self._transport = stream
-        self._writer = ResponseWriter(stream, self._counters)
+        self._writer = ResponseWriter(stream, self._counters, partial(self.loop.call_soon, self._write_on))
         self._endpoint.connections.add(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -182,9 +185,15 @@ class Connection(asyncio.BufferedProtocol):
         return not self._may_take()
 
     def pause_writing(self) -> None:
+        self._transport_is_full = True
         self._writer.is_paused = True
 
+    def _write_on(self) -> None:
+        if not self._transport_is_full:
+            self.resume_writing()
+
     def resume_writing(self) -> None:
+        self._transport_is_full = False
         self._writer.resumed()
         self._active = True
         if self._writer.is_blocked and not self._send_rest():

@@ -4,18 +4,19 @@ Small responses of one turn are joined into one write. A big one leaves in chunk
 before it is written, and nothing more is read while the transport holds more than its high-water mark. A peer that
 does not read therefore costs one chunk beside the transport's own mark, however large the response is. Large chunks are
 twice as fast as small ones (fewer turns of the event loop for the same bytes), so they are large (`CHUNK_BYTES`) until
-slow peers of a listener hold `HELD_BYTES_LIMIT` together, and small from then on.
+slow peers of a listener hold `HELD_BYTES_LIMIT` together, and small from then on. Bytes that must be made first
+(`PieceStream`) leave a piece at a time, and other connections get their turn after each.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from struct import Struct
 from typing import Protocol
 
 from kwire.net.limits import NetworkCounters
-from kwire.wire.parts import FileRange, Part, part_size
+from kwire.wire.parts import FileRange, Part, PieceStream, Unread, part_size
 
 SMALL_BYTES = 16 * 1024
 CHUNK_BYTES = 1024 * 1024
@@ -40,11 +41,13 @@ class Sink(Protocol):
 class ResponseWriter:
     """Writes responses in order. The owner relays the transport's flow control: sets `is_paused`, calls `resumed`."""
 
-    __slots__ = ("_counters", "_held_bytes", "_joined", "_sink", "_unsent", "is_paused")
+    __slots__ = ("_counters", "_give_turn", "_held_bytes", "_joined", "_sink", "_unsent", "is_paused")
 
-    def __init__(self, sink: Sink, counters: NetworkCounters) -> None:
+    def __init__(self, sink: Sink, counters: NetworkCounters, give_turn: Callable[[], object] = lambda: None) -> None:
+        """`give_turn` is called when writing has paused by itself, and is to call `resumed` and `drain` later."""
         self._sink = sink
         self._counters = counters
+        self._give_turn = give_turn
         self._joined: list[bytes | bytearray | memoryview] = []  # Small responses that wait for `flush`.
         self._unsent: deque[Part] = deque()  # The rest of a response that the transport could not take yet.
         self._held_bytes = 0  # Of the last chunk, while the transport could not pass it on.
@@ -69,12 +72,12 @@ class ResponseWriter:
         size = 0
         is_small = True
         for part in parts:
-            if isinstance(part, FileRange):
+            if isinstance(part, Unread):
                 is_small = False
             size += part_size(part)
         joined.append(_pack_length(size))
         if is_small and size <= SMALL_BYTES:
-            joined.extend(parts)  # type: ignore[arg-type]  # no FileRange among them
+            joined.extend(parts)  # type: ignore[arg-type]  # nothing unread among them
             return
         unsent = self._unsent
         unsent.extend(joined)
@@ -95,15 +98,20 @@ class ResponseWriter:
         """Write as much of a blocked response as the transport takes; raises IncompleteResponseError as `send` does."""
         sink = self._sink
         while self._unsent and not self.is_paused and not sink.is_closing():
+            takes_turns = isinstance(self._unsent[0], PieceStream)
             try:
                 chunk = self._next_chunk()
             except OSError as error:
                 raise IncompleteResponseError(str(error)) from error
             self._counters.bytes_out += len(chunk)
-            sink.write(chunk)
+            if chunk:
+                sink.write(chunk)
             if self.is_paused:
                 self._held_bytes += len(chunk)
                 self._counters.bytes_held += len(chunk)
+            elif takes_turns and self._unsent:
+                self.is_paused = True
+                self._give_turn()
 
     def resumed(self) -> None:
         """The transport has passed on what it was given and takes more."""
@@ -135,16 +143,21 @@ class ResponseWriter:
         return b"".join(gathered)
 
     def _head_of(self, part: Part, chunk_bytes: int) -> bytes | bytearray | memoryview:
+        if isinstance(part, PieceStream):
+            piece = part.next_piece()
+            if part.size:
+                self._unsent.appendleft(part)
+            return piece
         if part_size(part) <= chunk_bytes:
             return _as_bytes(part)
         if isinstance(part, FileRange):
             rest = FileRange(part.fd, part.position + chunk_bytes, part.size - chunk_bytes, part.owner)
             self._unsent.appendleft(rest)
             return FileRange(part.fd, part.position, chunk_bytes, part.owner).read()
-        view = memoryview(part)
+        view = memoryview(_as_bytes(part))
         self._unsent.appendleft(view[chunk_bytes:])
         return view[:chunk_bytes]
 
 
 def _as_bytes(part: Part) -> bytes | bytearray | memoryview:
-    return part.read() if isinstance(part, FileRange) else part
+    return part.read() if isinstance(part, Unread) else part

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from kwire.ids import TopicPartition
     from kwire.log.log import Log, LogAppendInfo, LogSlice
+    from kwire.log.record_checks import Prepared
 
 
 class Partition:
@@ -89,7 +90,15 @@ class Partition:
         if self.leader_id != self.local_id:
             raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
 
-    def append(self, records: memoryview, *, required_acks: int, now_ms: int, produce_version: int) -> LogAppendInfo:
+    def append(
+        self,
+        records: memoryview,
+        *,
+        required_acks: int,
+        now_ms: int,
+        produce_version: int,
+        prepared: Prepared | None = None,
+    ) -> LogAppendInfo:
         """Append a producer's batch as leader.
 
         With acks=-1 the in-sync replicas must be at least `min.insync.replicas`, capped at the number of replicas
@@ -101,7 +110,11 @@ class Partition:
             self._check_in_sync_replicas()
         log = self.log
         info = log.append_as_leader(
-            records, leader_epoch=self.leader_epoch, now_ms=now_ms, produce_version=produce_version
+            records,
+            leader_epoch=self.leader_epoch,
+            now_ms=now_ms,
+            produce_version=produce_version,
+            prepared=prepared,
         )
         # A leader is always in sync: if one replica is, it is the local one.
         if len(self.in_sync_replicas) == 1 and log.update_high_watermark(log.log_end_offset) and self.watchers:

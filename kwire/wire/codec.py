@@ -15,7 +15,7 @@ from kwire.wire.decoder import Decoder, compile_decoder
 from kwire.wire.encoder import Encoder, compile_encoder
 from kwire.wire.json_form import from_json, to_json
 from kwire.wire.model import Model, model_of
-from kwire.wire.parts import Buffer, FileRange, Part
+from kwire.wire.parts import Buffer, Part, Unread
 from kwire.wire.primitives import DecodeError, EncodeError, WireError
 
 __all__ = [
@@ -81,7 +81,7 @@ def encode(obj: object, version: int) -> bytes:
             for part in records:
                 cut(part)
         elif records is not None:
-            out.append(records.read() if isinstance(records, FileRange) else records)
+            out.append(records.read() if isinstance(records, Unread) else records)
 
     _encode(obj, version, out.append, cut)
     return b"".join(out)

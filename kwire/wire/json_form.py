@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 
 from kwire.ids import uuid_from_text, uuid_text
 from kwire.wire.model import Field, model_of
-from kwire.wire.parts import FileRange
+from kwire.wire.parts import Unread
 from kwire.wire.primitives import DecodeError
 
 M = TypeVar("M")
@@ -59,7 +59,7 @@ def _out(field: Field, value: Any, version: int, array: bool) -> Any:
         return uuid_text(value)
     if field.type == "Records":
         parts = value if isinstance(value, (list, tuple)) else (value,)
-        value = b"".join(part.read() if isinstance(part, FileRange) else part for part in parts)
+        value = b"".join(part.read() if isinstance(part, Unread) else part for part in parts)
     if field.type in ("Bytes", "Records"):
         return b64encode(value).decode("ascii")
     return value

@@ -23,8 +23,9 @@ from struct import Struct
 from typing import NamedTuple
 
 from kwire.wire.compression import NONE, ZSTD, compress, decompress
-from kwire.wire.crc import crc32
+from kwire.wire.crc import crc32, crc32c
 from kwire.wire.record_batch import (
+    ATTRIBUTES_OFFSET,
     COMPRESSION_MASK,
     CREATE_TIME,
     LOG_APPEND_TIME,
@@ -33,6 +34,7 @@ from kwire.wire.record_batch import (
     NO_SEQUENCE,
     NO_TIMESTAMP,
     TIMESTAMP_TYPE_MASK,
+    BatchHeader,
     Buffer,
     CorruptRecordError,
 )
@@ -109,6 +111,35 @@ def frames(buf: Buffer, pos: int = 0, end: int | None = None) -> Iterator[tuple[
             return
         yield pos, length + LOG_OVERHEAD, magic
         pos += length + LOG_OVERHEAD
+
+
+def outer_header(buf: Buffer, pos: int = 0) -> BatchHeader | None:
+    """What the outer message at `pos` tells, as the header of a batch; None when its first 18 bytes (26 under magic 1)
+    are not all there.
+
+    A log that an older Kafka began holds such messages. They have no epoch and no producer; under compression only the
+    last offset is known without opening it, so base and last offset are both that, and the record count is 1. Raises
+    CorruptRecordError for a size or magic that no message has.
+    """
+    if len(buf) - pos < _HEAD.size:
+        return None
+    offset, size, crc, magic, attributes = _HEAD.unpack_from(buf, pos)
+    if magic not in (0, 1) or size < _MIN_SIZES[magic]:
+        raise CorruptRecordError(f"no message of magic 0 or 1 at {pos}: magic {magic}, size {size}")
+    timestamp = NO_TIMESTAMP
+    if magic == 1:
+        if len(buf) - pos < _HEAD.size + 8:
+            return None
+        (timestamp,) = _INT64.unpack_from(buf, pos + _HEAD.size)
+    return BatchHeader(offset, size, -1, magic, crc, attributes, 0, timestamp, timestamp, -1, -1, -1, 1)
+
+
+def is_sound(batch: Buffer, header: BatchHeader) -> bool:
+    """Whether a whole batch or message of any magic matches its checksum."""
+    view = memoryview(batch)
+    if header.magic == 2:
+        return crc32c(view[ATTRIBUTES_OFFSET : header.size]) == header.crc
+    return crc32(view[MAGIC_OFFSET : header.size]) == header.crc
 
 
 def message_batches(

@@ -27,7 +27,8 @@ def holds_records(section: memoryview, count: int) -> bool:
     try:
         if _are_alike(section, count):
             return True
-        return count > 1 and _fills(section if len(section) > count * _SPARSE_BYTES else bytes(section), count)
+        data = section if len(section) > count * _SPARSE_BYTES else bytes(section)
+        return count > 1 and skip_records(data, 0, count) == len(data)
     except IndexError:
         return False
 
@@ -51,8 +52,11 @@ def _are_alike(section: memoryview, count: int) -> bool:
     return True
 
 
-def _fills(data: bytes | memoryview, count: int) -> bool:
-    pos = 0
+def skip_records(data: bytes | memoryview, pos: int, count: int) -> int:
+    """The position behind `count` records, of which the first lies at `pos`; IndexError where a length is impossible.
+
+    The position may lie beyond the data's end when the last record's length does.
+    """
     last = -1
     reach = _FIRST_RUN
     while count > 0:
@@ -66,7 +70,7 @@ def _fills(data: bytes | memoryview, count: int) -> bool:
                 n, pos = _long_varint(data, start)
         # A negative length is odd.
         if n & 1 or n < _MIN_BODY * 2:
-            return False
+            raise IndexError
         if n == last and count > reach >> 4:
             stride = pos - start + (n >> 1)
             run = _run(data, start, pos - start, stride, min(count, reach))
@@ -80,7 +84,7 @@ def _fills(data: bytes | memoryview, count: int) -> bool:
             pos += n >> 1
             count -= 1
             last = n
-    return pos == len(data)
+    return pos
 
 
 def _long_varint(data: bytes | memoryview, pos: int) -> tuple[int, int]:

@@ -1,8 +1,9 @@
-"""The pieces a message is sent in: byte strings, and ranges of open files that nobody has read yet."""
+"""The pieces a message is sent in: byte strings, ranges of files that nobody has read yet, and bytes to be made."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 Buffer = bytes | bytearray | memoryview
 """What a message can be decoded from."""
@@ -17,9 +18,9 @@ class FileRange:
     __slots__ = ("fd", "owner", "position", "size")
 
     def __init__(self, fd: int, position: int, size: int, owner: object = None) -> None:
+        self.size = size
         self.fd = fd
         self.position = position
-        self.size = size
         self.owner = owner
 
     def read(self) -> bytes:
@@ -42,13 +43,45 @@ class FileRange:
         return f"FileRange(fd={self.fd}, position={self.position}, size={self.size})"
 
 
-Part = bytes | bytearray | memoryview | FileRange
+class PieceStream:
+    """Exactly `size` bytes that are made while they are sent, a piece at a time.
+
+    A piece may be empty: it stands for work that took its time, after which others should get their turn.
+    """
+
+    __slots__ = ("_pieces", "size")
+
+    def __init__(self, size: int, pieces: Iterator[bytes]) -> None:
+        """`size` shrinks as pieces are taken; together they are to have as many bytes."""
+        self.size = size
+        self._pieces = pieces
+
+    def next_piece(self) -> bytes:
+        """The next piece; OSError when it cannot be made, or when there are none left before `size` is reached."""
+        piece = next(self._pieces, None)
+        if piece is None or len(piece) > self.size:
+            raise OSError(f"{self.size} bytes are to come, not {piece and len(piece)}")
+        self.size -= len(piece)
+        return piece
+
+    def read(self) -> bytes:
+        """Everything that is left, at once."""
+        pieces = []
+        while self.size:
+            pieces.append(self.next_piece())
+        return b"".join(pieces)
+
+
+Unread = FileRange | PieceStream
+"""Parts whose bytes are not in memory yet; `read` brings them there all at once."""
+
+Part = bytes | bytearray | memoryview | Unread
 """One piece of an encoded message."""
 
 
 def part_size(part: Part) -> int:
     """How many bytes the part will be on the wire."""
-    if isinstance(part, FileRange):
+    if isinstance(part, Unread):
         return part.size
     if isinstance(part, memoryview):
         return part.nbytes

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from struct import Struct, unpack_from
 
-from kwire.wire.parts import Buffer, FileRange, Part, part_size
+from kwire.wire.parts import Buffer, Part, Unread, part_size
 
 Records = Part | Sequence[Part]
 """Record batches. Decoding gives a memoryview of the frame; what is sent may also be a file range, or several parts."""
@@ -339,7 +339,7 @@ def tags(fields: Sequence[tuple[int, bytes]]) -> bytes:
 
 def records_size(value: Records) -> int:
     """How many bytes the record batches are. Raises EncodeError for anything else."""
-    if isinstance(value, (bytes, bytearray, memoryview, FileRange)):
+    if isinstance(value, (bytes, bytearray, memoryview, Unread)):
         return part_size(value)
     if isinstance(value, (list, tuple)):
         return sum(map(records_size, value))

@@ -50,10 +50,14 @@ __all__ = [
     "build_batch",
     "check_lengths",
     "check_records",
+    "checked",
+    "data_for_count",
+    "produced_data",
     "read_records",
     "rebuild_batch",
     "records_data",
     "seal_batch",
+    "seal_compressed",
 ]
 
 MAX_DECOMPRESSED_BYTES = 128 * 1024 * 1024
@@ -101,11 +105,13 @@ def read_records(buf: Buffer, pos: int = 0, *, max_decompressed: int = MAX_DECOM
     header = read_header(buf, pos)
     if header.magic != 2:
         raise CorruptRecordError(f"magic {header.magic} is not 2")
-    return _parsed(_data_for_count(buf, pos, header, max_decompressed), header)
+    return _parsed(data_for_count(buf, pos, header, max_decompressed), header)
 
 
-def _data_for_count(buf: Buffer, pos: int, header: BatchHeader, max_decompressed: int) -> bytes:
-    """The data, which a count that cannot fit into it is refused against before anything is counted to it."""
+def data_for_count(buf: Buffer, pos: int, header: BatchHeader, max_decompressed: int = MAX_DECOMPRESSED_BYTES) -> bytes:
+    """The records section as `records_data`; InvalidRecordError for a count of records that cannot fit into it, before
+    anything is counted to it.
+    """
     if header.record_count < 0:
         raise InvalidRecordError(-1, f"negative record count {header.record_count}")
     data = records_data(buf, pos, header, max_decompressed)
@@ -137,7 +143,11 @@ def check_records(buf: Buffer, pos: int = 0, *, max_decompressed: int = MAX_DECO
     uncompressed batch and rewrites a compressed one; no client produces either, and consumers would trip over them.
     """
     header = read_header(buf, pos)
-    data = _produced_data(buf, pos, header, max_decompressed)
+    return checked(produced_data(buf, pos, header, max_decompressed), header)
+
+
+def checked(data: bytes, header: BatchHeader) -> RecordsSummary:
+    """`check_records` for records that were decompressed already (`produced_data`)."""
     null_keys: list[int] = []
     try:
         max_delta, index_of_max, min_delta = _walk(data, header.record_count, null_keys)
@@ -201,19 +211,20 @@ def check_lengths(buf: Buffer, pos: int = 0, *, max_decompressed: int = MAX_DECO
     broker has checked, or topics under LogAppendTime that are not compacted.
     """
     header = read_header(buf, pos)
-    data = _produced_data(buf, pos, header, max_decompressed)
+    data = produced_data(buf, pos, header, max_decompressed)
     if not holds_records(memoryview(data), header.record_count):
         raise InvalidRecordError(-1, f"the batch does not hold the {header.record_count} records that it declares")
     return header.record_count
 
 
-def _produced_data(buf: Buffer, pos: int, header: BatchHeader, max_decompressed: int) -> bytes:
+def produced_data(buf: Buffer, pos: int, header: BatchHeader, max_decompressed: int = MAX_DECOMPRESSED_BYTES) -> bytes:
+    """The records section of a batch whose header counts as a producer's does; errors as `check_records`."""
     if header.magic != 2:
         raise CorruptRecordError(f"magic {header.magic} is not 2")
     count = header.record_count
     if count < 1 or header.last_offset_delta != count - 1:
         raise InvalidRecordError(-1, f"record count {count}, but the last offset delta is {header.last_offset_delta}")
-    return _data_for_count(buf, pos, header, max_decompressed)
+    return data_for_count(buf, pos, header, max_decompressed)
 
 
 def _first_error(data: bytes, header: BatchHeader) -> InvalidRecordError:
@@ -298,8 +309,13 @@ def seal_batch(header: BatchHeader, data: bytes, *, level: int | None = None) ->
         from kwire.wire.compression import compress
 
         data = compress(header.compression, data, level=level)
-    length = RECORD_BATCH_OVERHEAD - LOG_OVERHEAD + len(data)
+    return seal_compressed(header, data)
+
+
+def seal_compressed(header: BatchHeader, section: bytes) -> bytearray:
+    """`header` and the records section as it is, with length and checksum computed."""
+    length = RECORD_BATCH_OVERHEAD - LOG_OVERHEAD + len(section)
     out = bytearray(HEADER.pack(*header._replace(batch_length=length, crc=0)))
-    out += data
+    out += section
     rewrite_crc(out)
     return out

@@ -56,6 +56,7 @@ class GroupWorld:
             partition_count=lambda: self.metadata.partition_count(GROUP_METADATA_TOPIC),
             ensure_internal_topic=self.create_internal_topic,
             new_uuid=self.new_uuid,
+            topics=self.metadata,
         )
         services = Services()
         services.broker_id = 1

@@ -20,7 +20,7 @@ from kwire.net.endpoint import CLOSE
 from kwire.wire.codec import decode, encode
 from kwire.wire.header import read_response_header, request_header_bytes
 from kwire.wire.messages import response_class
-from kwire.wire.parts import FileRange
+from kwire.wire.parts import Unread
 from kwire.wire.records import Record, build_batch, read_records
 
 
@@ -94,7 +94,7 @@ class Served:
             raise Closed
         if reply is None:
             return None
-        data = b"".join(part.read() if isinstance(part, FileRange) else part for part in reply)  # type: ignore[union-attr]
+        data = b"".join(part.read() if isinstance(part, Unread) else part for part in reply)  # type: ignore[union-attr]
         correlation_id, offset = read_response_header(key, version, data)
         assert correlation_id == 7
         return decode(response_class(key), version, data, offset)

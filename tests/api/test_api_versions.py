@@ -21,6 +21,17 @@ def test_the_table_is_listed(served: Served, version: int) -> None:
     assert listed == [(api.key, api.first, api.last) for api in APIS]
 
 
+@pytest.mark.parametrize("version", [3, 4])
+def test_the_clusters_features(served: Served, version: int) -> None:
+    """Level 0 is told from v4 on only (KIP-1022)."""
+    request = ApiVersionsRequest(client_software_name="a", client_software_version="1.0")
+    response = served.call(request, version)
+    finalized = {row.name: (row.min_version_level, row.max_version_level) for row in response.finalized_features}
+    assert finalized["group.version"] == (1, 1)
+    supported = {row.name: (row.min_version, row.max_version) for row in response.supported_features}
+    assert supported.get("group.version") == ((0, 1) if version >= 4 else None)
+
+
 def test_a_version_from_the_future_is_answered_in_version_0(served: Served) -> None:
     frame = request_header_bytes(18, 99, 7, "test") + b"whatever the future holds"
     reply = served.broker.dispatcher(memoryview(bytearray(frame)), served.peer)  # type: ignore[arg-type]  # a stand-in

@@ -17,7 +17,7 @@ from tests.api.cluster_api import Client, versions_of, with_client
 from tests.cluster.node import Node
 
 VERSIONS = versions_of(44)
-TOPIC, BROKER = 2, 4
+TOPIC, BROKER, GROUP = 2, 4, 32
 SET, DELETE, APPEND, SUBTRACT = range(4)
 Change = tuple[str, int, str | None]
 
@@ -62,6 +62,31 @@ def test_a_topics_settings(version: int) -> None:
         assert sorted(notices) == ["config_change_0000000000", "config_change_0000000001"]
         notice, _ = await node.session.get("/config/changes/config_change_0000000000")
         assert notice == b'{"version":2,"entity_path":"topics/t"}'
+
+    with_client(None, scenario)
+
+
+def test_a_groups_settings() -> None:
+    async def scenario(client: Client) -> None:
+        cache, session = client.node.cache, client.node.session
+        name = "consumer.session.timeout.ms"
+        assert await code_of(client, GROUP, "a/b", (name, SET, "50000")) == 0
+        assert cache.group_overrides_of("a/b") == {name: "50000"}
+        stored, _ = await session.get("/config/groups/a%2Fb")
+        assert stored == b'{"version":1,"config":{"consumer.session.timeout.ms":"50000"}}'
+        assert await session.children("/config/changes") == []
+        for change, code in (
+            ((name, SET, "1"), ErrorCode.INVALID_CONFIG),
+            ((name, SET, "soon"), ErrorCode.INVALID_CONFIG),
+            ((name, APPEND, "50000"), ErrorCode.INVALID_CONFIG),
+            (("no.such.option", SET, "1"), ErrorCode.INVALID_CONFIG),
+            ((name, SET, None), ErrorCode.INVALID_REQUEST),
+        ):
+            assert await code_of(client, GROUP, "a/b", change) == code
+        assert await code_of(client, GROUP, "", (name, SET, "50000")) == ErrorCode.INVALID_REQUEST
+        assert cache.group_overrides_of("a/b") == {name: "50000"}
+        assert await code_of(client, GROUP, "a/b", (name, DELETE, None)) == 0
+        assert cache.group_overrides_of("a/b") == {}
 
     with_client(None, scenario)
 

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from kwire.errors import ErrorCode
+from kwire.log.record_checks import prepare
+from kwire.log.validate import MOST_RECORDS_AT_ONCE
 from kwire.wire.messages.list_offsets import ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic
+from kwire.wire.records import build_batch
 from tests.api.served import Served, batch
 
 START_MS = 1_699_999_000_000
+
+
+def time_request(timestamp: int) -> ListOffsetsRequest:
+    partition = ListOffsetsPartition(partition_index=0, timestamp=timestamp, current_leader_epoch=-1)
+    return ListOffsetsRequest(
+        replica_id=-1, isolation_level=0, topics=[ListOffsetsTopic(name="t", partitions=[partition])]
+    )
+
+
+def only(response: Any) -> Any:
+    ((answer,),) = [topic.partitions for topic in response.topics]
+    return answer
 
 
 def ask(served: Served, timestamp: int, version: int = 7, *, isolation_level: int = 0, **fields: Any) -> Any:
@@ -94,3 +110,29 @@ def test_a_partition_asked_twice_is_answered_once(filled: Served) -> None:
     )
     (topic,) = filled.call(request, 7).topics
     assert [answer.error_code for answer in topic.partitions] == [ErrorCode.INVALID_REQUEST]
+
+
+def test_others_are_served_while_a_thread_searches_a_batch_of_many_records(served: Served) -> None:
+    served.create_topic("t")
+    count = MOST_RECORDS_AT_ONCE + 1
+    now = served.clock.now_ms() - count
+    many = build_batch([(now + n, b"k", b"x" * (n % 3), ()) for n in range(count)], compression=4)
+    led = served.broker.services.replicas.partition("t", 0)
+    led.append(
+        memoryview(many),
+        required_acks=1,
+        now_ms=served.clock.now_ms(),
+        produce_version=9,
+        prepared=prepare(bytes(many), led.log.config),
+    )
+
+    async def scenario() -> None:
+        search = asyncio.ensure_future(served.send(time_request(now + 30_000), 5))
+        largest = asyncio.ensure_future(served.send(time_request(-3), 7))
+        await asyncio.sleep(0)
+        assert only(await served.send(time_request(-1), 5)).offset == count
+        assert not search.done()
+        assert only(await search).offset == 30_000
+        assert only(await largest).offset == count - 1
+
+    served.run(scenario())

@@ -76,3 +76,29 @@ def test_partitions_are_equal_by_their_fields() -> None:
     assert partition(0) != 0
     assert "leader=1" in repr(partition(0))
     assert "BrokerImage(1" in repr(BrokerImage(1, [], None, 0))
+
+
+def test_versions_of_the_topics() -> None:
+    """What a group coordinator goes by: something has changed, and whether a topic is new."""
+    cache = MetadataCache()
+    cache.put_topic(TopicImage("t", ID, [partition(0)]))
+    first = cache.new_topics_version
+    assert first == cache.topics_version > 0
+    cache.put_topic(TopicImage("t", ID, [partition(0), partition(1)]))
+    assert (cache.topics_version > first, cache.new_topics_version) == (True, first)
+    before = cache.topics_version
+    cache.remove_topic("nix")
+    assert cache.topics_version == before
+    cache.remove_topic("t")
+    assert cache.topics_version > before
+    cache.put_topic(TopicImage("t", ID, [partition(0)]))
+    assert cache.new_topics_version == cache.topics_version
+
+
+def test_racks_of_a_topics_partitions() -> None:
+    cache = MetadataCache()
+    cache.set_brokers([BrokerImage(1, [], "b", 1), BrokerImage(2, [], "a", 2), BrokerImage(3, [], None, 3)])
+    replicas = [[1, 2], [3], [9, 1]]
+    cache.put_topic(TopicImage("t", ID, [PartitionImage(i, 1, 0, r, r, 0) for i, r in enumerate(replicas)]))
+    assert cache.partition_racks("t") == [["a", "b"], [], ["b"]]
+    assert cache.partition_racks("nix") == []

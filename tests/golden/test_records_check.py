@@ -22,7 +22,8 @@ def vectors(path: Path) -> list[dict[str, Any]]:
 def test_all_kinds_of_records_are_here() -> None:
     names = {path.name.split(".")[0] for path in FILES}
     assert names >= {"append", "compacted", "control", "corrupt", "downconvert", "legacy", "v2"}
-    assert names >= {"crc", "uuid", "varint"}
+    assert names >= {"crc", "uuid", "varint", "murmur2", "coordinator_partition", "share_coordinator_partition"}
+    assert "producer_snapshot" in names
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name.split(".")[0])
@@ -47,4 +48,18 @@ def test_the_checker_sees_what_should_have_been_refused() -> None:
 
 def test_a_kind_of_another_layer_is_not_passed_over() -> None:
     with pytest.raises(NotImplementedError):
-        records_check.check_line({"key": "", "murmur2": 1, "partition": {}})
+        records_check.check_line({"kind": "fixed", "mechanism": "SCRAM-SHA-256", "user": "alice"})
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "wrong"),
+    [
+        ("murmur2", "murmur2", 1),
+        ("coordinator_partition", "javaHash", 1),
+        ("share_coordinator_partition", "partition50", 50),
+        ("producer_snapshot", "entries", [{}]),
+    ],
+)
+def test_the_checker_sees_a_wrong_number(name: str, field: str, wrong: object) -> None:
+    vector = vectors(HERE / "misc" / f"{name}.jsonl.gz")[0]
+    assert "Kafka has" in (records_check.check(vector | {field: wrong}) or "")

@@ -10,6 +10,8 @@ from kwire.log.config import LogConfig
 from kwire.log.files import FILES, Files
 from kwire.log.log import Log, LogAppendInfo
 from kwire.log.manager import LogManager
+from kwire.log.record_checks import prepare
+from kwire.log.validate import PreparationNeeded
 from kwire.wire.record_batch import BatchHeader, batches
 from kwire.wire.records import Record, build_batch, read_records
 
@@ -29,9 +31,11 @@ OPTIONS: dict[str, object] = {
     "retention.ms": 604_800_000,
     "retention.bytes": -1,
     "max.message.bytes": 1_048_588,
+    "message.downconversion.enable": True,
     "message.timestamp.type": "CreateTime",
     "message.timestamp.before.max.ms": NEVER,
     "message.timestamp.after.max.ms": 3_600_000,
+    "message.timestamp.difference.max.ms": NEVER,
     "compression.type": "producer",
     "compression.gzip.level": -1,
     "compression.lz4.level": 9,
@@ -89,7 +93,13 @@ def batch(*values: bytes | None, timestamp: int = NOW, key: bytes | None = b"k",
 
 
 def append(log: Log, records: bytearray | bytes, *, now_ms: int = NOW, epoch: int = 0, **how: object) -> LogAppendInfo:
-    return log.append_as_leader(memoryview(bytearray(records)), leader_epoch=epoch, now_ms=now_ms, **how)  # type: ignore[arg-type]
+    """Append as the Produce handler does: what is too much for the event loop is prepared first."""
+    view = memoryview(bytearray(records))
+    try:
+        return log.append_as_leader(view, leader_epoch=epoch, now_ms=now_ms, **how)  # type: ignore[arg-type]
+    except PreparationNeeded:
+        how["prepared"] = prepare(bytes(records), log.config)
+        return log.append_as_leader(view, leader_epoch=epoch, now_ms=now_ms, **how)  # type: ignore[arg-type]
 
 
 def read_bytes(log: Log, offset: int, max_bytes: int = 1 << 20, up_to: int | None = None, one: bool = True) -> bytes:

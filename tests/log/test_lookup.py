@@ -65,8 +65,8 @@ def test_log_append_time_is_what_is_looked_up(tmp_path: Path) -> None:
 def test_a_record_that_cannot_be_read_is_a_typed_error(tmp_path: Path) -> None:
     """Produce proves a record's length, not what is inside of it."""
     log = new_log(tmp_path)
-    broken = batch(b"v" * 20)
-    broken[RECORD_BATCH_OVERHEAD + 4] = 100  # The key is longer than its record.
+    broken = batch(b"\xff" * 20)
+    broken[RECORD_BATCH_OVERHEAD + 2 : RECORD_BATCH_OVERHEAD + 7] = b"\xff" * 5  # The timestamp does not end.
     rewrite_crc(broken)
     append(log, broken)
     for look_up in (lambda: log.offset_for_timestamp(0), log.max_timestamp_offset):

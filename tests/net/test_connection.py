@@ -8,6 +8,7 @@ import os
 import socket
 import struct
 import tempfile
+from collections.abc import Iterator
 
 import pytest
 
@@ -15,7 +16,7 @@ from kwire.net.connection import REQUESTS_PER_TURN, Connection
 from kwire.net.endpoint import Reply
 from kwire.net.framing import SCRATCH_BYTES
 from kwire.net.limits import ConnectionLimits
-from kwire.wire.parts import FileRange
+from kwire.wire.parts import FileRange, PieceStream
 from tests.net.loopback import Answers, Client, LoopFactory, both_loops, framed, run, serving, until
 
 pytestmark = both_loops
@@ -382,5 +383,65 @@ def test_handlers_see_both_ends_and_their_own_state(loop_factory: LoopFactory) -
                     answer = f"{host}:{own_port} {host}:{listener.port} PLAINTEXT PLAINTEXT {seen}"
                     assert (await client.ask(b"?")).decode() == answer
                 await client.close()
+
+    run(loop_factory, main())
+
+
+def test_others_are_served_while_bytes_are_made(loop_factory: LoopFactory) -> None:
+    made: list[int] = []
+
+    def pieces() -> Iterator[bytes]:
+        for number in range(40):
+            made.append(number)
+            yield bytes([number]) * 100_000 if number % 2 else b""
+
+    answers = Answers()
+    answers.replies[b"made"] = [b"head", PieceStream(20 * 100_000, pieces()), b"tail"]
+
+    async def main() -> None:
+        async with serving(answers) as listener:
+            client, other = await Client.connect(listener), await Client.connect(listener)
+            client.send(b"made", b"echo")
+            await answers.count(1)
+            progress = []
+            while len(made) < 40:
+                assert await other.ask(b"echo") == b"echo"
+                progress.append(len(made))
+            assert len(set(progress)) > 3
+            expected = b"".join(bytes([number]) * 100_000 for number in range(1, 40, 2))
+            assert await client.receive() == b"head" + expected + b"tail"
+            assert await client.receive() == b"echo"
+            await client.close()
+            await other.close()
+
+    run(loop_factory, main())
+
+
+def test_bytes_stop_being_made_when_their_client_leaves_or_does_not_read(loop_factory: LoopFactory) -> None:
+    made: list[int] = []
+
+    def pieces() -> Iterator[bytes]:
+        for number in range(1000):
+            made.append(number)
+            yield bytes(100_000)
+
+    answers = Answers()
+    answers.replies[b"made"] = [PieceStream(1000 * 100_000, pieces())]
+
+    async def main() -> None:
+        async with serving(answers, limits=ConnectionLimits(socket_send_buffer_bytes=65_536)) as listener:
+            client = await Client.connect(listener)
+            client.writer.transport.pause_reading()  # type: ignore[attr-defined]  # a read transport as well
+            client.send(b"made")
+            await answers.count(1)
+            before = -1
+            while before != len(made):
+                before = len(made)
+                for _ in range(100):
+                    await asyncio.sleep(0)
+            assert len(made) < 200
+            client.writer.transport.abort()
+            await until(lambda: listener.counters.connections_closed == 1)
+            assert len(made) < 200
 
     run(loop_factory, main())

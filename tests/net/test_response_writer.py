@@ -18,7 +18,7 @@ from kwire.net.response_writer import (
     IncompleteResponseError,
     ResponseWriter,
 )
-from kwire.wire.parts import FileRange
+from kwire.wire.parts import FileRange, PieceStream
 
 
 class RecordingSink:
@@ -169,3 +169,52 @@ def test_bytes_and_responses_are_counted(sink: RecordingSink) -> None:
     writer.send([bytes(SMALL_BYTES + 1)])
     assert counters.responses == 2
     assert counters.bytes_out == sum(map(len, sink.written))
+
+
+def test_made_bytes_leave_a_piece_at_a_turn(sink: RecordingSink) -> None:
+    turns: list[int] = []
+    made: list[bytes] = []
+
+    def pieces() -> Iterator[bytes]:
+        for piece in (b"a" * 20_000, b"", b"b" * 30_000, b"c" * 10):
+            made.append(piece)
+            yield piece
+
+    writer = ResponseWriter(sink, NetworkCounters(), lambda: turns.append(len(made)))
+    writer.send([b"head", PieceStream(50_010, pieces())])
+    assert (writer.is_paused, turns, sum(map(len, sink.written))) == (True, [1], 8 + 20_000)
+    while writer.is_blocked:
+        writer.resumed()
+        writer.drain()
+    assert turns == [1, 2, 3]
+    assert b"".join(sink.written) == framed(b"head" + b"a" * 20_000 + b"b" * 30_000 + b"c" * 10)
+    assert not writer.is_paused
+
+
+def test_nothing_is_made_while_the_transport_has_enough(sink: RecordingSink) -> None:
+    made: list[int] = []
+
+    def pieces() -> Iterator[bytes]:
+        for number in range(4):
+            made.append(number)
+            yield bytes(100_000)
+
+    turns: list[None] = []
+    sink.writer = writer = ResponseWriter(sink, NetworkCounters(), lambda: turns.append(None))
+    sink.room = 2
+    writer.send([b"", PieceStream(400_000, pieces())])
+    # The length and the first piece filled the transport: it will say when it takes more.
+    assert (made, turns, writer.is_paused) == ([0], [], True)
+
+
+@pytest.mark.parametrize("pieces", [[b"x" * 30_000], [b"x" * 70_000]])
+def test_made_bytes_of_another_size_are_told(sink: RecordingSink, pieces: list[bytes]) -> None:
+    writer = ResponseWriter(sink, NetworkCounters())
+
+    def send_all() -> None:
+        writer.send([PieceStream(60_000, iter(pieces))])
+        writer.resumed()
+        writer.drain()
+
+    with pytest.raises(IncompleteResponseError):
+        send_all()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kwire.wire.parts import FileRange, part_size
+from kwire.wire.parts import FileRange, PieceStream, part_size
 
 
 def test_a_range_reads_its_bytes_and_knows_its_size(tmp_path: Path) -> None:
@@ -40,3 +40,13 @@ def test_reads_that_the_kernel_cuts_short_are_continued(tmp_path: Path, monkeypa
 def test_sizes_are_counted_in_bytes() -> None:
     assert part_size(b"abc") == part_size(bytearray(3)) == part_size(memoryview(b"abc")) == 3
     assert part_size(memoryview(array("i", [1, 2]))) == 8
+
+
+def test_bytes_that_are_made_have_the_size_they_promised() -> None:
+    stream = PieceStream(5, iter([b"ab", b"", b"cde"]))
+    assert (part_size(stream), stream.next_piece(), part_size(stream)) == (5, b"ab", 3)
+    assert stream.read() == b"cde"
+    with pytest.raises(OSError, match="1 bytes are to come"):
+        PieceStream(3, iter([b"ab"])).read()
+    with pytest.raises(OSError, match="1 bytes are to come, not 2"):
+        PieceStream(1, iter([b"ab"])).read()

@@ -1,4 +1,7 @@
-"""Driver of confluent-kafka. It also answers `partitions`, by which the matrix looks at topics."""
+"""Driver of confluent-kafka. It also answers `partitions`, by which the matrix looks at topics.
+
+With `--consumer-protocol` its groups are those of KIP-848.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,8 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition, libvers
 from confluent_kafka.admin import AdminClient, NewTopic
 from contract import from_base64, read, record, run_group, serve, take
 
-BOOTSTRAP: dict[str, str | int | float | bool] = {"bootstrap.servers": sys.argv[1]}
+BOOTSTRAP: dict[str, str | int | float | bool] = {"bootstrap.servers": sys.argv[-1]}
+GROUP: dict[str, str | int | float | bool] = {"group.protocol": "consumer"} if "--consumer-protocol" in sys.argv else {}
 
 
 def shown(message: Message) -> dict[str, Any]:
@@ -23,7 +27,7 @@ def shown(message: Message) -> dict[str, Any]:
 class Member:
     def __init__(self, group_id: str = "unused") -> None:
         settings = {"group.id": group_id, "auto.offset.reset": "earliest", "enable.auto.commit": False}
-        self.consumer = Consumer(BOOTSTRAP | settings)
+        self.consumer = Consumer(BOOTSTRAP | GROUP | settings)
 
     def poll(self, timeout_s: float) -> list[dict[str, Any]]:
         return [shown(m) for m in self.consumer.consume(100, timeout_s)]

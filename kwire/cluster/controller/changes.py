@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from kwire.cluster.config_znodes import ConfigChangesZnode, ConfigEntityZnode
+from kwire.cluster.controller.config_alteration import GROUPS
+from kwire.cluster.controller.group_configs import group_config_path
 from kwire.cluster.metadata_cache import MetadataCache, PartitionImage, TopicImage
 from kwire.cluster.store import Create, Delete, Operation, SetData
 from kwire.cluster.znodes import (
@@ -57,7 +59,7 @@ class TopicDeleted(NamedTuple):
 
 
 class EntityConfigChanged(NamedTuple):
-    """The dynamic settings of a topic or broker, all of them. `exists`: its znode is there already."""
+    """The dynamic settings of a topic, broker or group, all of them. `exists`: its znode is there already."""
 
     entity_type: str
     name: str
@@ -104,6 +106,8 @@ def apply(change: Change, cluster: MetadataCache) -> None:
         topic = cluster.topics.get(change.name)
         if topic is not None:
             cluster.put_topic(topic.with_overrides(change.config))
+    elif change.entity_type == GROUPS:
+        cluster.group_overrides[change.name] = dict(change.config)
 
 
 def _state(partition: PartitionImage, controller_epoch: int) -> bytes:
@@ -160,8 +164,11 @@ def _topic_deleted(change: TopicDeleted) -> list[Operation]:
 
 
 def _entity_config_changed(change: EntityConfigChanged) -> list[Operation]:
-    path = ConfigEntityZnode.path(change.entity_type, change.name)
     data = ConfigEntityZnode.encode(change.config)
+    if change.entity_type == GROUPS:
+        path = group_config_path(change.name)
+        return [SetData(path, data) if change.exists else Create(path, data)]
+    path = ConfigEntityZnode.path(change.entity_type, change.name)
     notice = ConfigChangesZnode.encode(f"{change.entity_type}/{change.name}")
     return [
         SetData(path, data) if change.exists else Create(path, data),

@@ -17,6 +17,7 @@ from kwire.errors import ErrorCode, KafkaError
 
 TOPICS = "topics"
 BROKERS = "brokers"
+GROUPS = "groups"
 
 
 class AlterOperation(IntEnum):
@@ -37,7 +38,8 @@ class OptionAlteration(NamedTuple):
 
 
 class EntityAlteration(NamedTuple):
-    """Options of one entity: `entity_type` is `topics` or `brokers`, `entity_name` a topic, a broker id or `<default>`.
+    """Options of one entity: `entity_type` is `topics`, `brokers` or `groups`, `entity_name` a topic, a broker id or
+    `<default>`, a group.
 
     With `replace` (AlterConfigs) the options are the whole new set, without it (IncrementalAlterConfigs) changes to it.
     """
@@ -66,7 +68,10 @@ def effective_texts(options: BrokerConfig, topic: TopicImage | None) -> Effectiv
 
 
 def altered(before: Mapping[str, str], alteration: EntityAlteration, effective: Effective) -> dict[str, str]:
-    """The entity's settings after `alteration`. Raises KafkaError with the first reason against it."""
+    """The entity's settings after `alteration`. Raises KafkaError with the first reason against it.
+
+    Those of a group depend on the broker's bounds: `group_configs.check_group_config` goes on from here.
+    """
     _names_must_be_distinct(alteration.options)
     for option in alteration.options:
         _values_must_be_given(option)
@@ -75,7 +80,7 @@ def altered(before: Mapping[str, str], alteration: EntityAlteration, effective: 
         _alter(after, option, alteration.entity_type, effective)
     if alteration.entity_type == TOPICS:
         validate_topic_overrides(after)
-    else:
+    elif alteration.entity_type == BROKERS:
         touched = {name: after.get(name) for name in _touched(before, after, alteration)}
         validate_broker_alterations(touched, per_broker=alteration.entity_name.isdigit())
     return after
@@ -123,6 +128,8 @@ def _alter(settings: dict[str, str], option: OptionAlteration, entity_type: str,
 
 
 def _declared(entity_type: str, name: str) -> Option | None:
+    if entity_type == GROUPS:
+        return None  # No option of a group is a list.
     return TOPIC_OPTIONS.get(name) if entity_type == TOPICS else base_option(name)
 
 

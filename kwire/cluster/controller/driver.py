@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from kwire.clock import Clock
 from kwire.cluster.config_notices import purge_config_notices
 from kwire.cluster.config_znodes import DEFAULT_ENTITY, ConfigEntityZnode
-from kwire.cluster.controller import loading
+from kwire.cluster.controller import group_configs, loading
 from kwire.cluster.controller.changes import (
     Change,
     EntityConfigChanged,
@@ -23,7 +23,14 @@ from kwire.cluster.controller.changes import (
     operations,
 )
 from kwire.cluster.controller.claim import claim_controller
-from kwire.cluster.controller.config_alteration import BROKERS, TOPICS, EntityAlteration, altered, effective_texts
+from kwire.cluster.controller.config_alteration import (
+    BROKERS,
+    GROUPS,
+    TOPICS,
+    EntityAlteration,
+    altered,
+    effective_texts,
+)
 from kwire.cluster.controller.core import (
     ControllerCore,
     Decision,
@@ -216,7 +223,7 @@ class Controller:
             if isinstance(change, EntityConfigChanged):
                 if change.entity_type == TOPICS:
                     self._leadership.reconfigure(change.name, change.config)
-                else:
+                elif change.entity_type == BROKERS:
                     await self._apply_broker_config()
 
     async def _write(self, changes: Iterable[Change]) -> None:
@@ -263,7 +270,11 @@ class Controller:
 
     async def _alter_config(self, alteration: EntityAlteration, validate_only: bool) -> KafkaError | None:
         entity_type, name = alteration.entity_type, alteration.entity_name
-        path = ConfigEntityZnode.path(entity_type, name)
+        path = (
+            group_configs.group_config_path(name)
+            if entity_type == GROUPS
+            else ConfigEntityZnode.path(entity_type, name)
+        )
         try:
             topic = self.cluster.topics.get(name) if entity_type == TOPICS else None
             if entity_type == TOPICS and topic is None:
@@ -275,6 +286,9 @@ class Controller:
                 self._options.check_dynamic(cluster=after)
             elif entity_type == BROKERS:
                 self._options.check_dynamic(per_broker=after)
+            elif entity_type == GROUPS:
+                group_configs.check_group_config(after, self._options)
+                await group_configs.ensure_group_configs(self._store)
             if not validate_only and (after != before or node is None):
                 await self._perform([EntityConfigChanged(entity_type, name, after, node is not None)])
                 await purge_config_notices(self._store, self._clock.now_ms())
@@ -313,6 +327,7 @@ class Controller:
             cluster.remove_topic(name)
         for topic in topics.values():
             cluster.put_topic(topic)
+        cluster.group_overrides = await group_configs.load_group_overrides(self._store)
 
     async def _take_over(self) -> None:
         """The first acts of a controller: finish deletions, give every partition the leader that it can have."""

@@ -220,6 +220,24 @@ class ClassicGroups:
                 self._rebalances.expect_heartbeat(group, member, now_ms)
         self._rebalances.prepare(group, now_ms, out)
 
+    def interrupt(self, group: ClassicGroup, now_ms: int, out: Decision) -> None:
+        """The group is about to become a consumer group: whoever waits is told to join again."""
+        code = ErrorCode.REBALANCE_IN_PROGRESS
+        for member in group.members.values():
+            out.reply(group.unpark_join(member), join_refused(code, member.member_id))
+            self._rebalances.answer_sync(member, sync_refused(code), out)
+            self._rebalances.expect_heartbeat(group, member, now_ms)
+
+    def on_downgraded(self, group: ClassicGroup, rebalance: bool, now_ms: int) -> None:
+        """The group was a consumer group until now: its members have sessions here, and may have to share out anew."""
+        for member in group.members.values():
+            self._rebalances.expect_heartbeat(group, member, now_ms)
+        if rebalance:
+            nobody_waits = Decision()
+            self._rebalances.prepare(group, now_ms, nobody_waits)
+            assert not nobody_waits.records
+            assert not nobody_waits.replies
+
     def remove_group(self, group: ClassicGroup, code: ErrorCode, now_ms: int, out: Decision) -> None:
         """The group was deleted, or goes to another coordinator: whoever waits is told `code`."""
         self._rebalances.forget_group(group)

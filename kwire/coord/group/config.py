@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from kwire.coord.group.consumer.config import ConsumerGroupConfig, GroupOverrides, no_overrides
+
 MILLISECONDS_PER_MINUTE = 60_000
 
 NEW_MEMBER_JOIN_TIMEOUT_MS = 5 * MILLISECONDS_PER_MINUTE
@@ -16,11 +18,12 @@ rebalance (apache/kafka `group.coordinator` new member join timeout; it is not a
 class GroupConfig:
     """Values of the `group.*` and `offsets.*` options that the coordinator's core needs.
 
-    Made from the broker's options, where they have their defaults, by `from_options`. The cores read them anew at each
-    use, so that setting one takes effect at once.
+    `consumer` are those of consumer groups (KIP-848) alone. Made from the broker's options, where they have their
+    defaults, by `from_options`. The cores read them anew at each use, so that setting one takes effect at once.
     """
 
     __slots__ = (
+        "consumer",
         "initial_rebalance_delay_ms",
         "max_session_timeout_ms",
         "max_size",
@@ -33,6 +36,7 @@ class GroupConfig:
     def __init__(
         self,
         *,
+        consumer: ConsumerGroupConfig,
         initial_rebalance_delay_ms: int,
         min_session_timeout_ms: int,
         max_session_timeout_ms: int,
@@ -41,6 +45,7 @@ class GroupConfig:
         offsets_retention_ms: int,
         offsets_retention_check_interval_ms: int,
     ) -> None:
+        self.consumer = consumer
         self.initial_rebalance_delay_ms = initial_rebalance_delay_ms
         self.min_session_timeout_ms = min_session_timeout_ms
         self.max_session_timeout_ms = max_session_timeout_ms
@@ -50,9 +55,10 @@ class GroupConfig:
         self.offsets_retention_check_interval_ms = offsets_retention_check_interval_ms
 
     @classmethod
-    def from_options(cls, get: Callable[[str], Any]) -> GroupConfig:
-        """Read the options through `get(name)`, which returns typed values."""
+    def from_options(cls, get: Callable[[str], Any], group_overrides: GroupOverrides = no_overrides) -> GroupConfig:
+        """Read the options through `get(name)`, which returns typed values; `group_overrides(group_id)` as texts."""
         return cls(
+            consumer=ConsumerGroupConfig(get, group_overrides),
             initial_rebalance_delay_ms=get("group.initial.rebalance.delay.ms"),
             min_session_timeout_ms=get("group.min.session.timeout.ms"),
             max_session_timeout_ms=get("group.max.session.timeout.ms"),

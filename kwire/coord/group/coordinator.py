@@ -11,14 +11,24 @@ from collections.abc import Awaitable, Callable, Iterable
 from kwire.clock import Clock
 from kwire.coord.coordinator_log import CoordinatorLog
 from kwire.coord.group.config import GroupConfig
+from kwire.coord.group.consumer.groups import heartbeat_refused
+from kwire.coord.group.consumer.heartbeat_checks import check_heartbeat
+from kwire.coord.group.consumer.inspection import describe_failure as describe_consumer_failure
+from kwire.coord.group.consumer.member import Requester
 from kwire.coord.group.inspection import describe_failure
 from kwire.coord.group.members import JoiningClient
+from kwire.coord.group.modern.topics import TopicDirectory
 from kwire.coord.group.rebalance import join_refused, sync_refused
 from kwire.coord.group.shard import GroupShard
 from kwire.coord.partitioning import partition_for, partitions_of
 from kwire.coord.runtime import Answer, CoordinatorRuntime, OnDemand, when_all
-from kwire.errors import ErrorCode
+from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import TopicPartition
+from kwire.wire.messages.consumer_group_describe import DescribedGroup as ConsumerGroupDescription
+from kwire.wire.messages.consumer_group_heartbeat import (
+    ConsumerGroupHeartbeatRequest,
+    ConsumerGroupHeartbeatResponse,
+)
 from kwire.wire.messages.delete_groups import DeletableGroupResult, DeleteGroupsResponse
 from kwire.wire.messages.describe_groups import DescribedGroup
 from kwire.wire.messages.heartbeat import HeartbeatRequest, HeartbeatResponse
@@ -43,7 +53,7 @@ class GroupCoordinator:
 
     `partition_count()` is that topic's number of partitions as the metadata has it, 0 while it does not exist;
     `ensure_internal_topic()` creates it if need be and returns when its partitions are led; `new_uuid()` is fresh
-    randomness for member ids.
+    randomness for member ids; `topics` are the cluster's, for groups that the coordinator assigns (none without it).
     """
 
     def __init__(
@@ -55,6 +65,7 @@ class GroupCoordinator:
         partition_count: Callable[[], int],
         ensure_internal_topic: Callable[[], Awaitable[None]],
         new_uuid: Callable[[], str],
+        topics: TopicDirectory | None = None,
         commit_timeout_ms: int = 5000,
         compression: int = 0,
     ) -> None:
@@ -64,7 +75,7 @@ class GroupCoordinator:
         self._ensure_internal_topic = OnDemand(ensure_internal_topic)
         self._runtime: CoordinatorRuntime[GroupShard] = CoordinatorRuntime(
             GROUP_METADATA_TOPIC,
-            lambda: GroupShard(config),
+            lambda: GroupShard(config, topics),
             log,
             clock,
             commit_timeout_ms=commit_timeout_ms,
@@ -141,10 +152,7 @@ class GroupCoordinator:
             return HeartbeatResponse(error_code=ErrorCode.INVALID_GROUP_ID)
 
         def ask(shard: GroupShard, now_ms: int) -> HeartbeatResponse:
-            code = shard.classic.heartbeat(
-                request.group_id, request.generation_id, request.member_id, request.group_instance_id, now_ms
-            )
-            return HeartbeatResponse(error_code=code)
+            return HeartbeatResponse(error_code=shard.heartbeat(request, now_ms))
 
         return self._runtime.read(self.partition_for(request.group_id), ask, _heartbeat_refused)
 
@@ -158,16 +166,42 @@ class GroupCoordinator:
             lambda code: LeaveGroupResponse(error_code=code, members=[]),
         )
 
+    def consumer_group_heartbeat(
+        self, request: ConsumerGroupHeartbeatRequest, requester: Requester, *, makes_member_id: bool
+    ) -> Answer[ConsumerGroupHeartbeatResponse]:
+        """ConsumerGroupHeartbeat: what `check_heartbeat` and `GroupShard.consumer_heartbeat` name.
+
+        `makes_member_id`: the client has none of its own (v0).
+        """
+        try:
+            check_heartbeat(request, self._config.consumer, makes_member_id=makes_member_id)
+        except KafkaError as error:
+            return heartbeat_refused(error)
+        new_member_id = "" if request.member_id else self._new_uuid()
+        return self._runtime.perform(
+            self.partition_for(request.group_id),
+            lambda shard, key, now_ms: shard.consumer_heartbeat(request, requester, new_member_id, key, now_ms),
+            lambda code: heartbeat_refused(KafkaError(code)),
+        )
+
     # Offsets
 
     def commit_offsets(
-        self, request: OffsetCommitRequest, *, unknown_group: ErrorCode = ErrorCode.ILLEGAL_GENERATION
+        self,
+        request: OffsetCommitRequest,
+        *,
+        unknown_group: ErrorCode = ErrorCode.ILLEGAL_GENERATION,
+        knows_member_epochs: bool = True,
     ) -> Answer[OffsetCommitResponse]:
         """OffsetCommit by topic names. A request-level error stands on every partition of the answer."""
         return self._runtime.perform(
             self.partition_for(request.group_id),
             lambda shard, key, now_ms: shard.commit_offsets(
-                request, unknown_group=unknown_group, key=key, now_ms=now_ms
+                request,
+                unknown_group=unknown_group,
+                knows_member_epochs=knows_member_epochs,
+                key=key,
+                now_ms=now_ms,
             ),
             lambda code: commit_refused(request, code),
         )
@@ -208,6 +242,21 @@ class GroupCoordinator:
 
         answers = [describe(partition, ids) for partition, ids in self._by_partition(group_ids)]
         return when_all(answers, lambda parts: [group for part in parts for group in part])
+
+    def describe_consumer_groups(self, group_ids: list[str]) -> Answer[list[ConsumerGroupDescription]]:
+        """ConsumerGroupDescribe: each group once; INVALID_GROUP_ID, GROUP_ID_NOT_FOUND."""
+
+        def describe(partition: int, ids: list[str]) -> Answer[list[ConsumerGroupDescription]]:
+            return self._runtime.read(
+                partition,
+                lambda shard, now_ms: shard.describe_consumer_groups(ids),
+                lambda code: [describe_consumer_failure(group_id, code) for group_id in ids],
+            )
+
+        nameless = [describe_consumer_failure(name, ErrorCode.INVALID_GROUP_ID) for name in group_ids if not name]
+        named = self._by_partition(group_id for group_id in group_ids if group_id)
+        answers = [describe(partition, ids) for partition, ids in named]
+        return when_all(answers, lambda parts: nameless[:1] + [group for part in parts for group in part])
 
     def list_groups(self, request: ListGroupsRequest) -> Answer[ListGroupsResponse]:
         """ListGroups of every partition led here; one that is still loading fails the whole."""

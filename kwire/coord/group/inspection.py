@@ -36,6 +36,13 @@ def describe(group_id: str, group: ClassicGroup | None) -> DescribedGroup:
     )
 
 
+def describe_other_kind(group_id: str) -> DescribedGroup:
+    """A group that has no classic members to show: as good as Dead."""
+    dead = describe(group_id, None)
+    dead.error_message = f"Group {group_id} is not a classic group."
+    return dead
+
+
 def describe_failure(group_id: str, code: ErrorCode) -> DescribedGroup:
     """A group about which nothing can be said."""
     return DescribedGroup(

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from kwire.coord.decision import Decision
 from kwire.coord.formats import NO_EXPIRY
 from kwire.coord.group.classic_group import ClassicGroup
+from kwire.coord.group.consumer.group import ConsumerGroup
+from kwire.coord.group.consumer.records import group_tombstones
 from kwire.coord.group.offsets import CommittedOffset, GroupOffsets
 from kwire.coord.group.states import GroupState
 from kwire.wire.messages.group_records import GroupMetadataKey, OffsetCommitKey
@@ -35,6 +37,25 @@ def expire(groups: Iterable[ClassicGroup], offsets: GroupOffsets, retention_ms: 
         ):
             out.record(GroupMetadataKey(group=group.group_id), None)
     return out
+
+
+def expire_consumer_groups(
+    groups: Iterable[ConsumerGroup], offsets: GroupOffsets, retention_ms: int, now_ms: int, out: Decision
+) -> None:
+    """The same for consumer groups: an offset's time runs from its commit, unless a member subscribes to the topic."""
+    for group in groups:
+        group_id = group.group_id
+        all_expired = True
+        for partition, committed in offsets.committed(group_id):
+            expire_ms = committed.expire_timestamp_ms
+            if expire_ms == NO_EXPIRY:
+                expire_ms = committed.commit_timestamp_ms + retention_ms
+            if now_ms < expire_ms or group.is_subscribed_to(partition.topic) or offsets.is_pending(group_id, partition):
+                all_expired = False
+            else:
+                out.record(OffsetCommitKey(group=group_id, topic=partition.topic, partition=partition.partition), None)
+        if all_expired and group.is_empty and not offsets.has_pending(group_id):
+            out.records += group_tombstones(group_id, (), group.resolved)
 
 
 def _expire_offsets(group: ClassicGroup, offsets: GroupOffsets, retention_ms: int, now_ms: int, out: Decision) -> bool:

@@ -1,8 +1,8 @@
 """The pure core of one partition of `__consumer_offsets`: its groups and their offsets.
 
 Every method takes the instant and returns what to do (`Decision`) or what is known; the runtime does the rest. `replay`
-is the only writer of what the log holds, live and while loading. Kinds of groups to come (KIP-848, share, streams) join
-`classic` here, over the same offsets.
+is the only writer of what the log holds, live and while loading. There are classic groups and consumer groups (KIP-848)
+over the same offsets; kinds to come (share, streams) join them here.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from collections.abc import Iterable, Mapping
 from kwire.coord.decision import Decision, ReplyKey
 from kwire.coord.formats import GROUP_FORMATS, RecordFormat
 from kwire.coord.group import inspection, retention
-from kwire.coord.group.classic import ClassicGroups
 from kwire.coord.group.classic_group import ClassicGroup
-from kwire.coord.group.config import GroupConfig
-from kwire.coord.group.members import JoiningClient
-from kwire.coord.group.offsets import GroupOffsets
+from kwire.coord.group.consumer import deadlines
+from kwire.coord.group.consumer.group import ConsumerGroup
+from kwire.coord.group.consumer.inspection import describe_consumer_group, list_consumer_groups
+from kwire.coord.group.consumer.offset_checks import check_commit, check_fetch
+from kwire.coord.group.consumer.records import group_tombstones
+from kwire.coord.group.membership import Membership
 from kwire.coord.group.rebalance import SESSION, TimerKey
 from kwire.coord.group.states import GroupState
 from kwire.coord.records import CoordinatorRecord
-from kwire.coord.timers import Timers
 from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import TopicPartition
+from kwire.wire.messages.consumer_group_describe import DescribedGroup as ConsumerGroupDescription
 from kwire.wire.messages.delete_groups import DeletableGroupResult, DeleteGroupsResponse
 from kwire.wire.messages.describe_groups import DescribedGroup
-from kwire.wire.messages.group_records import GroupMetadataKey, OffsetCommitKey
-from kwire.wire.messages.join_group import JoinGroupRequest
-from kwire.wire.messages.leave_group import LeaveGroupRequest
+from kwire.wire.messages.group_records import GroupMetadataKey, GroupMetadataValue, OffsetCommitKey
 from kwire.wire.messages.list_groups import ListedGroup
 from kwire.wire.messages.offset_commit import OffsetCommitRequest
 from kwire.wire.messages.offset_delete import (
@@ -37,56 +37,39 @@ from kwire.wire.messages.offset_delete import (
     OffsetDeleteResponseTopic,
 )
 from kwire.wire.messages.offset_fetch import OffsetFetchRequestGroup, OffsetFetchResponseGroup
-from kwire.wire.messages.sync_group import SyncGroupRequest
 
 CLEAN_UP_KEY: TimerKey = ("clean-up", "", "")
 
 
-class GroupShard:
+class GroupShard(Membership):
     """All groups whose id hashes to one partition."""
 
-    __slots__ = ("_config", "_loading", "classic", "groups", "offsets", "timers")
+    __slots__ = ()
 
     formats: Mapping[int, RecordFormat] = GROUP_FORMATS
-
-    def __init__(self, config: GroupConfig) -> None:
-        self._config = config
-        self._loading = True
-        self.timers: Timers[TimerKey] = Timers()
-        self.groups: dict[str, ClassicGroup] = {}
-        self.offsets = GroupOffsets(config)
-        self.classic = ClassicGroups(self.groups, self.timers, config)
-
-    # Membership
-
-    def join(
-        self, request: JoinGroupRequest, client: JoiningClient, member_uuid: str, key: ReplyKey, now_ms: int
-    ) -> Decision:
-        """See `Joining.join`."""
-        return self.classic.join(request, client, member_uuid, key, now_ms)
-
-    def sync(self, request: SyncGroupRequest, key: ReplyKey, now_ms: int) -> Decision:
-        """See `ClassicGroups.sync`."""
-        return self.classic.sync(request, key, now_ms)
-
-    def leave(self, request: LeaveGroupRequest, key: ReplyKey, now_ms: int) -> Decision:
-        """See `ClassicGroups.leave`."""
-        decision = self.classic.leave(request, key, now_ms)
-        self._drop_if_vacant(request.group_id)
-        return decision
 
     # Offsets
 
     def commit_offsets(
-        self, request: OffsetCommitRequest, *, unknown_group: ErrorCode, key: ReplyKey, now_ms: int
+        self,
+        request: OffsetCommitRequest,
+        *,
+        unknown_group: ErrorCode,
+        knows_member_epochs: bool = True,
+        key: ReplyKey,
+        now_ms: int,
     ) -> Decision:
         """Store offsets of a member, or by hand for a group without members.
 
         Raises KafkaError: `unknown_group` (a generation of a group that does not exist), UNKNOWN_MEMBER_ID,
-        FENCED_INSTANCE_ID, ILLEGAL_GENERATION, REBALANCE_IN_PROGRESS (the assignment is not known yet).
+        FENCED_INSTANCE_ID, ILLEGAL_GENERATION, REBALANCE_IN_PROGRESS (the assignment is not known yet), and what
+        `check_commit` of a consumer group names.
         """
+        consumer_group = self.consumer.groups.get(request.group_id)
         group = self.groups.get(request.group_id)
-        if group is None:
+        if consumer_group is not None:
+            check_commit(consumer_group, request, self._topics, knows_member_epochs=knows_member_epochs)
+        elif group is None:
             if request.generation_id_or_member_epoch >= 0:
                 raise KafkaError(unknown_group)
         else:
@@ -95,7 +78,13 @@ class GroupShard:
         return self.offsets.commit(request, key, now_ms)
 
     def fetch_offsets(self, request: OffsetFetchRequestGroup, require_stable: bool) -> OffsetFetchResponseGroup:
-        """See `GroupOffsets.fetch`. An unknown group has no offsets; a classic member is not looked at."""
+        """See `GroupOffsets.fetch`. An unknown group has no offsets; a classic member is not looked at.
+
+        Raises UNKNOWN_MEMBER_ID, STALE_MEMBER_EPOCH, ILLEGAL_GENERATION for members of consumer groups.
+        """
+        group = self.consumer.groups.get(request.group_id)
+        if group is not None:
+            check_fetch(group, request)
         return self.offsets.fetch(request, require_stable)
 
     def delete_offsets(self, request: OffsetDeleteRequest, key: ReplyKey) -> Decision:
@@ -103,11 +92,14 @@ class GroupShard:
 
         Raises GROUP_ID_NOT_FOUND; NON_EMPTY_GROUP for members that are no consumers: their topics are unknown.
         """
-        group = self.groups.get(request.group_id)
+        group: ClassicGroup | ConsumerGroup | None = self.groups.get(request.group_id)
+        if isinstance(group, ClassicGroup):
+            if group.state is not GroupState.EMPTY and not group.uses_consumer_protocol:
+                raise KafkaError(ErrorCode.NON_EMPTY_GROUP)
+        else:
+            group = self.consumer.groups.get(request.group_id)
         if group is None:
             raise KafkaError(ErrorCode.GROUP_ID_NOT_FOUND)
-        if group.state is not GroupState.EMPTY and not group.uses_consumer_protocol:
-            raise KafkaError(ErrorCode.NON_EMPTY_GROUP)
         out = Decision()
         topics = []
         for topic in request.topics:
@@ -131,12 +123,29 @@ class GroupShard:
     # Groups as a whole
 
     def describe(self, group_ids: Iterable[str]) -> list[DescribedGroup]:
-        """See `inspection.describe`."""
-        return [inspection.describe(group_id, self.groups.get(group_id)) for group_id in group_ids]
+        """See `inspection.describe`. Of a consumer group it shows nothing."""
+        return [
+            inspection.describe_other_kind(group_id)
+            if group_id in self.consumer.groups
+            else inspection.describe(group_id, self.groups.get(group_id))
+            for group_id in group_ids
+        ]
+
+    def describe_consumer_groups(self, group_ids: Iterable[str]) -> list[ConsumerGroupDescription]:
+        """See `describe_consumer_group`; GROUP_ID_NOT_FOUND for groups of another kind, too."""
+        found = []
+        for group_id in group_ids:
+            group = self.consumer.groups.get(group_id)
+            reason = f"Group {group_id} is not a consumer group." if group_id in self.groups else None
+            found.append(describe_consumer_group(group_id, group, reason, self._config.consumer, self._topics))
+        return found
 
     def list_groups(self, states: list[str], types: list[str]) -> list[ListedGroup]:
         """See `inspection.list_groups`."""
-        return inspection.list_groups(self.groups.values(), states, types)
+        return [
+            *inspection.list_groups(self.groups.values(), states, types),
+            *list_consumer_groups(self.consumer.groups.values(), states, types),
+        ]
 
     def delete_groups(self, group_ids: Iterable[str], key: ReplyKey) -> Decision:
         """Forget groups with all their offsets; per group GROUP_ID_NOT_FOUND, NON_EMPTY_GROUP."""
@@ -144,14 +153,17 @@ class GroupShard:
         results = []
         for group_id in group_ids:
             group = self.groups.get(group_id)
+            consumer_group = self.consumer.groups.get(group_id)
             code = ErrorCode.NONE
-            if group is None:
-                code = ErrorCode.GROUP_ID_NOT_FOUND
-            elif group.state is not GroupState.EMPTY:
-                code = ErrorCode.NON_EMPTY_GROUP
-            else:
+            if consumer_group is not None and consumer_group.is_empty:
+                self.offsets.delete_all(group_id, out)
+                out.records += group_tombstones(group_id, (), consumer_group.resolved)
+            elif group is not None and group.state is GroupState.EMPTY:
                 self.offsets.delete_all(group_id, out)
                 out.record(GroupMetadataKey(group=group_id), None)
+            else:
+                is_unknown = group is None and consumer_group is None
+                code = ErrorCode.GROUP_ID_NOT_FOUND if is_unknown else ErrorCode.NON_EMPTY_GROUP
             results.append(DeletableGroupResult(group_id=group_id, error_code=code))
         out.reply(key, DeleteGroupsResponse(throttle_time_ms=0, results=results))
         return out
@@ -162,28 +174,61 @@ class GroupShard:
         """Make one record of the log true; `producer_id` is that of its transaction, -1 outside of one."""
         key, value = record
         if isinstance(key, OffsetCommitKey):
-            if value is not None and key.group not in self.groups:
-                self.groups[key.group] = ClassicGroup(key.group)
+            if value is not None and key.group not in self.consumer.groups:
+                self._remember_simple(key.group)
             self.offsets.replay(key, value, producer_id)
-            return
-        assert isinstance(key, GroupMetadataKey)
-        group = self.groups.get(key.group)
+        elif isinstance(key, GroupMetadataKey):
+            self._replay_classic(key.group, value, now_ms)
+        else:
+            self._replay_consumer(key.group_id, record, now_ms)
+
+    def _replay_classic(self, group_id: str, value: GroupMetadataValue | None, now_ms: int) -> None:
+        group = self.groups.get(group_id)
+        rebalance = self.consumer.downgrades.pending.pop(group_id, None) if value is not None else None
         if value is None:
             if group is not None:
                 self.classic.remove_group(group, ErrorCode.UNKNOWN_MEMBER_ID, now_ms, Decision())
-        elif self._loading or group is None:
-            self.groups[key.group] = ClassicGroup.restore(key.group, value)
+        elif self._loading or group is None or rebalance is not None:
+            self.groups[group_id] = ClassicGroup.restore(group_id, value)
+            if rebalance is not None:
+                self.classic.on_downgraded(self.groups[group_id], rebalance, now_ms)
         else:
             group.persist(value)
             self.classic.on_stored(group)
 
+    def _replay_consumer(self, group_id: str, record: CoordinatorRecord, now_ms: int) -> None:
+        simple = self.groups.get(group_id)
+        if record.value is not None and simple is not None:
+            # Offsets came first. (A group that was stored as a classic one was taken back before.)
+            self.classic.remove_group(simple, ErrorCode.UNKNOWN_MEMBER_ID, now_ms, Decision())
+        self.consumer.replay(group_id, record)
+        if record.value is None and group_id not in self.consumer.groups and self.offsets.has_offsets(group_id):
+            self._remember_simple(group_id)
+
+    def _remember_simple(self, group_id: str) -> None:
+        if group_id not in self.groups:
+            self.groups[group_id] = ClassicGroup(group_id)
+
     def on_refused(self, decision: Decision, code: ErrorCode, now_ms: int) -> Decision:
-        """The log did not take the records: a generation that waited for them is given up."""
+        """The log did not take the records: a generation that waited for them is given up, and nobody has left."""
         out = Decision()
-        for key, _ in decision.records:
-            group = self.groups.get(key.group)
-            if group is not None and isinstance(key, GroupMetadataKey):
-                self.classic.on_refused(group, code, now_ms, out)
+        for key, value in decision.records:
+            if isinstance(key, OffsetCommitKey):
+                continue
+            if isinstance(key, GroupMetadataKey):
+                self.consumer.downgrades.pending.pop(key.group, None)
+                group = self.groups.get(key.group)
+                if group is not None:
+                    self.classic.on_refused(group, code, now_ms, out)
+                continue
+            consumer_group = self.consumer.groups.get(key.group_id)
+            if consumer_group is None:
+                continue
+            if key.group_id in self.groups:  # It was to take the empty consumer group's place.
+                self.classic.remove_group(self.groups[key.group_id], code, now_ms, out)
+            member = consumer_group.members.get(getattr(key, "member_id", ""))
+            if value is None and member is not None:
+                self.consumer.expect_again(consumer_group, member, now_ms)
         return out
 
     def replay_marker(self, producer_id: int, committed: bool) -> None:
@@ -195,6 +240,7 @@ class GroupShard:
         self._loading = False
         out = Decision()
         self.classic.on_loaded(self._config.max_size, now_ms, out)
+        self.consumer.on_loaded(now_ms)
         self._schedule_clean_up(now_ms)
         return out
 
@@ -203,6 +249,7 @@ class GroupShard:
         out = Decision()
         for group in list(self.groups.values()):
             self.classic.remove_group(group, ErrorCode.NOT_COORDINATOR, now_ms, out)
+        self.consumer.on_unloaded()
         self.timers.cancel(CLEAN_UP_KEY)
         return out
 
@@ -210,7 +257,12 @@ class GroupShard:
         """A deadline of `timers` has come."""
         if key == CLEAN_UP_KEY:
             self._schedule_clean_up(now_ms)
-            return retention.expire(self.groups.values(), self.offsets, self._config.offsets_retention_ms, now_ms)
+            retention_ms = self._config.offsets_retention_ms
+            out = retention.expire(self.groups.values(), self.offsets, retention_ms, now_ms)
+            retention.expire_consumer_groups(self.consumer.groups.values(), self.offsets, retention_ms, now_ms, out)
+            return out
+        if key[0] in deadlines.KINDS:
+            return self.consumer.on_timer(key, now_ms)
         decision = self.classic.on_timer(key, now_ms)
         if key[0] == SESSION:
             self._drop_if_vacant(key[1])
@@ -218,12 +270,6 @@ class GroupShard:
 
     def _schedule_clean_up(self, now_ms: int) -> None:
         self.timers.schedule(CLEAN_UP_KEY, now_ms + self._config.offsets_retention_check_interval_ms)
-
-    def _drop_if_vacant(self, group_id: str) -> None:
-        """A group that only a pending member ever came near leaves no trace."""
-        group = self.groups.get(group_id)
-        if group is not None and self.classic.is_vacant(group) and not self.offsets.has_offsets(group_id):
-            del self.groups[group_id]
 
 
 def _check_commit(group: ClassicGroup, request: OffsetCommitRequest) -> None:

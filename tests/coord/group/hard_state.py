@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kwire.coord.group.classic_group import ClassicGroup
+from kwire.coord.group.consumer.group import ConsumerGroup
 from kwire.coord.group.shard import GroupShard
 from kwire.coord.group.states import GroupState
 
@@ -16,6 +17,9 @@ def assert_same_hard_state(live: GroupShard, fresh: GroupShard) -> None:
     same one before its assignment. Groups that were never stored are nobody's loss.
     """
     assert fresh.offsets.by_group == live.offsets.by_group
+    assert fresh.consumer.groups.keys() == live.consumer.groups.keys()
+    for group_id, group in live.consumer.groups.items():
+        assert _consumer_hard_state(fresh.consumer.groups[group_id]) == _consumer_hard_state(group)
     expected = {
         group_id for group_id, group in live.groups.items() if group.is_persisted or group_id in live.offsets.by_group
     }
@@ -23,6 +27,11 @@ def assert_same_hard_state(live: GroupShard, fresh: GroupShard) -> None:
     assert expected <= fresh.groups.keys() <= live.groups.keys()
     for group_id in expected:
         _assert_same_group(live.groups[group_id], fresh.groups[group_id])
+
+
+def _consumer_hard_state(group: ConsumerGroup) -> Any:
+    soft = {"metadata_version_seen", "regex_version_seen"}
+    return {name: getattr(group, name) for name in group.__slots__ if name not in soft}
 
 
 def _assert_same_group(live: ClassicGroup, fresh: ClassicGroup) -> None:

@@ -14,14 +14,27 @@ from typing import Any
 from kwire.coord.decision import Decision
 from kwire.coord.formats import GROUP_FORMATS
 from kwire.coord.group.config import GroupConfig
+from kwire.coord.group.consumer.member import Requester
 from kwire.coord.group.members import JoiningClient
 from kwire.coord.group.shard import GroupShard
+from kwire.coord.group.subscriptions import read_assignment
 from kwire.coord.records import NO_PRODUCER, CoordinatorRecord, decode_batches, encode_records
 from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import TopicPartition
 from kwire.wire.codec import encode_prefixed
-from kwire.wire.messages.consumer_protocol import ConsumerProtocolSubscription
-from kwire.wire.messages.group_records import GroupMetadataKey
+from kwire.wire.messages.consumer_group_heartbeat import (
+    ConsumerGroupHeartbeatRequest,
+    ConsumerGroupHeartbeatResponse,
+    TopicPartitions,
+)
+from kwire.wire.messages.consumer_protocol import (
+    ConsumerProtocolAssignment,
+    ConsumerProtocolSubscription,
+    ConsumerProtocolSubscriptionTopicPartition,
+)
+from kwire.wire.messages.consumer_protocol import TopicPartition as AssignedTopic
+from kwire.wire.messages.group_records import GroupMetadataKey, OffsetCommitKey
+from kwire.wire.messages.heartbeat import HeartbeatRequest
 from kwire.wire.messages.join_group import JoinGroupRequest, JoinGroupRequestProtocol, JoinGroupResponse
 from kwire.wire.messages.leave_group import LeaveGroupRequest, LeaveGroupResponse, MemberIdentity
 from kwire.wire.messages.offset_commit import (
@@ -39,6 +52,7 @@ from kwire.wire.messages.offset_delete import (
 from kwire.wire.messages.offset_fetch import OffsetFetchRequestGroup, OffsetFetchRequestTopics
 from kwire.wire.messages.sync_group import SyncGroupRequest, SyncGroupRequestAssignment, SyncGroupResponse
 from tests.coord.group.configs import group_config
+from tests.coord.group.consumer_topics import TopicsForTests, show_consumer_record
 from tests.coord.group.hard_state import assert_same_hard_state
 
 START_MS = 1_000_000
@@ -56,11 +70,13 @@ class Player:
         self.trace: list[str] = []
         self.members: dict[str, str] = {}
         self.generations: dict[str, int] = {}
+        self.epochs: dict[str, int] = {}
         self.waiting: dict[int, str] = {}
         self.last_key = 0
         self.uuids = 0
         self.refuse_next: ErrorCode | None = None
-        self.shard = GroupShard(self.config)
+        self.topics = TopicsForTests()
+        self.shard = GroupShard(self.config, self.topics)
         self.shard.on_loaded(self.now_ms)
 
     def play(self, line: str) -> list[str]:
@@ -77,8 +93,14 @@ class Player:
 
     def _config(self, **options: str) -> None:
         for name, value in options.items():
-            assert hasattr(self.config, name), name
-            setattr(self.config, name, int(value))
+            target: Any = self.config
+            if name.startswith("consumer_"):
+                target, name = self.config.consumer, name.removeprefix("consumer_")
+            assert hasattr(target, name), name
+            setattr(target, name, int(value))
+
+    def _topic(self, name: str, partitions: str = "0") -> None:
+        self.topics.put(name, int(partitions))
 
     def _advance(self, milliseconds: str) -> None:
         target_ms = self.now_ms + int(milliseconds)
@@ -96,14 +118,22 @@ class Player:
             self._carry_out(self.shard.on_timer(key, self.now_ms), 0)
         raise AssertionError("time stands still")
 
+    def _jump(self, milliseconds: str) -> None:
+        """The machine's clock is set; nothing happens by itself."""
+        self.now_ms += int(milliseconds)
+
     def _reload(self) -> None:
         for key, response in self.shard.on_unloaded(self.now_ms).replies:
             self._say(key, response)
-        self.shard = fed(self.log, self.config, self.now_ms)
+        self.shard = fed(self.log, self.config, self.now_ms, self.topics)
         self._carry_out(self.shard.on_loaded(self.now_ms), 0)
         for group in self.shard.groups.values():
             members = " ".join(member_id for member_id in group.members)
             self.trace.append(f"{group.group_id}: {group.state.value} generation {group.generation_id} [{members}]")
+        for consumer_group in self.shard.consumer.groups.values():
+            members = " ".join(f"{m.member_id}@{m.member_epoch}" for m in consumer_group.members.values())
+            epoch = consumer_group.group_epoch
+            self.trace.append(f"{consumer_group.group_id}: {consumer_group.state} epoch {epoch} [{members}]")
 
     def _refuse(self, code: str) -> None:
         self.refuse_next = ErrorCode[code]
@@ -141,9 +171,11 @@ class Player:
         type: str = "consumer",
         protocols: str = "range",
         topics: str = "t",
+        owns: str | None = None,
         v: str = "9",
     ) -> None:
         version = int(v)
+        owned = None if owns is None else self.topics.read_names(owns)
         names = [name for name in protocols.split(",") if name]
         request = JoinGroupRequest(
             group_id=group,
@@ -152,7 +184,7 @@ class Player:
             member_id=self._member(who, member),
             group_instance_id=instance,
             protocol_type="" if type == "none" else type,
-            protocols=[JoinGroupRequestProtocol(name=name, metadata=subscription(topics)) for name in names],
+            protocols=[JoinGroupRequestProtocol(name=name, metadata=subscription(topics, owned)) for name in names],
         )
         client = JoiningClient(who, f"/{who}", version >= 4, version >= 9)
         self.uuids += 1
@@ -170,7 +202,7 @@ class Player:
         protocol: str | None = None,
         give: str = "",
     ) -> None:
-        pairs = [pair.split(":", 1) for pair in give.split(",") if pair]
+        pairs = [pair.split(":", 1) for pair in ([give] if "#" in give or "!" in give else give.split(",")) if pair]
         request = SyncGroupRequest(
             group_id=group,
             generation_id=self._generation(who, gen),
@@ -179,7 +211,7 @@ class Player:
             protocol_type=type,
             protocol_name=protocol,
             assignments=[
-                SyncGroupRequestAssignment(member_id=self.members.get(name, name), assignment=value.encode())
+                SyncGroupRequestAssignment(member_id=self.members.get(name, name), assignment=self._given(value))
                 for name, value in pairs
             ],
         )
@@ -193,10 +225,59 @@ class Player:
         gen: str | None = None,
         instance: str | None = None,
     ) -> None:
-        code = self.shard.classic.heartbeat(
-            group, self._generation(who, gen), self._member(who, member), instance, self.now_ms
+        request = HeartbeatRequest(
+            group_id=group,
+            generation_id=self._generation(who, gen),
+            member_id=self._member(who, member),
+            group_instance_id=instance,
         )
+        try:
+            code = self.shard.heartbeat(request, self.now_ms)
+        except KafkaError as error:
+            code = error.code
         self.trace.append(f"{who} <- {code.name}")
+
+    def _given(self, text: str) -> bytes:
+        """An assignment: letters, or `#t:0,1` a consumer's, or `!t:0` one with user data of a custom assignor."""
+        if text[:1] not in ("#", "!"):
+            return text.encode()
+        parts = [AssignedTopic(topic=name, partitions=n) for name, n in self.topics.read_names(text[1:]).items()]
+        user_data = b"mine" if text[0] == "!" else None
+        return encode_prefixed(ConsumerProtocolAssignment(assigned_partitions=parts, user_data=user_data), 0)
+
+    def _beat(
+        self,
+        who: str,
+        group: str = "g",
+        epoch: str | None = None,
+        member: str | None = None,
+        instance: str | None = None,
+        topics: str | None = None,
+        regex: str | None = None,
+        owns: str | None = None,
+        rebalance: str | None = None,
+        assignor: str | None = None,
+    ) -> None:
+        """ConsumerGroupHeartbeat, at the epoch that the member was told last; `epoch=0` says everything."""
+        member_epoch = self.epochs.get(who, 0) if epoch is None else int(epoch)
+        joins = member_epoch == 0
+        names = topics.split(",") if topics else None
+        owned = None
+        if owns is not None:
+            owned = [TopicPartitions(topic_id=t, partitions=sorted(p)) for t, p in self.topics.read(owns).items()]
+        request = ConsumerGroupHeartbeatRequest(
+            group_id=group,
+            member_id=who if member is None else member,
+            member_epoch=member_epoch,
+            instance_id=instance,
+            rebalance_timeout_ms=int(rebalance or (60_000 if joins else -1)),
+            subscribed_topic_names=names if names is not None or not joins or regex else ["t"],
+            subscribed_topic_regex=regex,
+            server_assignor=assignor,
+            topic_partitions=[] if joins and owned is None else owned,
+        )
+        requester = Requester(who, f"/{who}")
+        self._request(who, lambda key: self.shard.consumer_heartbeat(request, requester, "new", key, self.now_ms))
 
     def _leave(self, *who: str, group: str = "g", instance: str | None = None, member: str | None = None) -> None:
         request = LeaveGroupRequest(
@@ -216,6 +297,7 @@ class Player:
         metadata: str = "",
         retention: str = "-1",
         unknown: str = "ILLEGAL_GENERATION",
+        v: str = "9",
     ) -> None:
         topics = []
         for spot in spots:
@@ -233,16 +315,25 @@ class Player:
         self._request(
             who,
             lambda key: self.shard.commit_offsets(
-                request, unknown_group=ErrorCode[unknown], key=key, now_ms=self.now_ms
+                request,
+                unknown_group=ErrorCode[unknown],
+                knows_member_epochs=int(v) >= 9,
+                key=key,
+                now_ms=self.now_ms,
             ),
         )
 
-    def _fetch(self, group: str, *spots: str, stable: str = "no") -> None:
+    def _fetch(self, group: str, *spots: str, stable: str = "no", member: str | None = None, epoch: str = "-1") -> None:
         wanted: list[OffsetFetchRequestTopics] | None = None
         if spots:
             places = [spot.rsplit("-", 1) for spot in spots]
             wanted = [OffsetFetchRequestTopics(name=topic, partition_indexes=[int(index)]) for topic, index in places]
-        response = self.shard.fetch_offsets(OffsetFetchRequestGroup(group_id=group, topics=wanted), stable == "yes")
+        request = OffsetFetchRequestGroup(group_id=group, topics=wanted, member_id=member, member_epoch=int(epoch))
+        try:
+            response = self.shard.fetch_offsets(request, stable == "yes")
+        except KafkaError as error:
+            self.trace.append(error.code.name)
+            return
         if not response.topics:
             self.trace.append("nothing")
         for topic in response.topics:
@@ -283,8 +374,21 @@ class Player:
             instance = f" instance={member.group_instance_id}" if member.group_instance_id else ""
             self.trace.append(
                 f"{member.member_id}{instance} {member.client_id} {member.client_host}"
-                f" metadata={len(member.member_metadata)}B assignment={member.member_assignment.decode()!r}"
+                f" metadata={len(member.member_metadata)}B assignment={self._assignment(member.member_assignment)}"
             )
+
+    def _describe_consumer(self, group: str = "g") -> None:
+        described = self.shard.describe_consumer_groups([group])[0]
+        if described.error_code:
+            self.trace.append(f"{ErrorCode(described.error_code).name}: {described.error_message}")
+            return
+        epochs = f"epoch {described.group_epoch} assigned {described.assignment_epoch}"
+        self.trace.append(f"{described.group_state} {epochs} {described.assignor_name}")
+        for member in described.members:
+            has = self.topics.show_messages(member.assignment.topic_partitions)
+            target = self.topics.show_messages(member.target_assignment.topic_partitions)
+            kind = "classic" if member.member_type == 0 else "consumer"
+            self.trace.append(f"{member.member_id}@{member.member_epoch} {kind} has={has} target={target}")
 
     def _list(self, states: str = "", types: str = "") -> None:
         wanted_states = [state for state in states.split(",") if state]
@@ -340,9 +444,11 @@ class Player:
             if response.error_code == ErrorCode.NONE:
                 self.generations[who] = response.generation_id
             self.trace.append(f"{who} <- join {self._joined(response)}")
+        elif isinstance(response, ConsumerGroupHeartbeatResponse):
+            self._say_beat(who, response)
         elif isinstance(response, SyncGroupResponse):
             code = ErrorCode(response.error_code)
-            what = repr(response.assignment.decode()) if not code else ""
+            what = self._assignment(response.assignment) if not code else ""
             self.trace.append(f"{who} <- sync {code.name} {what}".rstrip())
         elif isinstance(response, LeaveGroupResponse):
             for member in response.members:
@@ -356,6 +462,24 @@ class Player:
         else:
             for result in response.results:
                 self.trace.append(f"{who} <- {result.group_id} {ErrorCode(result.error_code).name}")
+
+    def _say_beat(self, who: str, response: ConsumerGroupHeartbeatResponse) -> None:
+        code = ErrorCode(response.error_code)
+        if code:
+            self.trace.append(f"{who} <- {code.name}")
+            return
+        self.epochs[who] = max(response.member_epoch, 0)
+        has = ""
+        if response.assignment is not None:
+            has = f" {self.topics.show_messages(response.assignment.topic_partitions)}"
+        self.trace.append(f"{who} <- epoch {response.member_epoch}{has}")
+
+    def _assignment(self, data: bytes) -> str:
+        """Letters are a test's own assignments; a coordinator's are a consumer's."""
+        if not data or data[:1] != b"\x00":
+            return repr(data.decode())
+        parts = read_assignment(data).assigned_partitions
+        return " ".join(f"{part.topic}:{','.join(map(str, part.partitions))}" for part in parts) or "nothing"
 
     def _joined(self, response: JoinGroupResponse) -> str:
         code = ErrorCode(response.error_code)
@@ -373,12 +497,14 @@ class Player:
         if isinstance(key, GroupMetadataKey):
             if value is None:
                 return f"group {key.group} tombstone"
-            members = " ".join(f"{m.member_id}={m.assignment.decode()!r}" for m in value.members)
+            members = " ".join(f"{m.member_id}={self._assignment(m.assignment)}" for m in value.members)
             leader = value.leader if value.leader else None
             return (
                 f"group {key.group} generation={value.generation} {value.protocol_type}/{value.protocol}"
                 f" leader={leader} [{members}]"
             )
+        if not isinstance(key, OffsetCommitKey):
+            return show_consumer_record(record, self.topics)
         spot = f"offset {key.group} {key.topic}-{key.partition}"
         if value is None:
             return f"{spot} tombstone"
@@ -396,9 +522,9 @@ class Player:
         return self.generations.get(who, -1) if given is None else int(given)
 
 
-def fed(log: list[bytearray], config: GroupConfig, now_ms: int) -> GroupShard:
+def fed(log: list[bytearray], config: GroupConfig, now_ms: int, topics: TopicsForTests) -> GroupShard:
     """A fresh core that was fed the log."""
-    shard = GroupShard(config)
+    shard = GroupShard(config, topics)
     for data in log:
         for batch in decode_batches(data, GROUP_FORMATS):
             for record in batch.records:
@@ -408,16 +534,26 @@ def fed(log: list[bytearray], config: GroupConfig, now_ms: int) -> GroupShard:
 
 def assert_replay_equals_live(player: Player) -> None:
     """What the log says is what the living core holds."""
-    fresh = fed(player.log, player.config, player.now_ms)
+    fresh = fed(player.log, player.config, player.now_ms, player.topics)
     fresh.on_loaded(player.now_ms)
     assert_same_hard_state(player.shard, fresh)
 
 
-def subscription(topics: str) -> bytes:
-    """A consumer's metadata: a subscription to `topics` (comma separated), or bytes that are none."""
+def subscription(topics: str, owned: dict[str, list[int]] | None = None) -> bytes:
+    """A consumer's metadata: a subscription to `topics` (comma separated), or bytes that are none.
+
+    With `owned` the consumer says what it has, which takes version 1.
+    """
     if topics == "garbage":
         return b"\x00"
-    return encode_prefixed(ConsumerProtocolSubscription(topics=topics.split(","), user_data=None), 0)
+    message = ConsumerProtocolSubscription(topics=topics.split(","), user_data=None)
+    if owned is None:
+        return encode_prefixed(message, 0)
+    message.owned_partitions = [
+        ConsumerProtocolSubscriptionTopicPartition(topic=topic, partitions=partitions)
+        for topic, partitions in owned.items()
+    ]
+    return encode_prefixed(message, 1)
 
 
 def _commit_topic(topic: str, partition: int, offset: int, metadata: str) -> OffsetCommitRequestTopic:

@@ -1,0 +1,300 @@
+"""Seeded random walks through live migration: classic and consumer members come, live and go in one group.
+
+Whatever kind of group it is at the moment, after every step:
+- no partition has two owners, neither in the coordinator's eyes nor in those of the members that it knows;
+- an id is of one kind of group only;
+- a fresh core that is fed the log is the living one.
+When the chaos ends all converges, with members of one protocol or of both: every partition has an owner. When the last
+consumer member is gone, the group is classic again.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from typing import Any
+
+import pytest
+
+from kwire.coord.group.consumer.group import STABLE
+from kwire.coord.group.consumer.member import Requester
+from kwire.coord.group.members import JoiningClient
+from kwire.coord.group.states import GroupState
+from kwire.coord.group.subscriptions import encode_assignment, read_assignment
+from kwire.errors import ErrorCode, KafkaError
+from kwire.wire.messages.heartbeat import HeartbeatRequest
+from kwire.wire.messages.join_group import JoinGroupRequest, JoinGroupRequestProtocol, JoinGroupResponse
+from kwire.wire.messages.leave_group import LeaveGroupRequest, MemberIdentity
+from kwire.wire.messages.sync_group import SyncGroupRequest, SyncGroupRequestAssignment, SyncGroupResponse
+from tests.coord.group.consumer.test_random_walk import Client
+from tests.coord.group.script import Player, assert_replay_equals_live, subscription
+
+WALKS = int(os.environ.get("KWIRE_WALKS", "12"))
+STEPS = 150
+CALM_ROUNDS = 80
+SUBSCRIPTION = subscription("t,u", {})
+
+
+class Listening(Player):
+    """A player that keeps the answers by key."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers: dict[int, Any] = {}
+
+    def _say(self, key: int, response: Any) -> None:
+        self.answers[key] = response
+
+    def ask(self, decide: Any) -> int:
+        """The key under which the answer is, or will be."""
+        self.last_key += 1
+        key = self.last_key
+        try:
+            decision = decide(key)
+        except KafkaError as error:
+            self.answers[key] = error.code
+            return key
+        refuses = self.refuse_next if decision.records else None
+        self._carry_out(decision, key)
+        if refuses is not None:
+            self.answers[key] = refuses
+        self.trace = []
+        return key
+
+
+class ClassicClient:
+    """A consumer of the eager classic protocol: it gives everything up, joins, and syncs; a leader shares out."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.member_id, self.generation = name, "", -1
+        self.owned: dict[str, list[int]] = {}
+        self.in_group = False
+        self.waits_for: tuple[str, int] | None = None
+
+    def act(self, player: Listening) -> None:
+        """Whatever comes next for this client."""
+        if self.waits_for is not None:
+            self.look(player)
+        elif self.in_group:
+            self.heartbeat(player)
+        else:
+            self.join(player)
+
+    def join(self, player: Listening) -> None:
+        self.owned = {}
+        request = JoinGroupRequest(
+            group_id="g",
+            session_timeout_ms=30_000,
+            rebalance_timeout_ms=20_000,
+            member_id=self.member_id,
+            protocol_type="consumer",
+            protocols=[JoinGroupRequestProtocol(name="range", metadata=SUBSCRIPTION)],
+        )
+        client = JoiningClient(self.name, "/h", True, True)
+        player.uuids += 1
+        uuid = f"u{player.uuids}"
+        shard = player.shard
+        self.waits_for = ("join", player.ask(lambda key: shard.join(request, client, uuid, key, player.now_ms)))
+        self.look(player)
+
+    def look(self, player: Listening) -> None:
+        assert self.waits_for is not None
+        answer = player.answers.pop(self.waits_for[1], None)
+        if answer is None:
+            return
+        self.waits_for = None
+        code = answer if isinstance(answer, ErrorCode) else ErrorCode(answer.error_code)
+        if isinstance(answer, JoinGroupResponse) and code in (ErrorCode.NONE, ErrorCode.MEMBER_ID_REQUIRED):
+            self.member_id = answer.member_id
+            if code is ErrorCode.NONE:
+                self.generation = answer.generation_id
+                self.sync(player, answer)
+        elif isinstance(answer, SyncGroupResponse) and code is ErrorCode.NONE:
+            parts = read_assignment(answer.assignment).assigned_partitions if answer.assignment else []
+            self.owned = {part.topic: list(part.partitions) for part in parts}
+            self.in_group = True
+        else:
+            self.failed(code)
+
+    def sync(self, player: Listening, joined: JoinGroupResponse) -> None:
+        given = []
+        if joined.leader == self.member_id:
+            given = share_out(player, [member.member_id for member in joined.members])
+        request = SyncGroupRequest(
+            group_id="g", generation_id=self.generation, member_id=self.member_id, assignments=given
+        )
+        shard = player.shard
+        self.waits_for = ("sync", player.ask(lambda key: shard.sync(request, key, player.now_ms)))
+        self.look(player)
+
+    def heartbeat(self, player: Listening) -> None:
+        request = HeartbeatRequest(group_id="g", generation_id=self.generation, member_id=self.member_id)
+        try:
+            code = player.shard.heartbeat(request, player.now_ms)
+        except KafkaError as error:
+            code = error.code
+        if code is not ErrorCode.NONE:
+            self.failed(code)
+
+    def failed(self, code: ErrorCode) -> None:
+        self.owned, self.in_group = {}, False
+        if code in (ErrorCode.UNKNOWN_MEMBER_ID, ErrorCode.FENCED_INSTANCE_ID):
+            self.member_id = ""
+
+    def leave(self, player: Listening) -> None:
+        identity = MemberIdentity(member_id=self.member_id, group_instance_id=None)
+        request = LeaveGroupRequest(group_id="g", members=[identity])
+        player.ask(lambda key: player.shard.leave(request, key, player.now_ms))
+        self.waits_for = None
+        self.failed(ErrorCode.UNKNOWN_MEMBER_ID)
+
+
+def share_out(player: Listening, members: list[str]) -> list[SyncGroupRequestAssignment]:
+    shares: dict[str, dict[bytes, frozenset[int]]] = {member: {} for member in members}
+    place = 0
+    for topic in player.topics.topics.values():
+        for partition in topic.partitions:
+            share = shares[members[place % len(members)]]
+            share[topic.topic_id] = share.get(topic.topic_id, frozenset()) | {partition}
+            place += 1
+    return [
+        SyncGroupRequestAssignment(member_id=member, assignment=encode_assignment(share, SUBSCRIPTION, player.topics))
+        for member, share in shares.items()
+    ]
+
+
+class Walk:
+    """One walk over one group with members of both kinds."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(seed)
+        self.player = Listening()
+        self.player.play("config consumer_assignment_interval_ms=0 initial_rebalance_delay_ms=0")
+        self.player.play("topic t 4")
+        self.player.play("topic u 1")
+        self.consumers = [Client("a"), Client("b")]
+        self.classics = [ClassicClient(name) for name in ("x", "y", "z")]
+        self.kinds: set[str] = set()
+
+    def beat(self, client: Client, epoch: int | None = None) -> None:
+        request = client.request(self.rng)
+        request.subscribed_topic_regex = None
+        if epoch is not None:
+            request.member_epoch = epoch
+        player = self.player
+        requester = Requester(client.name, "/h")
+        key = player.ask(lambda key: player.shard.consumer_heartbeat(request, requester, "", key, player.now_ms))
+        answer = player.answers.pop(key)
+        if isinstance(answer, ErrorCode):
+            client.must_say_all = True
+        elif epoch is None:
+            client.heard(answer)
+
+    def step(self) -> None:
+        rng, player = self.rng, self.player
+        action = rng.random()
+        consumer, classic = rng.choice(self.consumers), rng.choice(self.classics)
+        if action < 0.30:
+            self.beat(consumer)
+        elif action < 0.40:
+            rng.choice([consumer.give_back, consumer.take])()
+        elif action < 0.46:
+            self.beat(consumer, -1)
+            consumer.start_again()
+        elif action < 0.84:
+            classic.act(player)
+        elif action < 0.88:
+            classic.leave(player)
+        elif action < 0.90:
+            player.refuse_next = ErrorCode.NOT_ENOUGH_REPLICAS
+        elif action < 0.92:
+            player.play("reload")
+        else:
+            player.play(f"advance {rng.choice([1, 500, 5000, 11_000])}")
+
+    def check(self) -> None:
+        shard, topics = self.player.shard, self.player.topics
+        assert not shard.groups.keys() & shard.consumer.groups.keys()
+        group = shard.consumer.groups.get("g")
+        if group is None:
+            self.kinds.add("classic" if "g" in shard.groups else "none")
+            return
+        self.kinds.add("mixed" if 0 < group.classic_member_count < len(group.members) else "consumer")
+        has: dict[tuple[str, int], str] = {}
+        for (topic_id, partition), member_id in group.owners.items():
+            topic = topics.topic_by_id(topic_id)
+            assert topic is not None
+            has[topic.name, partition] = member_id
+        claims = sum(
+            len(partitions)
+            for member in group.members.values()
+            for owned in (member.has.assigned, member.has.pending_revocation)
+            for partitions in owned.values()
+        )
+        assert claims == len(has)
+        for client in self.consumers:
+            if client.member_id in group.members:
+                for topic_id, numbers in client.owned.items():
+                    assert all(group.owners.get((topic_id, number)) == client.member_id for number in numbers)
+        for classic in self.classics:
+            if (
+                classic.member_id in group.members
+                and classic.generation == group.members[classic.member_id].member_epoch
+            ):
+                for name, owned in classic.owned.items():
+                    assert all(has.get((name, number)) == classic.member_id for number in owned)
+
+    def calm_down(self, *, consumers: int, classics: int) -> None:
+        """Only so many of each kind go on; the others leave."""
+        player = self.player
+        player.refuse_next = None
+        for client in self.consumers[consumers:]:
+            self.beat(client, -1)
+        for classic in self.classics[classics:]:
+            classic.leave(player)
+        for _ in range(CALM_ROUNDS):
+            player.play("advance 1000")
+            for client in self.consumers[:consumers]:
+                client.take()
+                self.beat(client)
+                self.check()
+            for classic in self.classics[:classics]:
+                classic.act(player)
+                self.check()
+        owned = [(topic.name, p) for topic in player.topics.topics.values() for p in topic.partitions]
+        seen = [(name, p) for classic in self.classics[:classics] for name, ps in classic.owned.items() for p in ps]
+        for client in self.consumers[:consumers]:
+            for topic_id, numbers in client.owned.items():
+                topic = player.topics.topic_by_id(topic_id)
+                assert topic is not None
+                seen += [(topic.name, number) for number in numbers]
+        assert sorted(seen) == sorted(owned)
+        if consumers:
+            assert player.shard.consumer.groups["g"].state == STABLE
+        else:
+            assert player.shard.groups["g"].state is GroupState.STABLE
+
+
+@pytest.mark.parametrize("seed", range(WALKS))
+def test_a_group_survives_its_migrations(seed: int) -> None:
+    walk = Walk(seed)
+    for step in range(STEPS):
+        walk.step()
+        walk.check()
+        if step % 15 == 0:
+            assert_replay_equals_live(walk.player)
+    rng = random.Random(seed)
+    for consumers, classics in rng.sample([(2, 0), (0, 3), (1, 2), (2, 3)], 3):
+        walk.calm_down(consumers=consumers, classics=classics)
+        assert_replay_equals_live(walk.player)
+
+
+def test_walks_see_every_kind_of_group() -> None:
+    kinds: set[str] = set()
+    for seed in range(4):
+        walk = Walk(seed)
+        for _ in range(STEPS):
+            walk.step()
+            walk.check()
+        kinds |= walk.kinds
+    assert kinds >= {"classic", "mixed", "consumer"}

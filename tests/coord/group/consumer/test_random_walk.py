@@ -1,0 +1,245 @@
+"""Seeded random walks: consumers join, give back slowly, lose answers, fall silent, are started again.
+
+What holds after every step:
+- no partition has two owners: neither in the coordinator's eyes nor in those of the members that it knows;
+- a member believes it owns no more than the coordinator does;
+- the group's epoch never falls, is never behind the target's, and that never behind a member's;
+- a fresh core that is fed the log is the living one.
+When the chaos ends all converges: the group is Stable, every partition is owned, nobody has two more than another.
+
+KWIRE_WALKS says how many seeds are walked (10,000 have been; a few by default).
+"""
+
+from __future__ import annotations
+
+import os
+import random
+
+import pytest
+
+from kwire.coord.group.consumer.group import STABLE, ConsumerGroup
+from kwire.coord.group.consumer.member import Requester
+from kwire.errors import ErrorCode
+from kwire.wire.messages.consumer_group_heartbeat import (
+    ConsumerGroupHeartbeatRequest,
+    ConsumerGroupHeartbeatResponse,
+    TopicPartitions,
+)
+from tests.coord.group.script import Player, assert_replay_equals_live
+
+WALKS = int(os.environ.get("KWIRE_WALKS", "20"))
+STEPS = 200
+NAMES = ["a", "b", "c", "d", "e"]
+INSTANCES = {"d": "i1", "e": "i2"}
+REBALANCE_MS = 20_000
+FULL_EVERY = 0.3
+CALM_ROUNDS = 60
+"""At a little over a second each, more than the session timeout of those who were left behind."""
+
+Owned = dict[bytes, frozenset[int]]
+
+
+class Client:
+    """A consumer as KIP-848 wants it: it gives back before it takes, and says everything after a lost answer."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.member_id = name
+        self.epoch = 0
+        self.owned: Owned = {}
+        self.target: Owned = {}
+        self.must_say_all = True
+        self.starts = 0
+        self.regex = False
+
+    def request(self, rng: random.Random) -> ConsumerGroupHeartbeatRequest:
+        full = self.must_say_all or self.epoch == 0 or rng.random() < FULL_EVERY
+        return ConsumerGroupHeartbeatRequest(
+            group_id="g",
+            member_id=self.member_id,
+            member_epoch=self.epoch,
+            instance_id=INSTANCES.get(self.name),
+            rebalance_timeout_ms=REBALANCE_MS if full else -1,
+            subscribed_topic_names=None if not full or self.regex else ["t", "u"],
+            subscribed_topic_regex="[tu]" if full and self.regex else None,
+            topic_partitions=[
+                TopicPartitions(topic_id=topic_id, partitions=sorted(partitions))
+                for topic_id, partitions in self.owned.items()
+                if partitions
+            ],
+        )
+
+    def give_back(self) -> None:
+        self.owned = {topic_id: own & self.target.get(topic_id, frozenset()) for topic_id, own in self.owned.items()}
+        self.owned = {topic_id: own for topic_id, own in self.owned.items() if own}
+
+    def take(self) -> None:
+        """Own the target; not after an answer was lost, which may have said that there is less of it by now."""
+        self.give_back()
+        if self.must_say_all:
+            return
+        self.owned = {**self.target}
+
+    def heard(self, response: ConsumerGroupHeartbeatResponse) -> None:
+        code = ErrorCode(response.error_code)
+        if code is ErrorCode.NONE:
+            self.epoch = response.member_epoch
+            self.must_say_all = False
+            if response.assignment is not None:
+                self.target = {
+                    part.topic_id: frozenset(part.partitions) for part in response.assignment.topic_partitions
+                }
+        elif code is not ErrorCode.UNRELEASED_INSTANCE_ID:
+            self.start_again()
+
+    def start_again(self) -> None:
+        """Fenced, or a new process: nothing is owned, and the id is a new one."""
+        self.starts += 1
+        self.member_id = f"{self.name}{self.starts}"
+        self.epoch, self.owned, self.target, self.must_say_all = 0, {}, {}, True
+
+
+class Walk:
+    """One walk over one group."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(seed)
+        self.player = Player()
+        self.player.play(f"config consumer_assignment_interval_ms={self.rng.choice([0, 1000])}")
+        self.player.play("topic t 3")
+        self.clients = {name: Client(name) for name in NAMES}
+        self.highest_epoch = 0
+        self.last_response: ConsumerGroupHeartbeatResponse | None = None
+
+    @property
+    def group(self) -> ConsumerGroup | None:
+        return self.player.shard.consumer.groups.get("g")
+
+    def beat(self, client: Client, request: ConsumerGroupHeartbeatRequest) -> ConsumerGroupHeartbeatResponse | None:
+        """The answer; None if the log refused."""
+        self.last_response = None
+        player = self.player
+        key = 1
+        decision = player.shard.consumer_heartbeat(request, Requester(client.name, "/h"), "new", key, player.now_ms)
+        player._carry_out(decision, 0)
+        if decision.records and "the log refuses" in " ".join(player.trace):
+            player.trace = []
+            return None
+        player.trace = []
+        (response,) = [response for reply_key, response in decision.replies if reply_key == key]
+        assert isinstance(response, ConsumerGroupHeartbeatResponse)
+        return response
+
+    def step(self) -> None:
+        rng, player = self.rng, self.player
+        client = self.clients[rng.choice(NAMES)]
+        action = rng.random()
+        if action < 0.60:
+            response = self.beat(client, client.request(rng))
+            if response is None or rng.random() < 0.08:
+                client.must_say_all = True
+            else:
+                client.heard(response)
+        elif action < 0.75:
+            rng.choice([client.give_back, client.take])()
+        elif action < 0.79:
+            self.leave(client)
+        elif action < 0.82:
+            client.start_again()
+        elif action < 0.84:
+            client.regex = not client.regex
+            client.must_say_all = True
+        elif action < 0.87:
+            name = rng.choice(["t", "u"])
+            topic = player.topics.topics.get(name)
+            count = len(topic.partitions) if topic else 0
+            player.play(f"topic {name} {count + rng.choice([1, 2])}" if count < 8 else f"topic {name}")
+        elif action < 0.89:
+            player.refuse_next = ErrorCode.NOT_ENOUGH_REPLICAS
+        elif action < 0.91:
+            player.play("reload")
+        else:
+            player.play(f"advance {rng.choice([1, 500, 5000, 12_000, 25_000])}")
+
+    def leave(self, client: Client) -> None:
+        epoch = self.rng.choice([-1, -2]) if client.name in INSTANCES else -1
+        client.owned = {}
+        request = ConsumerGroupHeartbeatRequest(
+            group_id="g", member_id=client.member_id, member_epoch=epoch, instance_id=INSTANCES.get(client.name)
+        )
+        self.beat(client, request)
+        client.start_again()
+
+    def check(self) -> None:
+        group = self.group
+        if group is None:
+            return
+        assert group.group_epoch >= self.highest_epoch
+        self.highest_epoch = group.group_epoch
+        assert group.group_epoch >= group.assignment_epoch
+        has: dict[tuple[bytes, int], str] = {}
+        for member in group.members.values():
+            assert member.member_epoch <= group.assignment_epoch
+            for owned in (member.has.assigned, member.has.pending_revocation):
+                for topic_id, partitions in owned.items():
+                    for partition in partitions:
+                        assert (topic_id, partition) not in has, "two owners"
+                        has[topic_id, partition] = member.member_id
+        assert has == group.owners
+        for client in self.clients.values():
+            if client.member_id in group.members:
+                for topic_id, partitions in client.owned.items():
+                    assert all(has.get((topic_id, partition)) == client.member_id for partition in partitions)
+
+    def calm_down(self) -> None:
+        """Nobody fails any more; everybody is brought to one stable group."""
+        player = self.player
+        player.refuse_next = None
+        for name in ("t", "u"):
+            if name not in player.topics.topics:
+                player.play(f"topic {name} 2")
+        for client in self.clients.values():
+            client.regex, client.must_say_all = False, True
+        for _ in range(CALM_ROUNDS):
+            player.play("advance 1100")
+            for client in self.clients.values():
+                client.take()
+                response = self.beat(client, client.request(self.rng))
+                assert response is not None
+                client.heard(response)
+                self.check()
+        group = self.group
+        assert group is not None
+        assert group.state == STABLE
+        partitions = sum(len(topic.partitions) for topic in player.topics.topics.values())
+        sizes = [sum(map(len, member.has.assigned.values())) for member in group.members.values()]
+        assert len(group.owners) == partitions
+        assert sum(sizes) == partitions
+        assert max(sizes) - min(sizes) <= 1
+
+
+@pytest.mark.parametrize("seed", range(WALKS))
+def test_invariants_hold(seed: int) -> None:
+    walk = Walk(seed)
+    for step in range(STEPS):
+        walk.step()
+        walk.check()
+        if step % 20 == 0:
+            assert_replay_equals_live(walk.player)
+    walk.calm_down()
+    assert_replay_equals_live(walk.player)
+
+
+def test_walks_get_somewhere() -> None:
+    """The walks would prove nothing if nobody ever had to give back, wait, or was fenced."""
+    states = set()
+    group_states = set()
+    for seed in range(5):
+        walk = Walk(seed)
+        for _ in range(STEPS):
+            walk.step()
+            if walk.group is not None:
+                group_states.add(walk.group.state)
+                states.update(member.has.state.name for member in walk.group.members.values())
+    assert states == {"STABLE", "UNREVOKED_PARTITIONS", "UNRELEASED_PARTITIONS"}
+    assert group_states >= {"Assigning", "Reconciling", "Stable"}

@@ -1,0 +1,105 @@
+"""Batches as old message sets: what is kept, what is left out, and how much is held at a time."""
+
+from __future__ import annotations
+
+import pytest
+
+from kwire.errors import ErrorCode, KafkaError
+from kwire.wire.compression import GZIP, NONE, ZSTD
+from kwire.wire.control import EndTransactionMarker, build_end_transaction_marker
+from kwire.wire.down_conversion import PIECE_BYTES, down_converted
+from kwire.wire.legacy import build_message_set, message_batches, read_message_set
+from kwire.wire.record_batch import LOG_APPEND_TIME, set_log_append_time
+from kwire.wire.records import InvalidRecordError, Record, build_batch
+
+T = 1_700_000_000_000
+RECORDS = [Record(n, T + n, b"k%d" % n, b"v", (), -1) for n in range(4)]
+
+
+def down(buf: bytes | bytearray, *, to_magic: int, first_offset: int) -> bytes:
+    return b"".join(down_converted(buf, to_magic=to_magic, first_offset=first_offset))
+
+
+def a_batch(base_offset: int = 10, compression: int = 0) -> bytearray:
+    return build_batch(
+        [(r.timestamp, r.key, r.value, [("h", b"x")]) for r in RECORDS],
+        base_offset=base_offset,
+        compression=compression,
+    )
+
+
+@pytest.mark.parametrize("magic", [0, 1])
+@pytest.mark.parametrize("compression", range(4))
+def test_a_batch_goes_down_without_headers(magic: int, compression: int) -> None:
+    found = down(a_batch(10, compression), to_magic=magic, first_offset=10)
+    assert read_message_set(found) == [
+        Record(10 + r.offset, r.timestamp if magic else -1, r.key, r.value, (), -1) for r in RECORDS
+    ]
+    assert {batch.compression for batch in message_batches(found)} == {compression}
+
+
+def test_records_before_the_fetch_offset_stay_in_compressed_sets_only() -> None:
+    assert [r.offset for r in read_message_set(down(a_batch(), to_magic=1, first_offset=12))] == [12, 13]
+    compressed = down(a_batch(compression=GZIP), to_magic=1, first_offset=12)
+    assert [r.offset for r in read_message_set(compressed)] == [10, 11, 12, 13]
+    assert down(a_batch(), to_magic=1, first_offset=99) == b""
+
+
+def test_log_append_time_goes_down() -> None:
+    batch = a_batch()
+    set_log_append_time(batch, 0, T + 50)
+    sets = list(message_batches(down(batch, to_magic=1, first_offset=0)))
+    assert {(found.timestamp_type, found.max_timestamp) for found in sets} == {(LOG_APPEND_TIME, T + 50)}
+    assert {r.timestamp for r in read_message_set(down(batch, to_magic=0, first_offset=0))} == {-1}
+
+
+def test_markers_are_left_out() -> None:
+    marker = build_end_transaction_marker(EndTransactionMarker(True, 0), producer_id=1, producer_epoch=0, timestamp=T)
+    assert down(marker, to_magic=1, first_offset=0) == b""
+    assert len(read_message_set(down(marker + a_batch(), to_magic=1, first_offset=0))) == 4
+
+
+def test_what_is_old_enough_goes_as_it_is() -> None:
+    old = build_message_set(RECORDS, magic=0) + build_message_set(RECORDS, magic=1)
+    assert down(old, to_magic=1, first_offset=0) == old
+    assert len(read_message_set(down(old, to_magic=0, first_offset=0))) == 8
+
+
+def test_zstd_has_no_older_form() -> None:
+    with pytest.raises(KafkaError) as caught:
+        down(a_batch(compression=ZSTD), to_magic=1, first_offset=0)
+    assert caught.value.code is ErrorCode.UNSUPPORTED_COMPRESSION_TYPE
+
+
+@pytest.mark.parametrize("compression", [NONE, GZIP])
+def test_a_batch_of_many_records_comes_in_pieces(compression: int) -> None:
+    count = 30_000
+    batch = build_batch([(T + n, None, b"x" * (n % 50), []) for n in range(count)], compression=compression)
+    pieces = list(down_converted(batch, to_magic=1, first_offset=0))
+    assert len(pieces) > 3
+    assert all(0 < len(piece) <= 2 * PIECE_BYTES for piece in pieces)
+    for piece in pieces:
+        # Each is whole by itself, so that a consumer gets on with the first alone.
+        sets = list(message_batches(piece))
+        assert len(sets) == 1 or not compression
+        assert sets[-1].last_offset == sets[-1].records[-1].offset
+    records = read_message_set(b"".join(pieces))
+    assert [(r.offset, r.timestamp, r.value) for r in records] == [(n, T + n, b"x" * (n % 50)) for n in range(count)]
+
+
+@pytest.mark.parametrize("compression", [NONE, GZIP])
+def test_pieces_before_the_fetch_offset_are_passed_over(compression: int) -> None:
+    batch = build_batch([(T, None, b"x" * (n % 50), []) for n in range(30_000)], compression=compression)
+    pieces = list(down_converted(batch, to_magic=1, first_offset=29_000))
+    assert pieces[0] == b""
+    offsets = [record.offset for piece in pieces for record in read_message_set(piece)]
+    assert offsets[-1] == 29_999
+    assert offsets[0] <= 29_000
+    assert len(offsets) < 10_000
+
+
+def test_records_that_do_not_fill_their_batch_are_refused() -> None:
+    batch = build_batch([(T, None, b"v", [])] * 3)
+    for wrong in (batch[:58] + b"\0\0\2" + batch[61:], batch[:58] + b"\0\0\4" + batch[61:]):
+        with pytest.raises(InvalidRecordError):
+            down(wrong, to_magic=1, first_offset=0)

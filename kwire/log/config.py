@@ -114,9 +114,6 @@ class LogConfig:
         config = cls()
         for attribute, option in _OPTIONS.items():
             setattr(config, attribute, get(option))
-        below_minimum: int | None = get("internal.segment.bytes")
-        if below_minimum is not None:
-            config.segment_bytes = below_minimum
         # The older bound for both directions counts where the newer ones were left alone (KIP-937).
         difference_ms = get("message.timestamp.difference.max.ms")
         if difference_ms != MAX_INT64:
@@ -124,6 +121,9 @@ class LogConfig:
                 config.message_timestamp_before_max_ms = difference_ms
             if config.message_timestamp_after_max_ms == _DEFAULT_AFTER_MAX_MS:
                 config.message_timestamp_after_max_ms = difference_ms
+        below_minimum: int | None = get("internal.segment.bytes")
+        if below_minimum is not None:
+            config.segment_bytes = below_minimum
         config.cleanup_policy = frozenset(get("cleanup.policy"))
         config.is_compacted = COMPACT in config.cleanup_policy
         config.append_time = config.message_timestamp_type == LOG_APPEND_TIME

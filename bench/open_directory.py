@@ -108,7 +108,7 @@ def awaited_lines(process: subprocess.Popen[str], loaded: re.Pattern[str], ready
 
 def measure_kwire(directory: Path, threads: int) -> dict[str, Any]:
     command = [*os.environ.get("KWIRE", f"{sys.executable} -m kwire").split(), "start", "--data-dir", str(directory)]
-    command += ["--port", "0", "-o", f"num.recovery.threads.per.data.dir={threads}"]
+    command += ["--log-level", "debug", "--port", "0", "-o", f"num.recovery.threads.per.data.dir={threads}"]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         return awaited_lines(process, KWIRE_LOADED, "kwire is ready")

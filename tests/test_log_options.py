@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 
 from kwire.errors import ErrorCode
 from kwire.housekeeping import duties
+from kwire.log import loading
 from kwire.log.files import Files, OpenFile
 from kwire.log.log import Log
 from kwire.wire.messages.incremental_alter_configs import (
@@ -276,6 +279,25 @@ def test_recovery_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     with closing(Served({"num.recovery.threads.per.data.dir": "3"}, directories=[tmp_path])) as served:
         assert asked == [3]
         assert [served.log("t", partition).log_end_offset for partition in range(5)] == [1] * 5
+
+
+def test_recovery_says_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(Served(directories=[tmp_path])) as served:
+        served.create_topic("t", 9)
+        for partition in range(9):
+            served.fill("t", batch(bytes(900_000)), partition=partition)
+    (tmp_path / ".kafka_cleanshutdown").unlink()
+    monkeypatch.setattr(loading, "_PROGRESS_INTERVAL_S", 0.0)
+    caplog.set_level(logging.INFO, "kwire.log.loading")
+    # Nothing was flushed, as far as the next start can tell.
+    (tmp_path / "recovery-point-offset-checkpoint").unlink()
+    with closing(Served({"num.recovery.threads.per.data.dir": "1"}, directories=[tmp_path])):
+        said = [record.getMessage() for record in caplog.records if "recovery" in record.getMessage()]
+    assert len(said) > 1
+    assert said[-1] == "recovery after an unclean stop: 9 of 9 logs, 7 MiB read"
+    assert all(re.fullmatch(r"recovery after an unclean stop: \d of 9 logs, \d MiB read", text) for text in said)
 
 
 def test_every_periodic_option_has_its_duty(served: Served) -> None:

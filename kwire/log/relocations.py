@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 _MAX_FUTURE_NAME = 255
+MAX_PREFERRED = 10_000
+"""How many partitions that are not here may have a directory that waits for them; the oldest wish is forgotten."""
 
 
 def _nobody_waits() -> None:
@@ -67,6 +69,9 @@ class Relocations:
             raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{path} is offline")
         log = self._manager.get(topic_partition)
         if log is None:
+            self._preferred.pop(topic_partition, None)
+            if len(self._preferred) == MAX_PREFERRED:
+                del self._preferred[next(iter(self._preferred))]
             self._preferred[topic_partition] = target
             return False
         if log.is_failed:

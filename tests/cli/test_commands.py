@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from kwire.broker import Broker
 from kwire.cli.app import kwire
 from kwire.cli.client import Client
 from kwire.cli.fetcher import Fetcher
 from kwire.cli.group_member import GroupMember
+from kwire.config.broker_config import BrokerConfig
 from kwire.ids import TopicPartition
 from kwire.testing.broker import KwireBroker
 
@@ -241,3 +243,30 @@ def test_fetching_many_partitions(run: Run, tmp_path: Path, bootstrap: str) -> N
         fetcher = Fetcher(client, {TopicPartition("many", number): 0 for number in range(10)})
         assert sorted(int(consumed.record.value or b"") for consumed in fetcher.poll()) == list(range(100))
         assert sum(fetcher.positions.values()) == 100
+
+
+def test_log_directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def with_directories(config: BrokerConfig, *, ephemeral: bool) -> Broker:
+        return Broker(config)
+
+    monkeypatch.setattr("kwire.testing.broker.Broker", with_directories)
+    with KwireBroker(options={"log.dirs": f"{tmp_path}/one,{tmp_path}/two"}) as broker:
+
+        def call(*arguments: str) -> Result:
+            return CliRunner().invoke(kwire, [*arguments, "-b", broker.bootstrap_servers])
+
+        def rows() -> dict[str, str]:
+            shown = json.loads(call("log-dirs", "describe", "moved", "--json").stdout)
+            return {row["partition"]: row["directory"] for row in shown if not row["state"]}
+
+        assert call("topic", "create", "moved", "-p", "3").exit_code == 0
+        assert rows().keys() == {"moved-0", "moved-1", "moved-2"}
+        assert call("log-dirs", "move", "moved", f"{tmp_path}/two").exit_code == 0
+        assert set(rows().values()) == {f"{tmp_path}/two"}
+        said = call("log-dirs", "move", "moved", f"{tmp_path}/one", "-p", "1").stdout
+        assert said == f"1 partitions of moved move to {tmp_path}/one\n"
+        assert rows()["moved-1"] == f"{tmp_path}/one"
+        assert "moved-2" in call("log-dirs", "describe").stdout
+        refused = call("log-dirs", "move", "moved", "/nowhere")
+        assert refused.exit_code == 1
+        assert "moved-0 cannot move to /nowhere" in refused.stderr

@@ -9,6 +9,7 @@ import pytest
 
 from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import TopicPartition
+from kwire.log import relocations
 from kwire.log.files import Files, OpenFile
 from kwire.log.log import Log
 from kwire.log.manager import LogManager
@@ -242,6 +243,17 @@ def test_a_deleted_topic_takes_its_move_with_it(tmp_path: Path) -> None:
     manager.delete(TP, NOW)
     assert manager.relocations.get(TP) is None
     assert names(tmp_path / "one") == names(tmp_path / "two") == {"t-0-delete"}
+    crash(manager)
+
+
+def test_wishes_for_partitions_that_never_come_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relocations, "MAX_PREFERRED", 2)
+    manager = open_manager(tmp_path / "one", tmp_path / "two")
+    wanted = [TopicPartition("u", n) for n in range(3)]
+    for each in [*wanted, wanted[2]]:
+        assert not manager.relocations.request(each, str(tmp_path / "two"), NOW)
+    places = [manager.relocations.preferred(each) for each in wanted]
+    assert [None if place is None else Path(place.path).name for place in places] == [None, "two", "two"]
     crash(manager)
 
 

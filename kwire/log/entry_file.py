@@ -163,9 +163,10 @@ class EntryFile(ABC):
         self._preallocated = False
 
     def sync(self) -> None:
-        """Put the entries on the device."""
+        """Put the entries on the device. Raises FileNotFoundError when the file was taken away meanwhile."""
         self.write_out()
-        self._files.sync(self._open())
+        # Never made anew here: a thread that flushes may come after retention has renamed the file.
+        self._files.sync(self._file or self._files.open(self.path))
 
     def close(self) -> None:
         """Let go of the file; the next use opens it again."""

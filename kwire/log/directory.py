@@ -169,16 +169,16 @@ class LogDirectory:
                 if log.log_start_offset > next(iter(log.segments)).base_offset:
                     starts[log.topic_partition] = log.log_start_offset
         points = {log.topic_partition: log.recovery_point for log in logs}
-        self._write_checkpoint(checkpoints.RECOVERY_POINTS, points, sync=sync)
+        self.write_checkpoint(checkpoints.RECOVERY_POINTS, points, sync=sync)
         self.write_high_watermarks(logs, sync=sync)
-        self._write_checkpoint(checkpoints.LOG_STARTS, starts, sync=sync)
+        self.write_checkpoint(checkpoints.LOG_STARTS, starts, sync=sync)
 
     def write_high_watermarks(self, logs: Iterable[LogState], *, sync: bool) -> None:
         """The high watermarks alone. Raises OSError."""
         marks = {log.topic_partition: log.high_watermark for log in logs}
-        self._write_checkpoint(checkpoints.HIGH_WATERMARKS, marks, sync=sync)
+        self.write_checkpoint(checkpoints.HIGH_WATERMARKS, marks, sync=sync)
 
-    def _write_checkpoint(self, name: str, offsets: Mapping[TopicPartition, int], *, sync: bool) -> None:
+    def write_checkpoint(self, name: str, offsets: Mapping[TopicPartition, int], *, sync: bool) -> None:
         self.files.replace_file(self.path_of(name), checkpoints.render_offsets(offsets), sync=sync)
 
     def mark_clean(self) -> None:

@@ -134,6 +134,10 @@ class Files:
         """When the file was last written, ms since the epoch."""
         return os.stat(path).st_mtime_ns // 1_000_000
 
+    def set_modified_ms(self, path: str, modified_ms: int) -> None:
+        """Say when the file was last written, ms since the epoch."""
+        os.utime(path, ns=(modified_ms * 1_000_000, modified_ms * 1_000_000))
+
     def truncate(self, file: OpenFile, size: int) -> None:
         """Cut or (sparsely) extend the file to `size` bytes."""
         os.ftruncate(file.fd, size)

@@ -38,6 +38,9 @@ class LogHost(Protocol):
     def remove_later(self, paths: Sequence[str], delay_ms: int, now_ms: int) -> None:
         """Unlink files once `file.delete.delay.ms` is over."""
 
+    def truncated(self, log: LogState, offset: int) -> None:
+        """The log was cut back to `offset`."""
+
     def segment_closed(self, log: LogState) -> None:
         """A segment is closed and wants to be flushed."""
 
@@ -338,14 +341,17 @@ class LogState:
         self.high_watermark = min(self.high_watermark, end_offset)
         self.recovery_point = min(self.recovery_point, end_offset)
 
-    def remove_later(self, segments: Sequence[LogSegment], now_ms: int) -> None:
-        """Rename the files of closed or dropped segments to `.deleted`, to be unlinked after `file.delete.delay.ms`."""
+    def remove_later(self, segments: Sequence[LogSegment], now_ms: int, *, keep_snapshot_of: int | None = None) -> None:
+        """Rename the files of closed or dropped segments to `.deleted`, to be unlinked after `file.delete.delay.ms`.
+
+        Their producer snapshots go too, but for that of `keep_snapshot_of`, where a compacted segment begins.
+        """
         renamed: list[str] = []
         for segment in segments:
             segment.close()
             snapshot = segment.base_offset
             paths = list(segment.paths)
-            if snapshot in self.journal.offsets and snapshot != self.journal.newest_offset:
+            if snapshot in self.journal.offsets and snapshot not in (self.journal.newest_offset, keep_snapshot_of):
                 paths.append(self.journal.path(snapshot))
                 self.journal.offsets.remove(snapshot)
             for path in paths:

@@ -252,6 +252,7 @@ class LogManager(LogUpkeep):
             self.discard_directory(log, directory, now_ms)
 
     def _forget(self, log: Log) -> LogDirectory:
+        self.cleaner.removed(log.topic_partition, self._home[log.topic_partition])
         del self._logs[log.topic_partition]
         self._stale_checkpoints.add(log.topic_partition)
         return self._home.pop(log.topic_partition)
@@ -276,9 +277,14 @@ class LogManager(LogUpkeep):
 
     def rehome(self, log: Log, directory: LogDirectory) -> None:
         """A log has moved to another directory."""
-        self._home[log.topic_partition] = directory
+        source, self._home[log.topic_partition] = self._home[log.topic_partition], directory
+        self.cleaner.moved(log.topic_partition, source, directory)
 
     # What logs ask for (`LogHost`).
+
+    def truncated(self, log: LogState, offset: int) -> None:
+        """A log was cut back to `offset`: compaction forgets what it knew of the rest."""
+        self.cleaner.truncated(log.topic_partition, offset)
 
     def storage_failed(self, log: LogState, error: OSError) -> None:
         """The log's directory goes offline with all its logs."""

@@ -151,6 +151,7 @@ def truncate_to(log: LogState, offset: int, now_ms: int) -> None:
     log.producers.reload(entries, snapshot)
     replay_producers(log, list(log.segments), max(snapshot, log.log_start_offset), None)
     log.reset_after_truncation(offset)
+    log.host.truncated(log, offset)
 
 
 def truncate_fully_and_start_at(log: LogState, offset: int, now_ms: int) -> None:
@@ -168,4 +169,5 @@ def truncate_fully_and_start_at(log: LogState, offset: int, now_ms: int) -> None
     log.producers.reload([], offset)
     log.log_start_offset = offset
     log.reset_after_truncation(offset)
+    log.host.truncated(log, offset)
     log.update_high_watermark(offset)

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from kwire.errors import KafkaError
 from kwire.ids import TopicPartition
 from kwire.log.directory import LogDirectory
 from kwire.log.log import Log
 from kwire.log.relocations import Relocations
+
+if TYPE_CHECKING:
+    from kwire.log.cleaner_manager import CleanerManager
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +32,7 @@ class LogUpkeep:
         self._home: dict[TopicPartition, LogDirectory] = {}
         self._rolled: set[Log] = set()
         self._stale_checkpoints: set[TopicPartition] = set()
+        self._cleaner: CleanerManager | None = None
 
     def get(self, topic_partition: TopicPartition) -> Log | None:
         """The log, if it is here."""
@@ -36,6 +41,15 @@ class LogUpkeep:
     def logs(self) -> Iterator[Log]:
         """All logs, in no order."""
         return iter(self._logs.values())
+
+    @property
+    def cleaner(self) -> CleanerManager:
+        """What compaction knows of the logs; made when first asked for, to keep a start short."""
+        if self._cleaner is None:
+            from kwire.log.cleaner_manager import CleanerManager
+
+            self._cleaner = CleanerManager(self.logs, self._home.get)
+        return self._cleaner
 
     def home_of(self, log: Log) -> LogDirectory:
         """The directory that a log of this manager lies in."""

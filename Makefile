@@ -2,7 +2,7 @@
 # make test   everything that runs without a real Kafka client matrix: unit tests, style, types
 # make compat the matrix of stock clients (installs them first; about six minutes)
 # make compat-disk  data directories against Apache Kafka's own code (brings its jars first; about five minutes)
-# make kill9  50 rounds of kill -9 under load
+# make kill9  50 rounds of kill -9 under load, 20 under transactions
 # make kill9-long   200 rounds amid rolls, retention and compaction, and 20 of a disk that fills up (half an hour)
 # make bench  kwire beside Apache Kafka and kfake (about half an hour)
 
@@ -28,6 +28,7 @@ compat: $(VENV)/.installed-test
 
 kill9: $(VENV)/.installed-test
 	$(BIN)/python -m compat_tests.durability.kill9 --rounds 50
+	$(BIN)/python -m compat_tests.durability.txn_kill9 --rounds 20
 
 compat-disk: $(VENV)/.installed-test
 	$(BIN)/python -m compat_tests.disk

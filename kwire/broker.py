@@ -37,7 +37,7 @@ from kwire.config.broker_config import BrokerConfig
 from kwire.config.endpoints import Endpoint
 from kwire.config.topic_config import TopicConfig
 from kwire.housekeeping import duties
-from kwire.ids import TopicPartition, uuid_text
+from kwire.ids import uuid_text
 from kwire.log.checkpoints import META_PROPERTIES
 from kwire.log.config import LogConfig
 from kwire.log.directory import DirectoryLockedError, DirectoryUnusableError, LogDirectory, LogDirectoryError
@@ -51,6 +51,7 @@ from kwire.replica.manager import ReplicaManager, TopicSettings
 
 if TYPE_CHECKING:
     from kwire.coord.group.coordinator import GroupCoordinator
+    from kwire.coord.txn.coordinator import TransactionCoordinator
 
 logger = logging.getLogger("kwire.broker")
 
@@ -168,7 +169,7 @@ class Broker:
             leadership=services.replicas,
             clock=self.clock,
         )
-        services.make_groups = self._group_coordinator
+        services.make_groups, services.make_transactions = self._group_coordinator, self._transaction_coordinator
         dispatcher = Dispatcher(services)
         self._undo.append(services.controller.stop)
         await self._listen(dispatcher)
@@ -275,6 +276,7 @@ class Broker:
         from kwire.coord.group.consumer.config import LIVE_GROUP_OPTIONS
         from kwire.coord.group.coordinator import GROUP_METADATA_TOPIC, GroupCoordinator
         from kwire.coord.runtime import random_uuid
+        from kwire.coordinators import follow_leadership
         from kwire.replica.internal_topic import InternalTopic
 
         services = self.services
@@ -296,24 +298,17 @@ class Broker:
             compression=self.config.int("offsets.topic.compression.codec"),
         )
 
-        def on_leadership(name: TopicPartition, leader_epoch: int, is_leader: bool) -> None:
-            if name.topic != GROUP_METADATA_TOPIC:
-                return
-            if is_leader:
-                groups.on_elected(name.partition, leader_epoch)
-            else:
-                groups.on_resigned(name.partition)
-
-        async def stop() -> None:
-            groups.stop()
-
-        for partition in services.replicas:
-            if partition.is_leader:
-                on_leadership(partition.topic_partition, partition.leader_epoch, True)
-        services.replicas.on_leadership.append(on_leadership)
         services.replicas.on_deleted.append(groups.on_partitions_deleted)
-        self._undo.append(stop)
+        follow_leadership(groups, GROUP_METADATA_TOPIC, services.replicas)
+        self._undo.append(_stopping(groups.stop))
         return groups
+
+    def _transaction_coordinator(self) -> TransactionCoordinator:
+        from kwire.coordinators import transaction_coordinator
+
+        transactions = transaction_coordinator(self.services)
+        self._undo.append(_stopping(transactions.stop))
+        return transactions
 
     def _topic_settings(self, overrides: Mapping[str, str]) -> TopicSettings:
         config = TopicConfig(self.config, overrides)
@@ -380,3 +375,10 @@ def _closing(store: EmbeddedStore) -> Callable[[], Awaitable[None]]:
         store.close()
 
     return close
+
+
+def _stopping(stop: Callable[[], None]) -> Callable[[], Awaitable[None]]:
+    async def stop_it() -> None:
+        stop()
+
+    return stop_it

@@ -1,4 +1,4 @@
-"""What a broker does again and again beside serving: retention, flushes, checkpoints, expiry, removals."""
+"""What a broker does again and again beside serving: retention, compaction, flushes, checkpoints, expiry, removals."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ REMOVAL_INTERVAL_MS = 1000
 FLUSH_INTERVAL_MS = 1000
 """How soon after a roll the closed segment is flushed."""
 
+START_OF_COMPACTION_MS = 1000
+"""A broker that starts has better things to do than to import what compaction needs."""
 MOVE_LIMIT = "replica.alter.log.dirs.io.max.bytes.per.second"
 
 MAX_INTERVAL_MS = 86_400_000
@@ -42,6 +44,7 @@ def duties(logs: LogManager, config: BrokerConfig, now_ms: Callable[[], int]) ->
         _retain(logs, config.int("log.retention.check.interval.ms"), now_ms),
         _flush_closed_segments(logs),
         _move_logs(logs, config, now_ms),
+        *([_compact(logs, config, now_ms)] if config.bool("log.cleaner.enable") else []),
     ]
 
 
@@ -60,11 +63,22 @@ async def _retain(logs: LogManager, interval_ms: int, now_ms: Callable[[], int])
     while True:
         await asyncio.sleep(min(interval_ms, MAX_INTERVAL_MS) / 1000)
         for log in list(logs.logs()):
+            # Of compacted logs the cleaner takes care, so that both never work on one log at the same time.
+            if log.config.is_compacted or not logs.cleaner.is_free(log.topic_partition):
+                continue
             try:
                 logs.retain(log, now_ms())
             except Exception:
                 logger.exception("retention of %s failed", log.topic_partition)
             await asyncio.sleep(0)
+
+
+async def _compact(logs: LogManager, config: BrokerConfig, now_ms: Callable[[], int]) -> None:
+    """Compact and delete in logs with `cleanup.policy=compact`; its rooms are opened once the broker serves."""
+    await asyncio.sleep(START_OF_COMPACTION_MS / 1000)
+    from kwire.compaction.log_cleaner import LogCleaner
+
+    await LogCleaner(logs, config, now_ms).run()
 
 
 async def _flush_closed_segments(logs: LogManager) -> None:

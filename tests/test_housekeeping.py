@@ -22,12 +22,14 @@ SETTINGS = config(segment_bytes=100)
 
 
 class UnsyncableFiles(Files):
-    """A disk that loses what it was given, and says so once."""
+    """A disk that loses the batches that it was given, and says so."""
 
     __slots__ = ()
 
     def sync(self, file: OpenFile) -> None:
-        raise OSError(errno.EIO, "Input/output error")
+        if file.path.endswith(".log"):
+            raise OSError(errno.EIO, "Input/output error")
+        super().sync(file)
 
 
 def flushed(manager: LogManager, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,4 +197,24 @@ def test_a_segment_that_moved_while_it_was_flushed_says_nothing_of_the_new_one(
     monkeypatch.setattr(Files, "sync", moved_meanwhile)
     flushed(manager, monkeypatch)
     assert log.recovery_point == 0
+    assert not log.is_failed
+
+
+def test_a_segment_that_goes_while_it_is_flushed_is_no_failure_of_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager = rolled(tmp_path, Files())
+    log = manager.get(TP)
+    assert log is not None
+    flush = type(log).flush_segments
+
+    def flush_too_late(self: Any, segments: Any) -> None:
+        log.log_start_offset = log.high_watermark = 1
+        assert log.delete_old_segments(NOW) == 1
+        monkeypatch.setattr(type(log), "flush_segments", flush)
+        flush(self, segments)
+
+    monkeypatch.setattr(type(log), "flush_segments", flush_too_late)
+    flushed(manager, monkeypatch)
+    assert manager.directories[0].is_online
     assert not log.is_failed

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from kwire.cluster.producer_ids import ProducerIdManager
     from kwire.config.broker_config import BrokerConfig
     from kwire.coord.group.coordinator import GroupCoordinator
+    from kwire.coord.txn.coordinator import TransactionCoordinator
     from kwire.log.manager import LogManager
     from kwire.net.connection import Connection
     from kwire.replica.manager import ReplicaManager
@@ -27,12 +28,13 @@ class CloseConnection(Exception):
 class Services:
     """The parts of one broker, put together by `kwire.broker`; every handler reaches them through its context.
 
-    The group coordinator is made by `make_groups` when it is first asked for: loading its code and its groups takes
-    longer than the rest of a start together, and a broker that serves no group never pays for it.
+    The coordinators are made by `make_groups` and `make_transactions` when they are first asked for: loading their code
+    and their state takes longer than the rest of a start together, and a broker that serves no group never pays for it.
     """
 
     __slots__ = (
         "_groups",
+        "_transactions",
         "broker_id",
         "clock",
         "cluster_id",
@@ -42,6 +44,7 @@ class Services:
         "heavy_work",
         "logs",
         "make_groups",
+        "make_transactions",
         "metadata",
         "producer_ids",
         "replicas",
@@ -56,6 +59,7 @@ class Services:
     heavy_work: Lock
     """Held while a thread looks into one oversized batch: two would take twice the memory and no less time."""
     make_groups: Callable[[], GroupCoordinator]
+    make_transactions: Callable[[], TransactionCoordinator]
     logs: LogManager
     metadata: MetadataCache
     producer_ids: ProducerIdManager
@@ -63,6 +67,7 @@ class Services:
 
     def __init__(self) -> None:
         self._groups: GroupCoordinator | None = None
+        self._transactions: TransactionCoordinator | None = None
         self.heavy_work = Lock()
 
     @property
@@ -75,6 +80,17 @@ class Services:
     @groups.setter
     def groups(self, groups: GroupCoordinator) -> None:
         self._groups = groups
+
+    @property
+    def transactions(self) -> TransactionCoordinator:
+        """The coordinator of the transactional ids whose partitions this broker leads."""
+        if self._transactions is None:
+            self._transactions = self.make_transactions()
+        return self._transactions
+
+    @transactions.setter
+    def transactions(self, transactions: TransactionCoordinator) -> None:
+        self._transactions = transactions
 
 
 class RequestContext:

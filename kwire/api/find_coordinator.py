@@ -2,24 +2,25 @@
 
 v1 kinds of coordinators (KIP-98); v4 several keys at once (KIP-699); v6 share coordinators (KIP-932).
 
-Only groups have a coordinator so far. Their topic, `__consumer_offsets`, is created by the first question for it, and
-the answer waits for that; Apache Kafka answers COORDINATOR_NOT_AVAILABLE first, and a new client pauses for its retry.
-Transactional ids and share keys are answered with an error that clients take as final, and a text that says why; with
-COORDINATOR_NOT_AVAILABLE they would ask again until they time out, and never show the text. For share keys that is
-INVALID_REQUEST, as from an Apache Kafka without share groups; for transactional ids it has to be
-TRANSACTIONAL_ID_AUTHORIZATION_FAILED, because librdkafka repeats the question after any other.
+The internal topic, `__consumer_offsets` or `__transaction_state`, is created by the first question for it, and the
+answer waits for that; Apache Kafka answers COORDINATOR_NOT_AVAILABLE first, and a new client pauses for its retry.
+Share keys are INVALID_REQUEST, as from an Apache Kafka without share groups, with a text that says why.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, TypeAlias
 
 from kwire.api.context import RequestContext
 from kwire.api.endpoints import endpoint_for
-from kwire.coord.group.coordinator import GROUP_METADATA_TOPIC
 from kwire.errors import ErrorCode, KafkaError
 from kwire.wire.messages.find_coordinator import Coordinator, FindCoordinatorRequest, FindCoordinatorResponse
+
+if TYPE_CHECKING:
+    from kwire.coord.group.coordinator import GroupCoordinator
+    from kwire.coord.txn.coordinator import TransactionCoordinator
 
 GROUP = 0
 TRANSACTION = 1
@@ -28,10 +29,15 @@ SHARE = 2
 FIRST_VERSION_WITH_KEYS = 4
 NO_NODE_ID = -1
 
-NOT_SERVED = {
-    TRANSACTION: (ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "This broker has no transactions yet."),
-    SHARE: (ErrorCode.INVALID_REQUEST, "This broker has no share groups yet."),
+NOT_SERVED = {SHARE: "This broker has no share groups yet."}
+
+Locator: TypeAlias = "Callable[[RequestContext], GroupCoordinator | TransactionCoordinator]"
+
+COORDINATORS: dict[int, tuple[str, Locator]] = {
+    GROUP: ("__consumer_offsets", lambda context: context.services.groups),
+    TRANSACTION: ("__transaction_state", lambda context: context.services.transactions),
 }
+"""By type of key: the topic, and who coordinates its partitions."""
 
 
 def handle(
@@ -39,8 +45,11 @@ def handle(
 ) -> FindCoordinatorResponse | Coroutine[None, None, FindCoordinatorResponse]:
     """The broker that coordinates each key: at once, or when the internal topic has been created."""
     asks_for_something = bool(request.coordinator_keys) or context.api_version < FIRST_VERSION_WITH_KEYS
-    if request.key_type == GROUP and asks_for_something and not context.services.groups.topic_exists:
-        return _answer_when_created(request, context)
+    if request.key_type in COORDINATORS and asks_for_something:
+        topic, coordinator_of = COORDINATORS[request.key_type]
+        coordinator = coordinator_of(context)
+        if not coordinator.topic_exists:
+            return _answer_when_created(request, context, topic, coordinator)
     return _answer(request, context)
 
 
@@ -52,11 +61,16 @@ def error_response(request: FindCoordinatorRequest, code: ErrorCode, message: st
     return _single(_refused(request.key, refusal))
 
 
-async def _answer_when_created(request: FindCoordinatorRequest, context: RequestContext) -> FindCoordinatorResponse:
+async def _answer_when_created(
+    request: FindCoordinatorRequest,
+    context: RequestContext,
+    topic: str,
+    coordinator: GroupCoordinator | TransactionCoordinator,
+) -> FindCoordinatorResponse:
     try:
-        await asyncio.shield(asyncio.ensure_future(context.services.groups.ensure_topic()))
+        await asyncio.shield(asyncio.ensure_future(coordinator.ensure_topic()))
     except KafkaError as error:
-        text = f"{GROUP_METADATA_TOPIC} could not be created: {error}"
+        text = f"{topic} could not be created: {error}"
         return error_response(request, ErrorCode.COORDINATOR_NOT_AVAILABLE, text)
     return _answer(request, context)
 
@@ -73,19 +87,19 @@ def _answer(request: FindCoordinatorRequest, context: RequestContext) -> FindCoo
 
 def _find(key: str, key_type: int, context: RequestContext) -> Coordinator:
     try:
-        if key_type != GROUP:
-            code, text = NOT_SERVED.get(key_type, (ErrorCode.INVALID_REQUEST, f"Unknown key type {key_type}."))
-            raise KafkaError(code, text)
-        return _find_group(key, context)
+        if key_type not in COORDINATORS:
+            text = NOT_SERVED.get(key_type, f"Unknown key type {key_type}.")
+            raise KafkaError(ErrorCode.INVALID_REQUEST, text)
+        topic, coordinator_of = COORDINATORS[key_type]
+        return _leader(key, topic, coordinator_of(context).partition_for(key), context)
     except KafkaError as error:
         return _refused(key, error)
 
 
-def _find_group(group_id: str, context: RequestContext) -> Coordinator:
-    """The leader of the group's partition; COORDINATOR_NOT_AVAILABLE while there is none that this client can reach."""
+def _leader(key: str, name: str, partition: int, context: RequestContext) -> Coordinator:
+    """The leader of the key's partition; COORDINATOR_NOT_AVAILABLE while there is none that this client can reach."""
     services = context.services
-    topic = services.metadata.topics.get(GROUP_METADATA_TOPIC)
-    partition = services.groups.partition_for(group_id)
+    topic = services.metadata.topics.get(name)
     if topic is None or not 0 <= partition < len(topic.partitions):
         raise KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE)
     broker = services.metadata.brokers.get(topic.partitions[partition].leader)
@@ -93,9 +107,7 @@ def _find_group(group_id: str, context: RequestContext) -> Coordinator:
     if broker is None or endpoint is None:
         raise KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE)
     host, port = endpoint
-    return Coordinator(
-        key=group_id, node_id=broker.id, host=host, port=port, error_code=ErrorCode.NONE, error_message=""
-    )
+    return Coordinator(key=key, node_id=broker.id, host=host, port=port, error_code=ErrorCode.NONE, error_message="")
 
 
 def _refused(key: str, error: KafkaError) -> Coordinator:

@@ -4,18 +4,19 @@ v0-2 message sets of magic 0 and 1, stored as v2; v3 record batches and transact
 offset; v7 zstd (KIP-110); v8 record errors (KIP-467); v10 the new leader on NOT_LEADER_OR_FOLLOWER (KIP-951);
 v11/v12 transactions without AddPartitionsToTxn (KIP-890); v13 topic ids (KIP-516).
 
-Left out: transactions. A transactional batch is answered as Apache Kafka answers one whose id no coordinator knows.
+A transactional write is admitted by the transaction's coordinator first, see `transactional_produce`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, cast
 
 from kwire.api.context import CloseConnection, RequestContext
 from kwire.errors import ErrorCode, KafkaError
+from kwire.ids import TopicPartition
 from kwire.log.validate import AppendRefused, PreparationNeeded, RecordsInvalid
 from kwire.replica.partition import Partition
 from kwire.replica.waiters import Waiter
@@ -41,6 +42,14 @@ NO_ERROR: Final = 0
 """`ErrorCode.NONE` as a plain number: reading a member of an enumeration is not free, and this is the hottest path."""
 
 _ACKS = (-1, 0, 1)
+NOTHING_REFUSED: Final[Mapping[TopicPartition, ErrorCode]] = {}
+
+REFUSALS: Final = {
+    ErrorCode.INVALID_TXN_STATE: "the partition was not added to the transaction",
+    ErrorCode.NOT_ENOUGH_REPLICAS: "nobody could tell whether the partition was added to the transaction",
+    ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER: "a producer that this partition does not know begins with sequence 0",
+}
+
 Unacknowledged = list[tuple[Partition, int, PartitionProduceResponse]]
 Later = list[tuple[list[PartitionProduceResponse], int, str | None, PartitionProduceData]]
 """What must be prepared in a thread: where its result goes, its topic, and the records."""
@@ -50,6 +59,26 @@ def handle(
     request: ProduceRequest, context: RequestContext
 ) -> ProduceResponse | Awaitable[ProduceResponse | None] | None:
     """Append to each partition; answer at once, or when the in-sync replicas have the records (acks=-1)."""
+    if request.transactional_id is None:
+        return _append_all(request, context, NOTHING_REFUSED)
+    from kwire.api.transactional_produce import admission
+
+    verdicts = admission(request, context)
+    if isinstance(verdicts, asyncio.Future):
+        return _append_when_admitted(request, context, verdicts)
+    return _append_all(request, context, verdicts)
+
+
+async def _append_when_admitted(
+    request: ProduceRequest, context: RequestContext, verdicts: asyncio.Future[dict[TopicPartition, ErrorCode]]
+) -> ProduceResponse | None:
+    response = _append_all(request, context, await verdicts)
+    return await response if isinstance(response, Awaitable) else response
+
+
+def _append_all(
+    request: ProduceRequest, context: RequestContext, refused: Mapping[TopicPartition, ErrorCode]
+) -> ProduceResponse | Awaitable[ProduceResponse | None] | None:
     unacknowledged: Unacknowledged = []
     later: Later = []
     responses = []
@@ -60,7 +89,7 @@ def handle(
         results: list[PartitionProduceResponse] = []
         for data in topic.partition_data:
             try:
-                result = _append_one(request, name, data, context, unacknowledged)
+                result = _append_one(request, name, data, context, unacknowledged, refused)
             except PreparationNeeded:
                 later.append((results, len(results), name, data))
                 result = _refused(data.index, ErrorCode.UNKNOWN_SERVER_ERROR, None)
@@ -69,7 +98,7 @@ def handle(
             results.append(result)
         responses.append(TopicProduceResponse(name=topic.name, topic_id=topic.topic_id, partition_responses=results))
     if later:
-        return _append_later(request, context, later, responses, unacknowledged)
+        return _append_later(request, context, later, responses, unacknowledged, refused)
     return _answer(request, context, responses, unacknowledged, failed)
 
 
@@ -79,10 +108,12 @@ async def _append_later(
     later: Later,
     responses: list[TopicProduceResponse],
     unacknowledged: Unacknowledged,
+    refused: Mapping[TopicPartition, ErrorCode],
 ) -> ProduceResponse | None:
     """Look in a thread into what would hold the event loop, one of these at a time, and append it then.
 
-    The connection waits meanwhile, so a producer's batches keep their order.
+    The connection waits meanwhile, so a producer's batches keep their order. A transaction that is aborted meanwhile
+    has its marker in the partition by then, and with it a higher epoch: its producer is refused.
     """
     from kwire.log.record_checks import prepare
 
@@ -96,7 +127,7 @@ async def _append_later(
                 prepared = await loop.run_in_executor(
                     None, prepare, bytes(cast("memoryview", data.records)), partition.log.config
                 )
-        results[position] = _append_one(request, topic, data, context, unacknowledged, prepared)
+        results[position] = _append_one(request, topic, data, context, unacknowledged, refused, prepared)
     failed = any(result.error_code != NO_ERROR for topic in responses for result in topic.partition_responses)
     answer = _answer(request, context, responses, unacknowledged, failed)
     return await answer if isinstance(answer, asyncio.Future) else answer
@@ -142,6 +173,7 @@ def _append_one(
     data: PartitionProduceData,
     context: RequestContext,
     unacknowledged: Unacknowledged,
+    refused: Mapping[TopicPartition, ErrorCode],
     prepared: Prepared | None = None,
 ) -> PartitionProduceResponse:
     index, acks = data.index, request.acks
@@ -155,7 +187,7 @@ def _append_one(
         if records.__class__ is not memoryview:
             raise KafkaError(ErrorCode.INVALID_RECORD, "the records of this partition are null")
         if len(records) >= RECORD_BATCH_OVERHEAD and records[ATTRIBUTES_OFFSET + 1] & TRANSACTIONAL_MASK:
-            _refuse_transactions(request.transactional_id, records)
+            _check_admitted(request.transactional_id, records, refused.get(TopicPartition(topic, index)))
         info = partition.append(
             records,
             required_acks=acks,
@@ -200,13 +232,16 @@ def _refused(
     )
 
 
-def _refuse_transactions(transactional_id: str | None, records: memoryview) -> None:
-    """No transaction coordinator yet: a transactional batch belongs to an id that nobody knows."""
+def _check_admitted(transactional_id: str | None, records: memoryview, verdict: ErrorCode | None) -> None:
+    """A transactional batch needs a transactional id, which is what a producer is authorized for, and its coordinator's
+    consent.
+    """
     if records[MAGIC_OFFSET] != 2:
         return
     if transactional_id is None:
         raise KafkaError(ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
-    raise KafkaError(ErrorCode.INVALID_PRODUCER_ID_MAPPING)
+    if verdict:
+        raise KafkaError(verdict, REFUSALS.get(verdict))
 
 
 def _name_leaders(response: ProduceResponse, context: RequestContext) -> None:

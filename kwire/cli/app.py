@@ -13,6 +13,7 @@ COMMANDS: Final = {
     "produce": ("kwire.cli.produce_command", "produce", "Write lines or JSON objects to a topic."),
     "consume": ("kwire.cli.consume_command", "consume", "Read the records of a topic."),
     "group": ("kwire.cli.group_command", "group", "List, describe, reset and delete consumer groups."),
+    "txn": ("kwire.cli.txn_command", "txn", "List, describe and abort transactions."),
     "config": ("kwire.cli.config_command", "config", "Show and alter the options of topics and brokers."),
     "log-dirs": ("kwire.cli.log_dirs_command", "log_dirs", "Show log directories, move partitions between them."),
     "dump-log": ("kwire.cli.dump_log_command", "dump_log", "Show what is in the files of a data directory."),

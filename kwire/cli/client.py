@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from typing import NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from kwire.cli.connection import BrokerUnreachable, ClientError, Connection
 from kwire.errors import RETRIABLE, ErrorCode
@@ -53,6 +53,12 @@ class Cluster(NamedTuple):
     errors: dict[str, ErrorCode]
 
 
+GROUP: Final = 0
+TRANSACTION: Final = 1
+KIND_OF_KEY: Final = {GROUP: "group", TRANSACTION: "transactional id"}
+"""Kinds of coordinators."""
+
+
 class Client:
     """Connections to the brokers of the cluster behind `bootstrap` ("host:port,host:port", port 9092 if left out)."""
 
@@ -65,7 +71,7 @@ class Client:
         self._connections: dict[int, Connection] = {}
         self._brokers: dict[int, tuple[str, int, str | None]] = {}
         self._controller_id = -1
-        self._coordinators: dict[str, int] = {}
+        self._coordinators: dict[tuple[int, str], int] = {}
 
     def __enter__(self) -> Client:
         return self
@@ -120,26 +126,27 @@ class Client:
         known = self._controller_id in self._brokers
         return self.broker(self._controller_id) if known else self.any_broker()
 
-    def coordinator(self, group_id: str) -> Connection:
-        """A connection to the coordinator of a group; waits while the internal topic is being made."""
-        if group_id not in self._coordinators:
-            self._coordinators[group_id] = self.retrying(lambda: self._find_coordinator(group_id))
-        return self.broker(self._coordinators[group_id])
+    def coordinator(self, key: str, key_type: int = GROUP) -> Connection:
+        """A connection to the coordinator of a group (or transactional id); waits while its topic is being made."""
+        if (key_type, key) not in self._coordinators:
+            found = self.retrying(lambda: self._find_coordinator(key, key_type))
+            self._coordinators[key_type, key] = found
+        return self.broker(self._coordinators[key_type, key])
 
-    def forget_coordinator(self, group_id: str) -> None:
-        """Ask anew before the next request to the group's coordinator."""
-        self._coordinators.pop(group_id, None)
+    def forget_coordinator(self, key: str, key_type: int = GROUP) -> None:
+        """Ask anew before the next request to this coordinator."""
+        self._coordinators.pop((key_type, key), None)
 
-    def _find_coordinator(self, group_id: str) -> int:
+    def _find_coordinator(self, key: str, key_type: int) -> int:
         connection = self.any_broker()
         version = connection.version(FindCoordinatorRequest)
         if version >= 4:
-            request = FindCoordinatorRequest(key_type=0, coordinator_keys=[group_id])
+            request = FindCoordinatorRequest(key_type=key_type, coordinator_keys=[key])
         else:
-            request = FindCoordinatorRequest(key=group_id)
+            request = FindCoordinatorRequest(key_type=key_type, key=key)
         answer = connection.call(request, version=version)
         found = answer.coordinators[0] if version >= 4 else answer
-        check(found.error_code, found.error_message, f"the coordinator of group {group_id}")
+        check(found.error_code, found.error_message, f"the coordinator of {KIND_OF_KEY[key_type]} {key}")
         self._brokers[found.node_id] = (found.host, found.port, None)
         return int(found.node_id)
 

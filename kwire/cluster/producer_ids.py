@@ -28,10 +28,25 @@ class ProducerIdManager:
 
     async def next_id(self) -> int:
         """An id that no producer of the cluster had before; UNKNOWN_SERVER_ERROR once 2**63 are used up."""
+        await self.reserve()
+        return self.take()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether `take` has an id at hand."""
+        return self._next < self._end
+
+    async def reserve(self) -> None:
+        """Return when an id is at hand: nothing is awaited if one is, so that it is still there for the caller."""
         if self._next >= self._end:
             async with self._lock:
                 if self._next >= self._end:
                     await self._take_block()
+
+    def take(self) -> int:
+        """The id at hand; COORDINATOR_LOAD_IN_PROGRESS without one."""
+        if self._next >= self._end:
+            raise KafkaError(ErrorCode.COORDINATOR_LOAD_IN_PROGRESS)
         producer_id = self._next
         self._next += 1
         return producer_id

@@ -52,6 +52,13 @@ READ_BY_BROKER: Final = frozenset(
         "group.max.session.timeout.ms",
         "group.max.size",
         "group.min.session.timeout.ms",
+        "log.cleaner.backoff.ms",
+        "log.cleaner.dedupe.buffer.size",
+        "log.cleaner.enable",
+        "log.cleaner.io.buffer.load.factor",
+        "log.cleaner.io.buffer.size",
+        "log.cleaner.io.max.bytes.per.second",
+        "log.cleaner.threads",
         "log.flush.offset.checkpoint.interval.ms",
         "log.flush.scheduler.interval.ms",
         "log.flush.start.offset.checkpoint.interval.ms",
@@ -80,10 +87,17 @@ READ_BY_BROKER: Final = frozenset(
         "socket.receive.buffer.bytes",
         "socket.request.max.bytes",
         "socket.send.buffer.bytes",
+        "transaction.abort.timed.out.transaction.cleanup.interval.ms",
+        "transaction.max.timeout.ms",
+        "transaction.partition.verification.enable",
+        "transaction.remove.expired.transaction.cleanup.interval.ms",
+        "transaction.state.log.load.buffer.size",
         "transaction.state.log.min.isr",
         "transaction.state.log.num.partitions",
         "transaction.state.log.replication.factor",
         "transaction.state.log.segment.bytes",
+        "transaction.two.phase.commit.enable",
+        "transactional.id.expiration.ms",
     )
 )
 """Broker options that the rest of kwire reads."""
@@ -95,10 +109,12 @@ READ_BY_TOPIC: Final = frozenset(
         "compression.lz4.level",
         "compression.type",
         "compression.zstd.level",
+        "delete.retention.ms",
         "file.delete.delay.ms",
         "flush.messages",
         "flush.ms",
         "index.interval.bytes",
+        "max.compaction.lag.ms",
         "internal.segment.bytes",
         "max.message.bytes",
         "message.downconversion.enable",
@@ -106,6 +122,8 @@ READ_BY_TOPIC: Final = frozenset(
         "message.timestamp.before.max.ms",
         "message.timestamp.difference.max.ms",
         "message.timestamp.type",
+        "min.cleanable.dirty.ratio",
+        "min.compaction.lag.ms",
         "min.insync.replicas",
         "preallocate",
         "retention.bytes",
@@ -119,15 +137,8 @@ READ_BY_TOPIC: Final = frozenset(
 )
 """Topic options that kwire acts on; the broker options behind them have an effect by that."""
 
-READ_WITHOUT_EFFECT: Final = frozenset(
-    (
-        "delete.retention.ms",
-        "max.compaction.lag.ms",
-        "min.cleanable.dirty.ratio",
-        "min.compaction.lag.ms",
-    )
-)
-"""Topic options that the log reads for what is still to come: compaction."""
+READ_WITHOUT_EFFECT: Final[frozenset[str]] = frozenset()
+"""Topic options that the log reads for what is still to come."""
 
 WITHOUT_MEANING: Final = (
     ("controller.quorum.", "it belongs to KRaft, and kwire keeps its metadata in a ZooKeeper tree"),

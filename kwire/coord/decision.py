@@ -1,8 +1,8 @@
 """What a coordinator's core decided: work as a value, for the runtime to perform in order.
 
 First the records are appended as one batch, then each is replayed, then, once the last of them is committed, the
-replies go out. If the append fails none of that happens: those who were to be answered are told so, and the core is
-asked what to do instead.
+orders are handed over and the replies go out. If the append fails none of that happens: those who were to be answered
+are told so, and the core is asked what to do instead.
 """
 
 from __future__ import annotations
@@ -22,14 +22,19 @@ class Decision:
     """Records to append, and replies that may go out when they are committed.
 
     `atomic` records go into one batch or not at all; others (tombstones of a clean-up) may be split over several.
+    With a `producer`, an id and an epoch, the records belong to its transaction and count once its marker follows.
+    `orders` are work outside of this log, to be begun once the records are committed, and before the replies go out;
+    what comes of one is a decision of its own.
     """
 
-    __slots__ = ("atomic", "records", "replies")
+    __slots__ = ("atomic", "orders", "producer", "records", "replies")
 
-    def __init__(self, *, atomic: bool = True) -> None:
+    def __init__(self, *, atomic: bool = True, producer: tuple[int, int] | None = None) -> None:
         self.records: list[CoordinatorRecord] = []
         self.replies: list[tuple[ReplyKey, Any]] = []
+        self.orders: list[Any] = []
         self.atomic = atomic
+        self.producer = producer
 
     def record(self, key: Any, value: Any) -> None:
         """Append one record; a `value` of None is a tombstone."""

@@ -2,12 +2,15 @@
 
 A record's key starts with its type (int16), its value with its version (int16). We read every version that Kafka ever
 wrote. Of offsets and classic groups we write those of Kafka 3.9, so that every broker since 2.1 can take them over.
+Transactions are written as Kafka 4 writes them: what `transaction.version` 2 has to remember (KIP-890) has room in the
+flexible version only, which Kafka reads since 3.5.
 
-| type | key | value | written |
-|---|---|---|---|
-| 0, 1 | group, topic, partition | a committed offset | type 1, value 3; value 1 if the commit carries its own expiry |
-| 2 | group | a classic group's generation and members | value 3 |
-| 3 to 8, 16 | group, and member or expression | a consumer group (KIP-848), see `group/consumer/records.py` | value 0 |
+| topic | type | key | value | written |
+|---|---|---|---|---|
+| `__consumer_offsets` | 0, 1 | group, topic, partition | a committed offset | type 1, value 3 (1 with an own expiry) |
+| | 2 | group | a classic group's generation and members | value 3 |
+| | 3 to 8, 16 | group, member, expression | a consumer group (KIP-848), see `group/consumer/records.py` | value 0 |
+| `__transaction_state` | 0 | transactional id | its producer, state and partitions | value 1 |
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from kwire.wire.messages.group_records import (
     OffsetCommitKey,
     OffsetCommitValue,
 )
+from kwire.wire.messages.transaction_records import TransactionLogKey, TransactionLogValue
 
 
 class RecordFormat(NamedTuple):
@@ -51,6 +55,8 @@ GROUP_FORMATS: dict[int, RecordFormat] = {
 }
 """Record types of `__consumer_offsets`. Types that are not listed belong to newer coordinators and are skipped."""
 
+TRANSACTION_FORMATS: dict[int, RecordFormat] = {0: RecordFormat(TransactionLogKey, TransactionLogValue, 1)}
+"""Record types of `__transaction_state`."""
 _WRITTEN_IN_VERSION_0 = frozenset(row.value_class for record_type, row in GROUP_FORMATS.items() if record_type > 2)
 
 KEY_VERSION = 0
@@ -59,6 +65,7 @@ KEY_VERSION = 0
 OFFSET_COMMIT_WITH_EXPIRY = 1
 OFFSET_COMMIT = 3
 GROUP_METADATA = 3
+TRANSACTION = 1
 
 NO_EXPIRY = -1
 
@@ -69,6 +76,8 @@ def value_version(value: object) -> int:
         return OFFSET_COMMIT if value.expire_timestamp == NO_EXPIRY else OFFSET_COMMIT_WITH_EXPIRY
     if isinstance(value, GroupMetadataValue):
         return GROUP_METADATA
+    if isinstance(value, TransactionLogValue):
+        return TRANSACTION
     if type(value) in _WRITTEN_IN_VERSION_0:
         return 0
     raise TypeError(f"{type(value).__name__} is no value of a coordinator's record")

@@ -14,7 +14,15 @@ from typing import Any, NamedTuple
 from kwire.coord.formats import KEY_VERSION, RecordFormat, value_version
 from kwire.wire.codec import decode, encode_prefixed
 from kwire.wire.control import read_end_transaction_marker
-from kwire.wire.record_batch import BatchHeader, Buffer, batches, verify
+from kwire.wire.record_batch import (
+    NO_PRODUCER_EPOCH,
+    NO_PRODUCER_ID,
+    NO_SEQUENCE,
+    BatchHeader,
+    Buffer,
+    batches,
+    verify,
+)
 from kwire.wire.records import Record, build_batch, read_records
 
 logger = logging.getLogger("kwire.coord")
@@ -46,8 +54,19 @@ class LoadedBatch(NamedTuple):
     skipped_count: int = 0
 
 
-def encode_records(records: Iterable[CoordinatorRecord], now_ms: int, *, compression: int = 0) -> bytearray:
-    """One batch, ready for the log, that holds `records` in their order, all stamped `now_ms`."""
+def encode_records(
+    records: Iterable[CoordinatorRecord],
+    now_ms: int,
+    *,
+    compression: int = 0,
+    producer: tuple[int, int] | None = None,
+) -> bytearray:
+    """One batch, ready for the log, that holds `records` in their order, all stamped `now_ms`.
+
+    With a `producer` (id, epoch) it is part of its transaction. Its sequence says nothing: the coordinator sees to it
+    that nothing comes twice.
+    """
+    producer_id, producer_epoch = producer or (NO_PRODUCER_ID, NO_PRODUCER_EPOCH)
     return build_batch(
         [
             (
@@ -59,6 +78,10 @@ def encode_records(records: Iterable[CoordinatorRecord], now_ms: int, *, compres
             for key, value in records
         ],
         compression=compression,
+        producer_id=producer_id,
+        producer_epoch=producer_epoch,
+        base_sequence=NO_SEQUENCE if producer is None else 0,
+        transactional=producer is not None,
     )
 
 

@@ -5,6 +5,9 @@ without letting anybody else in between: its records are appended as one batch, 
 out; at once if the batch is committed (a replication factor of one), otherwise when it is. Replies of later decisions,
 reads included, queue up behind it, so that nobody sees what may yet be lost. (apache/kafka `CoordinatorRuntime`.)
 
+A decision's orders (markers to write into other partitions) are handed over before its replies go out, so that work
+that can be done at once is done when the client hears of it.
+
 A shard's deadlines are data; one timer of the event loop waits for the nearest of all. Loading replays the log in
 slices and lets others run between them; meanwhile the partition's requests get COORDINATOR_LOAD_IN_PROGRESS.
 """
@@ -15,10 +18,11 @@ import asyncio
 import logging
 import os
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from kwire.clock import Clock
+from kwire.coord.answers import Answer, OnDemand, when_all
 from kwire.coord.coordinator_log import APPEND_ERRORS, CoordinatorLog, CoordinatorShard
 from kwire.coord.decision import Decision, ReplyKey
 from kwire.coord.loading import replay_slice
@@ -26,6 +30,8 @@ from kwire.coord.records import NO_PRODUCER, encode_records
 from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import TopicPartition
 from kwire.wire.codec import WireError
+
+__all__ = ["Answer", "CoordinatorRuntime", "OnDemand", "random_uuid", "when_all"]
 
 logger = logging.getLogger("kwire.coord")
 
@@ -37,11 +43,6 @@ SPLIT_ABOVE_RECORDS = 1000
 
 S = TypeVar("S", bound=CoordinatorShard)
 R = TypeVar("R")
-Q = TypeVar("Q")
-
-Answer: TypeAlias = R | asyncio.Future[R]
-"""A response, or a future of it."""
-
 Refusal: TypeAlias = Callable[[ErrorCode], R]
 
 
@@ -59,7 +60,7 @@ class _Slot(Generic[S]):
         self.state = self.LOADING
         self.last_offset = -1
         self.skipped_count = 0
-        self.deferred: deque[tuple[int, list[tuple[ReplyKey, Any]]]] = deque()
+        self.deferred: deque[tuple[int, Decision]] = deque()
         self.waiter: asyncio.Task[None] | None = None
         self.load: asyncio.Task[None] | None = None
 
@@ -76,13 +77,18 @@ class CoordinatorRuntime(Generic[S]):
         *,
         commit_timeout_ms: int = 5000,
         compression: int = 0,
+        load_slice_bytes: int = LOAD_SLICE_BYTES,
+        on_order: Callable[[int, int, Any], None] | None = None,
     ) -> None:
+        """`on_order(partition, leader epoch, order)` takes the orders of the cores' decisions."""
         self._topic = topic
         self._new_shard = new_shard
         self._log = log
         self._clock = clock
         self._commit_timeout_ms = commit_timeout_ms
         self._compression = compression
+        self._load_slice_bytes = min(load_slice_bytes, LOAD_SLICE_BYTES)
+        self._on_order = on_order
         self._slots: dict[int, _Slot[S]] = {}
         self._parked: dict[ReplyKey, tuple[asyncio.Future[Any], Refusal[Any]]] = {}
         self._last_key: ReplyKey = 0
@@ -114,8 +120,10 @@ class CoordinatorRuntime(Generic[S]):
         if refusal is not None:
             return refuse(refusal)
         if not self._is_committed(slot):
-            self._defer(slot, decision.replies)
+            self._defer(slot, decision)
             return self._park(key, refuse)
+        if decision.orders:
+            self._hand_over(slot, decision)
         answer: Any = None
         for reply_key, response in decision.replies:
             if reply_key == key:
@@ -138,7 +146,9 @@ class CoordinatorRuntime(Generic[S]):
         if self._is_committed(slot):
             return answer
         self._last_key = key = self._last_key + 1
-        self._defer(slot, [(key, answer)])
+        deferred = Decision()
+        deferred.reply(key, answer)
+        self._defer(slot, deferred)
         return self._park(key, refuse)
 
     def act(self, partition: int, decide: Callable[[S, int], Decision]) -> None:
@@ -148,6 +158,17 @@ class CoordinatorRuntime(Generic[S]):
             now_ms = self._clock.now_ms()
             self._carry_out(slot, decide(slot.shard, now_ms), now_ms)
             self._arm(slot)
+
+    def end_transaction(self, partition: int, batch: bytearray, *, producer_id: int, committed: bool) -> None:
+        """Append the control batch that ends a producer's transaction, and let the core know.
+
+        Raises KafkaError: COORDINATOR_LOAD_IN_PROGRESS, NOT_COORDINATOR, or what the log says.
+        """
+        slot = self._slots.get(partition)
+        if slot is None or slot.state is not slot.ACTIVE:
+            raise KafkaError(_unavailable(slot))
+        slot.last_offset = self._log.append(slot.partition, batch, self._clock.now_ms())
+        slot.shard.replay_marker(producer_id, committed)
 
     def partitions(self) -> list[int]:
         """The partitions that this broker coordinates, loaded or not."""
@@ -186,16 +207,17 @@ class CoordinatorRuntime(Generic[S]):
     def _append(self, slot: _Slot[S], decision: Decision, now_ms: int) -> None:
         records = decision.records
         step = len(records) if decision.atomic else SPLIT_ABOVE_RECORDS
+        producer_id = NO_PRODUCER if decision.producer is None else decision.producer[0]
         for start in range(0, len(records), step):
             part = records[start : start + step]
-            batch = encode_records(part, now_ms, compression=self._compression)
+            batch = encode_records(part, now_ms, compression=self._compression, producer=decision.producer)
             try:
                 slot.last_offset = self._log.append(slot.partition, batch, now_ms)
             except KafkaError as error:
                 logger.warning("%s: the log refused %d records: %s", slot.partition, len(part), error)
                 raise KafkaError(APPEND_ERRORS.get(error.code, error.code), error.message) from error
             for record in part:
-                slot.shard.replay(record, NO_PRODUCER, now_ms)
+                slot.shard.replay(record, producer_id, now_ms)
 
     def _is_committed(self, slot: _Slot[S]) -> bool:
         """Whether everything appended is committed; if the log cannot say so, `committed` finds out why."""
@@ -206,17 +228,22 @@ class CoordinatorRuntime(Generic[S]):
         except KafkaError:
             return False
 
-    def _defer(self, slot: _Slot[S], replies: list[tuple[ReplyKey, Any]]) -> None:
-        if not replies:
+    def _hand_over(self, slot: _Slot[S], decision: Decision) -> None:
+        if self._on_order is not None:
+            for order in decision.orders:
+                self._on_order(slot.partition.partition, slot.epoch, order)
+
+    def _defer(self, slot: _Slot[S], decision: Decision) -> None:
+        if not decision.replies and not decision.orders:
             return
-        slot.deferred.append((slot.last_offset, replies))
+        slot.deferred.append((slot.last_offset, decision))
         if slot.waiter is None:
             slot.waiter = asyncio.get_running_loop().create_task(self._await_commits(slot))
 
     async def _await_commits(self, slot: _Slot[S]) -> None:
         """Send the queued replies in order, each when its offset is committed, or refuse it when it takes too long."""
         while slot.deferred:
-            offset, replies = slot.deferred[0]
+            offset, decision = slot.deferred[0]
             code = ErrorCode.NONE
             try:
                 async with asyncio.timeout(self._commit_timeout_ms / 1000):
@@ -229,7 +256,9 @@ class CoordinatorRuntime(Generic[S]):
                 logger.exception("%s: nobody knows whether offset %d is committed", slot.partition, offset)
                 code = ErrorCode.UNKNOWN_SERVER_ERROR
             slot.deferred.popleft()
-            for key, response in replies:
+            if code is ErrorCode.NONE:
+                self._hand_over(slot, decision)
+            for key, response in decision.replies:
                 if code is ErrorCode.NONE:
                     self._deliver(key, response)
                 else:
@@ -266,11 +295,12 @@ class CoordinatorRuntime(Generic[S]):
 
     def _carry_out(self, slot: _Slot[S], decision: Decision, now_ms: int) -> None:
         """Perform what no request asked for."""
-        if self._store(slot, decision, now_ms) is not None or not decision.replies:
+        if self._store(slot, decision, now_ms) is not None or not (decision.replies or decision.orders):
             return
         if not self._is_committed(slot):
-            self._defer(slot, decision.replies)
+            self._defer(slot, decision)
             return
+        self._hand_over(slot, decision)
         for key, response in decision.replies:
             self._deliver(key, response)
 
@@ -305,7 +335,7 @@ class CoordinatorRuntime(Generic[S]):
     def _load_slice(self, slot: _Slot[S], offset: int) -> int | None:
         """Replay one slice; the offset to go on from, None at the end."""
         now_ms = self._clock.now_ms()
-        piece = replay_slice(self._log, slot.partition, slot.shard, offset, LOAD_SLICE_BYTES, now_ms)
+        piece = replay_slice(self._log, slot.partition, slot.shard, offset, self._load_slice_bytes, now_ms)
         slot.skipped_count += piece.skipped_count
         return piece.next_offset
 
@@ -321,7 +351,7 @@ class CoordinatorRuntime(Generic[S]):
 
     def _fail(self, slot: _Slot[S], error: Exception) -> None:
         foreseen = isinstance(error, (KafkaError, WireError, OSError))
-        text = "%s cannot be loaded, its groups have no coordinator: %s"
+        text = "%s cannot be loaded, and has no coordinator: %s"
         logger.error(text, slot.partition, error, exc_info=None if foreseen else error)
         slot.state = slot.FAILED
         slot.load = None
@@ -334,8 +364,8 @@ class CoordinatorRuntime(Generic[S]):
         for task in (slot.load, slot.waiter):
             if task is not None:
                 task.cancel()
-        for _, replies in slot.deferred:
-            for key, _ in replies:
+        for _, decision in slot.deferred:
+            for key, _ in decision.replies:
                 self._refuse(key, ErrorCode.NOT_COORDINATOR)
         for key, response in slot.shard.on_unloaded(self._clock.now_ms()).replies:
             self._deliver(key, response)
@@ -353,39 +383,6 @@ def _unavailable(slot: _Slot[Any] | None) -> ErrorCode:
     if slot is not None and slot.state is slot.LOADING:
         return ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
     return ErrorCode.NOT_COORDINATOR
-
-
-def when_all(answers: Sequence[Answer[Q]], finish: Callable[[list[Q]], R]) -> Answer[R]:
-    """`finish` of all the answers in their order: at once if none has to wait."""
-    if not any(isinstance(answer, asyncio.Future) for answer in answers):
-        return finish([answer for answer in answers if not isinstance(answer, asyncio.Future)])
-
-    async def collect() -> R:
-        return finish([await answer if isinstance(answer, asyncio.Future) else answer for answer in answers])
-
-    return asyncio.get_running_loop().create_task(collect())
-
-
-class OnDemand:
-    """Runs `make` when it is asked for, once for everybody who asks meanwhile."""
-
-    __slots__ = ("_make", "_running")
-
-    def __init__(self, make: Callable[[], Awaitable[None]]) -> None:
-        self._make = make
-        self._running: asyncio.Future[None] | None = None
-
-    async def __call__(self) -> None:
-        """Wait until it is made; errors of `make` come to everybody who waits."""
-        if self._running is None:
-            self._running = asyncio.ensure_future(self._make_once())
-        await asyncio.shield(self._running)
-
-    async def _make_once(self) -> None:
-        try:
-            await self._make()
-        finally:
-            self._running = None
 
 
 def random_uuid() -> str:

@@ -126,6 +126,10 @@ class LogConfig:
             config.segment_bytes = below_minimum
         config.cleanup_policy = frozenset(get("cleanup.policy"))
         config.is_compacted = COMPACT in config.cleanup_policy
+        if config.is_compacted:
+            # Only closed segments are compacted, so a lag that is bounded closes them in time (KIP-354).
+            config.segment_ms = min(config.segment_ms, config.max_compaction_lag_ms)
+            config.segment_jitter_ms = min(config.segment_jitter_ms, config.segment_ms)
         config.append_time = config.message_timestamp_type == LOG_APPEND_TIME
         config.takes_plain_batches = (
             config.compression_type == PRODUCER_COMPRESSION

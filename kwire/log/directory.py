@@ -4,17 +4,16 @@ works.
 ```
 .lock   held while a broker runs; empty. Left behind by kill -9, which frees the lock but not the name
 ```
-The lock is Java's (`FileChannel.tryLock` is a POSIX record lock), so that Apache Kafka and kwire refuse each other's
-directory; POSIX locks do not see two brokers of one process, so `flock` is taken too. A directory whose disk fails goes
-offline alone, for good until the next start.
+The lock is Java's too, so that Apache Kafka and kwire refuse each other's directory (`Files.lock`). A directory whose
+disk fails goes offline alone, for good until the next start.
 """
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from kwire.ids import TopicPartition
@@ -79,21 +78,28 @@ class LogDirectory:
             self._check_identity(broker_id, cluster_id, now_ms)
             marker = self.path_of(checkpoints.CLEAN_SHUTDOWN)
             was_clean = self.files.read_file(marker) is not None
-            self.files.unlink(marker)
+            if was_clean:
+                self.files.unlink(marker)
+                # A power cut must not bring it back: it would vouch for what is appended from now on.
+                self.files.sync_directory(self.path)
         except OSError as error:
-            self.release()
-            raise DirectoryUnusableError(f"log directory {self.path} cannot be used: {error.strerror}") from error
+            raise self.unusable(error) from error
         except LogDirectoryError:
             self.release()
             raise
         return was_clean
+
+    def unusable(self, error: OSError) -> DirectoryUnusableError:
+        """Let go of the directory; what to raise when it cannot be read or written at the start."""
+        self.release()
+        return DirectoryUnusableError(f"log directory {self.path} cannot be used: {error.strerror or error}")
 
     def lock(self) -> None:
         """Create it if need be and lock it; nothing happens if it is locked by us. Raises LogDirectoryError."""
         if self._lock is not None:
             return
         try:
-            os.makedirs(self.path, exist_ok=True)
+            self.files.make_directories(self.path)
             self._take_lock()
         except OSError as error:
             raise DirectoryUnusableError(f"log directory {self.path} cannot be used: {error.strerror}") from error
@@ -119,29 +125,19 @@ class LogDirectory:
         return found
 
     def _take_lock(self) -> None:
-        path = self.path_of(LOCK)
-        while True:
-            lock = self.files.open(path, create=True)
-            try:
-                fcntl.flock(lock.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                fcntl.lockf(lock.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except (BlockingIOError, PermissionError):
-                raise DirectoryLockedError(
-                    f"log directory {self.path} is in use by another broker; stop it, or choose another directory"
-                ) from None
-            try:
-                if os.stat(path).st_ino == os.fstat(lock.fd).st_ino:
-                    self._lock = lock
-                    return
-            except FileNotFoundError:
-                # The broker that held it removed the name between our open and our lock: what we hold is nameless.
-                continue
+        try:
+            self._lock = self.files.lock(self.path_of(LOCK))
+        except BlockingIOError:
+            raise DirectoryLockedError(
+                f"log directory {self.path} is in use by another broker; stop it, or choose another directory"
+            ) from None
 
     def _check_identity(self, broker_id: int, cluster_id: str, now_ms: int) -> None:
         path = self.path_of(checkpoints.META_PROPERTIES)
         data = self.files.read_file(path)
-        if data is None:
-            self.files.replace_file(path, checkpoints.render_meta_properties(broker_id, cluster_id, now_ms), sync=False)
+        if not data:
+            # None yet, or a power cut took what was in it.
+            self.files.replace_file(path, checkpoints.render_meta_properties(broker_id, cluster_id, now_ms), sync=True)
             return
         found = self._parsed(data)
         for name, ours in (("cluster.id", cluster_id), ("broker.id", str(broker_id))):
@@ -161,24 +157,33 @@ class LogDirectory:
 
     def write_checkpoints(self, logs: Sequence[LogState], *, sync: bool) -> None:
         """Recovery points, high watermarks and starts of the logs that lie here. Raises OSError."""
-        starts = self.read_checkpoint(checkpoints.LOG_STARTS)
-        starts = {log.topic_partition: starts[log.topic_partition] for log in logs if log.topic_partition in starts}
+        known = self.read_checkpoint(checkpoints.LOG_STARTS)
+        starts = {log.topic_partition: known[log.topic_partition] for log in logs if log.topic_partition in known}
         for log in logs:
             if log.is_loaded:
                 starts.pop(log.topic_partition, None)
                 if log.log_start_offset > next(iter(log.segments)).base_offset:
                     starts[log.topic_partition] = log.log_start_offset
         points = {log.topic_partition: log.recovery_point for log in logs}
-        self._write_checkpoint(checkpoints.RECOVERY_POINTS, points, sync=sync)
+        self.write_checkpoint(checkpoints.RECOVERY_POINTS, points, sync=sync)
         self.write_high_watermarks(logs, sync=sync)
-        self._write_checkpoint(checkpoints.LOG_STARTS, starts, sync=sync)
+        if sync or starts != known:
+            # The other two cost time when a power cut takes them; this one would bring deleted records back.
+            self.write_checkpoint(checkpoints.LOG_STARTS, starts, sync=True)
 
     def write_high_watermarks(self, logs: Iterable[LogState], *, sync: bool) -> None:
         """The high watermarks alone. Raises OSError."""
         marks = {log.topic_partition: log.high_watermark for log in logs}
-        self._write_checkpoint(checkpoints.HIGH_WATERMARKS, marks, sync=sync)
+        self.write_checkpoint(checkpoints.HIGH_WATERMARKS, marks, sync=sync)
 
-    def _write_checkpoint(self, name: str, offsets: Mapping[TopicPartition, int], *, sync: bool) -> None:
+    def lower_recovery_point(self, topic_partition: TopicPartition, offset: int) -> None:
+        """Put it on the device that recovery must start at `offset` at the latest. Raises OSError."""
+        points = self.read_checkpoint(checkpoints.RECOVERY_POINTS)
+        if points.get(topic_partition, 0) > offset:
+            points[topic_partition] = offset
+            self.write_checkpoint(checkpoints.RECOVERY_POINTS, points, sync=True)
+
+    def write_checkpoint(self, name: str, offsets: Mapping[TopicPartition, int], *, sync: bool) -> None:
         self.files.replace_file(self.path_of(name), checkpoints.render_offsets(offsets), sync=sync)
 
     def mark_clean(self) -> None:
@@ -188,5 +193,7 @@ class LogDirectory:
     def release(self, *, remove_name: bool = False) -> None:
         """Let another broker have it; a clean stop removes the lock's name as well."""
         if self._lock is not None and remove_name:
-            self.files.unlink(self.path_of(LOCK))
+            # The name alone locks nothing.
+            with suppress(OSError):
+                self.files.unlink(self.path_of(LOCK))
         self._lock = None

@@ -10,6 +10,7 @@ as Kafka does.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from struct import Struct
 
 from kwire.log.descriptors import DESCRIPTORS
@@ -23,6 +24,7 @@ class EntryFile(ABC):
 
     __slots__ = (
         "__weakref__",
+        "_changed",
         "_file",
         "_files",
         "_newest",
@@ -50,6 +52,7 @@ class EntryFile(ABC):
         self._run_bytes = _ENTRIES_IN_A_RUN * self.ENTRY_SIZE
         self._stored_bytes = file_size - file_size % self.ENTRY_SIZE
         self._preallocated = False
+        self._changed = False
         self._newest: tuple[int, int] | None = None
         if self._stored_bytes:
             self._stored_bytes = self._real_entries() * self.ENTRY_SIZE
@@ -93,6 +96,11 @@ class EntryFile(ABC):
             return held
         return self._stored(slot)
 
+    def all_entries(self) -> list[tuple[int, int]]:
+        """Every entry, as stored."""
+        stored = self._files.read_at(self._open(), self._stored_bytes, 0) if self._stored_bytes else b""
+        return list(self.ENTRY.iter_unpack(stored + self._pending))
+
     @property
     def entry_count(self) -> int:
         return self.size // self.ENTRY_SIZE
@@ -133,7 +141,15 @@ class EntryFile(ABC):
         if not self._preallocated:
             self._files.truncate(file, self.max_bytes)
             self._preallocated = True
-        self._files.write_at(file, self._pending, self._stored_bytes)
+        self._changed = True
+        try:
+            self._files.write_at(file, self._pending, self._stored_bytes)
+        except OSError:
+            # Half an entry would look like one, with zeros for what is missing.
+            with suppress(OSError):
+                self._files.truncate(file, self._stored_bytes)
+                self._preallocated = False
+            raise
         self._stored_bytes += len(self._pending)
         self._pending.clear()
 
@@ -148,6 +164,7 @@ class EntryFile(ABC):
         self._pending.clear()
         self._stored_bytes = end
         # Cut, so that no dropped entry stays behind the end; the next write gives the file its full size again.
+        self._changed = True
         self._files.truncate(self._open(), end)
         self._preallocated = False
 
@@ -159,14 +176,20 @@ class EntryFile(ABC):
     def trim(self) -> None:
         """Make the file exactly its entries (a roll or a clean stop), creating an empty one if there is none yet."""
         self.write_out()
+        self._changed = True
         self._files.truncate(self._open(), self._stored_bytes)
         self._preallocated = False
 
     def sync(self) -> None:
-        """Put the entries on the device. Raises FileNotFoundError when the file was taken away meanwhile."""
+        """Put the entries on the device, unless nothing changed since it was done last.
+
+        Raises FileNotFoundError when the file was taken away meanwhile.
+        """
         self.write_out()
-        # Never made anew here: a thread that flushes may come after retention has renamed the file.
-        self._files.sync(self._file or self._files.open(self.path))
+        if self._changed:
+            # Never made anew here: a thread that flushes may come after retention has renamed the file.
+            self._files.sync(self._file or self._files.open(self.path))
+            self._changed = False
 
     def close(self) -> None:
         """Let go of the file; the next use opens it again."""

@@ -19,6 +19,7 @@ another that fails, writes short, or forgets what was not synced; nothing else i
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 from collections.abc import Iterable
@@ -130,9 +131,20 @@ class Files:
         """Bytes of the file; FileNotFoundError when it is missing."""
         return os.stat(path).st_size
 
+    def size_or_zero(self, path: str) -> int:
+        """Bytes of the file; 0 when it is missing."""
+        try:
+            return self.size(path)
+        except FileNotFoundError:
+            return 0
+
     def modified_ms(self, path: str) -> int:
         """When the file was last written, ms since the epoch."""
         return os.stat(path).st_mtime_ns // 1_000_000
+
+    def set_modified_ms(self, path: str, modified_ms: int) -> None:
+        """Say when the file was last written, ms since the epoch."""
+        os.utime(path, ns=(modified_ms * 1_000_000, modified_ms * 1_000_000))
 
     def truncate(self, file: OpenFile, size: int) -> None:
         """Cut or (sparsely) extend the file to `size` bytes."""
@@ -172,6 +184,35 @@ class Files:
         for name in names:
             self.unlink(os.path.join(path, name))
         os.rmdir(path)
+
+    def make_directories(self, path: str) -> None:
+        """Create a directory and those above it; nothing happens if it is there."""
+        os.makedirs(path, exist_ok=True)
+
+    def is_directory(self, path: str) -> bool:
+        """Whether a directory has that name."""
+        return os.path.isdir(path)
+
+    def lock(self, path: str) -> OpenFile:
+        """Lock the file, creating it; what is returned holds the lock for as long as it lives.
+
+        BlockingIOError when it is locked already. It is Java's lock (`FileChannel.tryLock` is a
+        POSIX record lock), and `flock` beside it, because POSIX locks do not part two brokers of one process.
+        """
+        while True:
+            lock = self.open(path, create=True)
+            try:
+                fcntl.flock(lock.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.lockf(lock.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except PermissionError as error:
+                # POSIX allows EACCES as well as EAGAIN for a lock that is held.
+                raise BlockingIOError(error.errno, error.strerror, path) from None
+            try:
+                if os.stat(path).st_ino == os.fstat(lock.fd).st_ino:
+                    return lock
+            except FileNotFoundError:
+                # The broker that held it removed the name between our open and our lock: what we hold is nameless.
+                continue
 
     def names(self, path: str) -> list[str]:
         """The names in a directory, in no order."""

@@ -7,8 +7,9 @@
 ```
 Followers and consumers ask for the end offset of an epoch to find where their log parts from the leader's. When the
 log's start moves, the oldest kept entry's offset moves with it. The file exists once the first epoch has started (here:
-with the first batch; before it nothing can part). It is replaced by rename, so a crash leaves an old or a new one;
-batches carry their epoch too, and recovery adds from them what the file lacks. Source: Kafka's `LeaderEpochFileCache`.
+with the first batch; before it nothing can part). It is replaced by rename, so a kill leaves an old or a new one;
+batches carry their epoch too, and recovery adds from them what the file lacks. It only reads the batches behind the
+recovery point, so the file is written, and fsynced, before that point moves. Source: Kafka's `LeaderEpochFileCache`.
 """
 
 from __future__ import annotations
@@ -40,10 +41,13 @@ class LeaderEpochs:
         """The newest epoch, -1 when none has started."""
         return self.entries[-1][0] if self.entries else UNDEFINED_EPOCH
 
-    def load(self) -> None:
-        """Read the file; a missing, empty or unreadable one is an empty cache (it is rebuilt from batches)."""
+    def load(self, *, clean: bool) -> None:
+        """Read the file; a missing, empty or unreadable one is an empty cache (it is rebuilt from batches).
+
+        Unless the last stop was `clean`, it is written again: nobody knows whether it is on the device.
+        """
         data = self._files.read_file(self._path)
-        self._written = True
+        self._written = clean or data is None
         self.entries = parse(data) if data else []
 
     def assign(self, epoch: int, start_offset: int) -> bool:
@@ -108,10 +112,10 @@ class LeaderEpochs:
         self.entries = []
         self._written = False
 
-    def write(self, *, sync: bool = False) -> None:
-        """Write the file if it differs from memory. Raises OSError."""
+    def write(self) -> None:
+        """Put the file on the device if it differs from memory. Raises OSError."""
         if not self._written:
-            self._files.replace_file(self._path, render(self.entries), sync=sync)
+            self._files.replace_file(self._path, render(self.entries), sync=True)
             self._written = True
 
 

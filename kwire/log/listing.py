@@ -1,7 +1,7 @@
 """The files of a partition directory as a start finds them, after unfinished work was tidied up.
 
-`.deleted` and `.cleaned` files are removed, a `.swap` segment replaces those it was made of, an index without its
-segment is removed. Alien files are left alone. Source: Kafka's `LogLoader`.
+`.deleted` and `.cleaned` files are removed, a `.swap` segment replaces those it was made of (`swap`), an index without
+its segment is removed. Alien files are left alone. Source: Kafka's `LogLoader`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ from kwire.log.files import (
     parse_offset_name,
 )
 from kwire.log.offset_index import OffsetIndex
-from kwire.log.segment import LogSegment
 from kwire.log.time_index import TimeIndex
+
+_UNFINISHED = (DELETED_SUFFIX, CLEANED_SUFFIX, SWAP_SUFFIX)
 
 
 class Listing(NamedTuple):
@@ -44,15 +45,20 @@ class Listing(NamedTuple):
 def list_directory(directory: str, files: Files) -> Listing:
     """The listing, after unfinished work of deletion and compaction is removed or completed. Raises OSError."""
     entries = files.entries(directory)
-    if any(name.endswith(SWAP_SUFFIX) for name, _ in entries):
-        _complete_swaps(directory, files, [name for name, _ in entries])
+    if any(name.endswith(_UNFINISHED) for name, _ in entries):
+        from kwire.log.swap import resolve_orphans
+
+        resolve_orphans(directory, files, [name for name, _ in entries])
         entries = files.entries(directory)
     listing = Listing({}, set(), set(), set(), set(), [])
+    segment_files: set[int] = set()
     for name, size in entries:
         parsed = parse_offset_name(name)
         if parsed is None:
             continue
         offset, suffix = parsed
+        if suffix in SEGMENT_SUFFIXES:
+            segment_files.add(offset)
         if suffix == LOG_SUFFIX:
             listing.logs[offset] = size
         elif suffix == INDEX_SUFFIX:
@@ -68,34 +74,8 @@ def list_directory(directory: str, files: Files) -> Listing:
                 listing.torn_txn_indexes.add(offset)
         elif suffix == SNAPSHOT_SUFFIX:
             listing.snapshots.append(offset)
-        elif suffix.endswith((DELETED_SUFFIX, CLEANED_SUFFIX)):
-            files.unlink(os.path.join(directory, name))
-    for offset in listing.indexes - listing.logs.keys():
+    # One of a kind is enough: a power cut may have left any part of a deletion undone.
+    for offset in segment_files - listing.logs.keys():
         for suffix in SEGMENT_SUFFIXES[1:]:
             files.unlink(os.path.join(directory, offset_name(offset, suffix)))
     return listing
-
-
-def _complete_swaps(directory: str, files: Files, names: list[str]) -> None:
-    """A `.swap` segment is compaction's finished work: the segments it was made of go, it takes its own name."""
-    offsets = {name: parsed for name in names if (parsed := parse_offset_name(name)) is not None}
-    swapped = {offset for offset, suffix in offsets.values() if suffix == LOG_SUFFIX + SWAP_SUFFIX}
-    bases = [offset for offset, suffix in offsets.values() if suffix == LOG_SUFFIX]
-    for offset in sorted(swapped):
-        path = os.path.join(directory, offset_name(offset, LOG_SUFFIX + SWAP_SUFFIX))
-        segment = LogSegment(
-            directory, offset, files, size=files.size(path), index_interval_bytes=0, index_max_bytes=0, created_ms=0
-        )
-        segment.log_path = path
-        end = max((batch.header.next_offset for batch in segment.batches()), default=offset + 1)
-        for base in bases:
-            if offset <= base < end:
-                for suffix in SEGMENT_SUFFIXES:
-                    files.unlink(os.path.join(directory, offset_name(base, suffix)))
-    for name, (offset, suffix) in offsets.items():
-        if suffix.endswith(SWAP_SUFFIX):
-            path = os.path.join(directory, name)
-            if offset in swapped:
-                files.rename(path, path.removesuffix(SWAP_SUFFIX))
-            else:
-                files.unlink(path)

@@ -61,7 +61,11 @@ class LoadedDirectory:
                     self.marked_for_removal.append(path)
                     continue
                 topic_partition = marked[0] if marked[1] == FUTURE_DIR_SUFFIX else None
-            if topic_partition is None or topic_partition.topic == KRAFT_METADATA_TOPIC or not os.path.isdir(path):
+            if (
+                topic_partition is None
+                or topic_partition.topic == KRAFT_METADATA_TOPIC
+                or not directory.files.is_directory(path)
+            ):
                 continue
             log = UnopenedLog(
                 topic_partition,
@@ -106,9 +110,15 @@ def recover_all(loaded: Sequence[LoadedDirectory], *, threads_per_directory: int
     """Recover what the last stop left unsound, in `num.recovery.threads.per.data.dir` threads for each directory.
 
     Reading and checksums do without the interpreter's lock. How far it is goes to the log of the program each second.
+    With 0 threads it is done here, one log after another.
     """
     progress.log_count = sum(len(directory.to_recover()) for directory in loaded)
     if not progress.log_count:
+        return
+    if not threads_per_directory:
+        for directory in loaded:
+            for log in directory.to_recover():
+                directory.recover(log)
         return
     from concurrent.futures import ThreadPoolExecutor, wait
 

@@ -270,11 +270,17 @@ class Log(LogState):
 
     def truncate_to(self, offset: int, now_ms: int) -> None:
         """Drop everything from `offset` on (a follower that parted from its leader)."""
-        retention.truncate_to(self, offset, now_ms)
+        try:
+            retention.truncate_to(self, offset, now_ms)
+        except (OSError, WireError) as error:
+            raise self.read_error(error) from error
 
     def truncate_fully_and_start_at(self, offset: int, now_ms: int) -> None:
         """Drop everything; the log is empty and begins at `offset`."""
-        retention.truncate_fully_and_start_at(self, offset, now_ms)
+        try:
+            retention.truncate_fully_and_start_at(self, offset, now_ms)
+        except (OSError, WireError) as error:
+            raise self.read_error(error) from error
 
     def delete_records(self, up_to: int) -> int:
         """Move the log's start to `up_to` (-1: the high watermark); the new start. DeleteRecords (KIP-107)."""

@@ -38,6 +38,12 @@ class LogHost(Protocol):
     def remove_later(self, paths: Sequence[str], delay_ms: int, now_ms: int) -> None:
         """Unlink files once `file.delete.delay.ms` is over."""
 
+    def truncated(self, log: LogState, offset: int) -> None:
+        """The log was cut back to `offset`."""
+
+    def lower_recovery_point(self, log: LogState, offset: int) -> None:
+        """The log is to be cut below what is flushed: the checkpoint must not promise more. Raises OSError."""
+
     def segment_closed(self, log: LogState) -> None:
         """A segment is closed and wants to be flushed."""
 
@@ -60,7 +66,6 @@ class LogState:
     """
 
     __slots__ = (
-        "_is_new_in_parent",
         "_is_on_disk",
         "_lacks_metadata",
         "_loader",
@@ -73,6 +78,7 @@ class LogState:
         "files",
         "high_watermark",
         "host",
+        "is_directory_on_device",
         "is_failed",
         "journal",
         "last_flush_ms",
@@ -116,10 +122,10 @@ class LogState:
         self.recovery_point = 0
         self.last_flush_ms = created_ms
         self.is_failed = False
+        self.is_directory_on_device = False
         self.host = host
         self._loader = loader
         self._is_on_disk = loader is not None
-        self._is_new_in_parent = False
         self.high_watermark = 0
         self._unflushed_messages = 0
         self._pending_epoch: tuple[int, int] | None = None
@@ -173,7 +179,6 @@ class LogState:
             self.files.make_directory(self.directory)
             self._write_topic_id()
             self._is_on_disk = True
-            self._is_new_in_parent = True
 
     @property
     def is_on_disk(self) -> bool:
@@ -192,7 +197,8 @@ class LogState:
         self.directory, self.segments = other.directory, other.segments
         self.epochs, self.journal = other.epochs, other.journal
         self.recovery_point = other.recovery_point
-        self._is_on_disk, self._is_new_in_parent, self._lacks_metadata = True, False, False
+        self._is_on_disk, self._lacks_metadata = True, False
+        self.is_directory_on_device = other.is_directory_on_device
 
     def adopt_topic_id(self, topic_id: bytes) -> None:
         """A directory without `partition.metadata` learns whose it is; written with the next checkpoint."""
@@ -200,12 +206,10 @@ class LogState:
         self._lacks_metadata = True
 
     def write_metadata(self) -> None:
-        """What the partition's directory has to say beside its segments. KAFKA_STORAGE_ERROR."""
+        """Whose directory it is, if that was learnt since it was made. KAFKA_STORAGE_ERROR."""
         try:
             if self._lacks_metadata:
                 self._write_topic_id()
-            if self._is_on_disk:
-                self.epochs.write()
         except OSError as error:
             raise self.storage_error(error) from error
 
@@ -280,9 +284,15 @@ class LogState:
         """
         if not self.segments.active.size and self.segments.active.base_offset == self.log_end_offset:
             return self.segments.active
+        # Once this segment is flushed, recovery will not look in it for what the epochs' file lacks.
         self.epochs.write()
         self.journal.take(self.producers.entries, self.log_end_offset)
         self.host.segment_closed(self)
+        active = self.segments.active
+        if self.recovery_point > active.base_offset:
+            # Its batches may all be flushed: then nobody looks at it again, and what closing adds is flushed here.
+            active.become_inactive()
+            active.sync_indexes()
         segment = self.segments.roll(self.log_end_offset, self.config, now_ms)
         self.segments.jitter_ms = self.host.segment_jitter_ms(self.config)
         return segment
@@ -303,13 +313,20 @@ class LogState:
 
         Safe in a thread for closed segments.
         """
+        if not self._is_on_disk:
+            return
         for segment in segments:
             segment.flush()
-        if any(segment.base_offset >= self.recovery_point for segment in segments):
+        self.journal.sync()
+        if not self.is_directory_on_device:
+            # A directory that has lost its topic id would be taken for any topic's of that name.
+            with suppress(FileNotFoundError):
+                self.files.sync(self.files.open(os.path.join(self.directory, PARTITION_METADATA)))
+        if not self.is_directory_on_device or self.segments.active.base_offset >= self.recovery_point:
             self.files.sync_directory(self.directory)
-        if self._is_new_in_parent:
+        if not self.is_directory_on_device:
             self.files.sync_directory(os.path.dirname(self.directory))
-            self._is_new_in_parent = False
+            self.is_directory_on_device = True
 
     def flushed_to(self, offset: int) -> None:
         """Everything below `offset` is on the device: recovery may start there."""
@@ -332,20 +349,29 @@ class LogState:
         """Whether `flush.ms` has something to do."""
         return self._unflushed_messages > 0
 
+    def lower_recovery_point(self, offset: int) -> None:
+        """Recovery is to read all from `offset` on, also after a power cut. Raises OSError."""
+        if offset < self.recovery_point:
+            self.host.lower_recovery_point(self, offset)
+            self.recovery_point = offset
+
     def reset_after_truncation(self, end_offset: int) -> None:
         """The log's end moved back to `end_offset`: nothing above it counts any more."""
         self.log_end_offset = self.producers.map_end_offset = end_offset
         self.high_watermark = min(self.high_watermark, end_offset)
-        self.recovery_point = min(self.recovery_point, end_offset)
+        self.producers.on_high_watermark(self.high_watermark)
 
-    def remove_later(self, segments: Sequence[LogSegment], now_ms: int) -> None:
-        """Rename the files of closed or dropped segments to `.deleted`, to be unlinked after `file.delete.delay.ms`."""
+    def remove_later(self, segments: Sequence[LogSegment], now_ms: int, *, keep_snapshot_of: int | None = None) -> None:
+        """Rename the files of closed or dropped segments to `.deleted`, to be unlinked after `file.delete.delay.ms`.
+
+        Their producer snapshots go too, but for that of `keep_snapshot_of`, where a compacted segment begins.
+        """
         renamed: list[str] = []
         for segment in segments:
             segment.close()
             snapshot = segment.base_offset
             paths = list(segment.paths)
-            if snapshot in self.journal.offsets and snapshot != self.journal.newest_offset:
+            if snapshot in self.journal.offsets and snapshot not in (self.journal.newest_offset, keep_snapshot_of):
                 paths.append(self.journal.path(snapshot))
                 self.journal.offsets.remove(snapshot)
             for path in paths:
@@ -367,11 +393,12 @@ class LogState:
         self.epochs.write()
         self.journal.take(self.producers.entries, self.log_end_offset)
         active = self.segments.active
-        if active.size or self._unflushed_messages:
+        if active.size:
             active.become_inactive()
-            self.flush_segments([segment for segment, _ in self.segments.from_offset(self.recovery_point)])
         elif self.topic_id != ZERO_UUID:
             # A directory that no topic claimed may be anybody's, and is left as it is.
             active.create_files()
+        if self.log_end_offset:
+            self.flush_segments([segment for segment, _ in self.segments.from_offset(self.recovery_point)])
         self.recovery_point = self.log_end_offset
         self.segments.close()

@@ -104,13 +104,16 @@ class LogManager(LogUpkeep):
             raise unusable[0]
         for each in loaded:
             self._unrecovered |= each.unrecovered
+            if not each.was_clean and each.directory.is_online:
+                # Where a log now ends before its recovery point, what is appended next must be recovered again.
+                self._checkpoint(each.directory, sync=True)
 
     def _open_directory(self, directory: LogDirectory, now_ms: int) -> LoadedDirectory:
         was_clean = directory.open(self._broker_id, self._cluster_id, now_ms)
         try:
             loaded = LoadedDirectory(directory, self, self._config_for, was_clean=was_clean, now_ms=now_ms)
         except OSError as error:
-            raise DirectoryUnusableError(f"log directory {directory.path} cannot be read: {error.strerror}") from error
+            raise directory.unusable(error) from error
         for topic_partition, log in loaded.logs.items():
             if topic_partition in self._logs:
                 raise LogDirectoryError(
@@ -208,7 +211,7 @@ class LogManager(LogUpkeep):
                     raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{directory.path} is offline and may hold it")
         if topic_partition in self._stale_checkpoints:
             # What they say of a deleted log of that name must not be believed of this one after a crash.
-            self.checkpoint(now_ms)
+            self.checkpoint(now_ms, sync=True)
         directory = self.relocations.preferred(topic_partition) or self._emptiest()
         log = Log(
             topic_partition,
@@ -252,6 +255,7 @@ class LogManager(LogUpkeep):
             self.discard_directory(log, directory, now_ms)
 
     def _forget(self, log: Log) -> LogDirectory:
+        self.cleaner.removed(log.topic_partition, self._home[log.topic_partition])
         del self._logs[log.topic_partition]
         self._stale_checkpoints.add(log.topic_partition)
         return self._home.pop(log.topic_partition)
@@ -267,6 +271,8 @@ class LogManager(LogUpkeep):
         log.is_failed = True
         try:
             self._files.rename(log.directory, path)
+            # A power cut must not bring it back under the name of the next topic that is called so.
+            self._files.sync_directory(directory.path)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -276,9 +282,14 @@ class LogManager(LogUpkeep):
 
     def rehome(self, log: Log, directory: LogDirectory) -> None:
         """A log has moved to another directory."""
-        self._home[log.topic_partition] = directory
+        source, self._home[log.topic_partition] = self._home[log.topic_partition], directory
+        self.cleaner.moved(log.topic_partition, source, directory)
 
     # What logs ask for (`LogHost`).
+
+    def truncated(self, log: LogState, offset: int) -> None:
+        """A log was cut back to `offset`: compaction forgets what it knew of the rest."""
+        self.cleaner.truncated(log.topic_partition, offset)
 
     def storage_failed(self, log: LogState, error: OSError) -> None:
         """The log's directory goes offline with all its logs."""
@@ -290,6 +301,12 @@ class LogManager(LogUpkeep):
     def remove_later(self, paths: Sequence[str], delay_ms: int, now_ms: int) -> None:
         """Unlink files after `delay_ms`."""
         self._removals.add(paths, delay_ms, now_ms)
+
+    def lower_recovery_point(self, log: LogState, offset: int) -> None:
+        """Before a truncation: what is appended after it was not flushed."""
+        for directory in self.directories:
+            if directory.path == os.path.dirname(log.directory):
+                directory.lower_recovery_point(log.topic_partition, offset)
 
     def segment_closed(self, log: LogState) -> None:
         """A log has rolled: what it closed is to be flushed in a thread."""

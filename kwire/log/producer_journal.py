@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 
 from kwire.log.files import SNAPSHOT_SUFFIX, Files, offset_name
 from kwire.log.producer_snapshot import CorruptSnapshotError, decode_snapshot, encode_snapshot
@@ -30,12 +31,13 @@ def marker_of(batch: Buffer, header: BatchHeader) -> Marker | None:
 class ProducerJournal:
     """The snapshot files of one partition directory; their offsets, ascending, are known without looking."""
 
-    __slots__ = ("_directory", "_files", "offsets")
+    __slots__ = ("_directory", "_files", "_unsynced", "offsets")
 
     def __init__(self, directory: str, files: Files, offsets: Iterable[int] = ()) -> None:
         self._directory = directory
         self._files = files
         self.offsets = sorted(offsets)
+        self._unsynced: list[int] = []
 
     def path(self, offset: int) -> str:
         """Where the snapshot of `offset` is, or would be."""
@@ -58,6 +60,17 @@ class ProducerJournal:
         if offset > self.newest_offset:
             self._files.create_file(self.path(offset), encode_snapshot(entries))
             self.offsets.append(offset)
+            self._unsynced.append(offset)
+
+    def sync(self) -> None:
+        """Put the snapshots taken since the last time on the device, names aside. Safe in a thread. Raises OSError.
+
+        Retention may drop the batches that they were made from.
+        """
+        while self._unsynced:
+            with suppress(FileNotFoundError):
+                self._files.sync(self._files.open(self.path(self._unsynced[0])))
+            del self._unsynced[0]
 
     def newest(self) -> tuple[int, list[ProducerState]]:
         """(offset, state) of the newest sound snapshot; (0, none) without one. Damaged ones are removed."""

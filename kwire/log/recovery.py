@@ -37,6 +37,7 @@ _MAX_RELATIVE_OFFSET = 0x7FFFFFFF
 def load(log: LogState, *, clean: bool, checkpointed_start: int) -> None:
     """Fill in what `log` knows of its directory: segments, ends, epochs, producers. Raises OSError."""
     files, directory, config = log.files, log.directory, log.config
+    log.is_directory_on_device = clean
     listing = list_directory(directory, files)
     segments = [
         LogSegment(
@@ -51,13 +52,17 @@ def load(log: LogState, *, clean: bool, checkpointed_start: int) -> None:
         for offset in sorted(listing.logs)
     ]
     log.epochs = LeaderEpochs(os.path.join(directory, FILE_NAME), files)
-    log.epochs.load()
+    log.epochs.load(clean=clean)
     log.producers = ProducerStateManager()
     log.journal = ProducerJournal(directory, files, listing.snapshots)
     first_to_scan = _first_to_scan(log, segments, listing, clean=clean)
     _load_producers(log, segments, first_to_scan)
+    if first_to_scan < len(segments):
+        # The batches tell what began here, whatever the file still says of ones that were truncated.
+        log.epochs.truncate_from_end(segments[first_to_scan].base_offset)
     for slot in range(first_to_scan, len(segments)):
-        if not recover_segment(log, segments[slot]):
+        end_offset = recover_segment(log, segments[slot])
+        if end_offset is None or _is_hole(log, end_offset, segments[slot + 1 : slot + 2]):
             _discard(log, segments[slot + 1 :])
             del segments[slot + 1 :]
             break
@@ -70,7 +75,10 @@ def load(log: LogState, *, clean: bool, checkpointed_start: int) -> None:
         end = start
     log.segments = LogSegments(directory, files, segments, jitter_ms=log.host.segment_jitter_ms(config))
     if not segments:
-        log.segments.add(start, config, log.created_ms)
+        segment = log.segments.add(start, config, log.created_ms)
+        if start:
+            # Its name tells the next start where the log goes on.
+            segment.create_files()
     log.log_start_offset = start
     log.log_end_offset = log.producers.map_end_offset = end
     log.epochs.truncate_from_end(end)
@@ -87,7 +95,7 @@ def _first_to_scan(log: LogState, segments: list[LogSegment], listing: Listing, 
             slot -= 1
         # The segment that the recovery point lies in, unless it lies between two or the log provably ends there.
         if slot and (
-            not _ends_at(segments[-1], log.recovery_point)
+            not (_ends_at(segments[-1], log.recovery_point) and segments[-1].has_sound_indexes(log.recovery_point))
             if slot == len(segments)
             else segments[slot].base_offset != log.recovery_point
         ):
@@ -154,8 +162,16 @@ def replay_producers(log: LogState, segments: Sequence[LogSegment], offset: int,
                     log.producers.complete(completed)
 
 
-def recover_segment(log: LogState, segment: LogSegment) -> bool:
-    """Read the segment whole and make its indexes anew; False if it was cut. Raises OSError."""
+def _is_hole(log: LogState, end_offset: int, following: list[LogSegment]) -> bool:
+    """Whether a power cut took the end of a segment, at a batch's end, and left the next: only compaction makes gaps.
+
+    What is behind it was not flushed either. Kafka keeps it, and consumers pass over the hole.
+    """
+    return bool(following) and end_offset < following[0].base_offset and not log.config.is_compacted
+
+
+def recover_segment(log: LogState, segment: LogSegment) -> int | None:
+    """Read the segment whole and make its indexes anew; the offset it ends at, None if it was cut. Raises OSError."""
     from kwire.wire.legacy import is_sound
 
     size, sound, last_offset = segment.size, 0, segment.base_offset - 1
@@ -186,7 +202,7 @@ def recover_segment(log: LogState, segment: LogSegment) -> bool:
         logger.warning("%s: cut from %d to %d bytes, behind offset %d", segment.log_path, size, sound, last_offset)
     segment.end_rebuild(sound)
     log.host.segment_recovered(size)
-    return sound == size
+    return last_offset + 1 if sound == size else None
 
 
 def aborted(completed: CompletedTxn, producers: ProducerStateManager) -> AbortedTransaction:
@@ -202,4 +218,5 @@ def _discard(log: LogState, segments: list[LogSegment]) -> None:
         for path in segment.paths:
             log.files.unlink(path)
     if segments:
+        log.files.sync_directory(log.directory)
         logger.warning("%s: %d segments behind the cut removed", log.directory, len(segments))

@@ -121,6 +121,13 @@ class Relocation:
     def remove_later(self, paths: Sequence[str], delay_ms: int, now_ms: int) -> None:
         self._host.remove_later(paths, delay_ms, now_ms)
 
+    def truncated(self, log: LogState, offset: int) -> None:
+        """Nothing: compaction goes by the current log, which tells its own truncations."""
+
+    def lower_recovery_point(self, log: LogState, offset: int) -> None:
+        """Before a truncation of the future log: its recovery point stands in the target's checkpoint."""
+        self.target.lower_recovery_point(log.topic_partition, offset)
+
     def segment_closed(self, log: LogState) -> None:
         """To be flushed before long, or a restart would read all of it again."""
         self.was_rolled = True

@@ -113,6 +113,8 @@ class Relocations:
 
     def resume(self, log: Log, future: Log, target: LogDirectory) -> None:
         """Go on with a move that a former start began."""
+        # Compacted meanwhile, the log would differ from what was copied of it: a deleted key might come back.
+        self._manager.cleaner.abort_and_pause(log.topic_partition)
         self._moves[log.topic_partition] = Relocation(log, future, target, self._manager)
         self.on_begun()
 
@@ -120,6 +122,7 @@ class Relocations:
         """Give a move up: the future log becomes `-delete`."""
         move = self._moves.pop(topic_partition, None)
         if move is not None:
+            self._manager.cleaner.resume(topic_partition)
             move.stop()
             if move.target.is_online:
                 self._manager.discard_directory(move.future, move.target, now_ms)
@@ -130,6 +133,7 @@ class Relocations:
             if move.target is directory or self._manager.home_of(move.log) is directory:
                 move.stop()
                 del self._moves[topic_partition]
+                self._manager.cleaner.resume(topic_partition)
 
     def complete(self, move: Relocation, now_ms: int) -> None:
         """The future log has caught up: the log goes on in it. A disk that fails here takes its directory offline."""
@@ -154,6 +158,7 @@ class Relocations:
             manager.fail(source, error)
             return
         del self._moves[log.topic_partition]
+        manager.cleaner.resume(log.topic_partition)
         log.continue_in(future)
         manager.rehome(log, move.target)
         try:

@@ -142,30 +142,41 @@ def truncate_to(log: LogState, offset: int, now_ms: int) -> None:
         for path in segment.paths:
             log.files.unlink(path)
     log.segments.active.truncate_to(offset)
-    log.epochs.truncate_from_end(offset)
-    log.epochs.write()
+    # After a power cut nothing of what was dropped may stand behind or amid what is appended now.
+    log.segments.active.sync()
+    log.files.sync_directory(log.directory)
     log.journal.drop_above(offset)
-    # Batches are dropped whole, so the log may end before the offset that was asked for; it counts as its end all the
-    # same.
     snapshot, entries = log.journal.newest()
     log.producers.reload(entries, snapshot)
     replay_producers(log, list(log.segments), max(snapshot, log.log_start_offset), None)
-    log.reset_after_truncation(offset)
+    # Batches are dropped whole: the log may end before the offset that was asked for, and is fetched again from there.
+    end = log.segments.active.end_of_batches()[1]
+    log.epochs.truncate_from_end(end)
+    log.epochs.write()
+    log.lower_recovery_point(end)
+    log.log_start_offset = min(log.log_start_offset, end)
+    log.reset_after_truncation(end)
+    log.host.truncated(log, end)
 
 
 def truncate_fully_and_start_at(log: LogState, offset: int, now_ms: int) -> None:
     """Drop everything; the log is empty, and its start, end and high watermark are `offset`. Raises OSError."""
-    dropped = list(log.segments)
-    log.journal.drop_above(-1)
-    log.segments.remove(dropped)
     log.put_on_disk()
-    # Whatever else is called like the new segment gives way; the others stay until the new name is there to tell the
-    # next start where the log is.
-    log.remove_later([segment for segment in dropped if segment.base_offset == offset], now_ms)
+    log.lower_recovery_point(0)
+    *dropped, last = log.segments
+    log.journal.drop_above(-1)
+    log.segments.remove([*dropped, last])
+    log.remove_later(dropped, now_ms)
+    # Kafka's order: some segment's name says at every moment where the log is, unless the new name lies among the old.
+    is_among_the_old = offset < log.log_end_offset or offset == last.base_offset
+    if is_among_the_old:
+        log.remove_later([last], now_ms)
     log.segments.add(offset, log.config, now_ms).create_files()
-    log.remove_later([segment for segment in dropped if segment.base_offset != offset], now_ms)
+    if not is_among_the_old:
+        log.remove_later([last], now_ms)
     log.epochs.clear()
     log.producers.reload([], offset)
     log.log_start_offset = offset
     log.reset_after_truncation(offset)
+    log.host.truncated(log, offset)
     log.update_high_watermark(offset)

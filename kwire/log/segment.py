@@ -16,7 +16,7 @@ from kwire.log.files import Files
 from kwire.log.segment_files import SegmentFiles
 from kwire.log.time_index import NO_TIMESTAMP
 from kwire.wire.parts import FileRange
-from kwire.wire.record_batch import BatchHeader, Buffer
+from kwire.wire.record_batch import BatchHeader, Buffer, CorruptRecordError
 
 _REMEMBERED_POSITIONS = 64
 _MAX_RELATIVE_OFFSET = 0x7FFFFFFF
@@ -144,13 +144,27 @@ class LogSegment(SegmentFiles):
             return position
         if offset <= self.base_offset:
             return 0
-        position = self.index.lookup(offset)[1]
+        position = self._indexed_position(offset)
         while position < self.size:
             header = self.header_at(position)
             if header.last_offset >= offset:
                 return position
             position += header.size
         return self.size
+
+    def _indexed_position(self, offset: int) -> int:
+        """Where the index says to begin to look for `offset`; the segment's start if that cannot be right.
+
+        The index has no checksum: one wrong bit would make a reader pass over records.
+        """
+        position = self.index.lookup(offset)[1]
+        if position:
+            try:
+                if self.header_at(position).base_offset > offset:
+                    return 0
+            except CorruptRecordError:
+                return 0
+        return position
 
     def read(self, position: int, max_bytes: int, end: int, *, min_one_message: bool) -> FileRange | None:
         """Up to `max_bytes` from `position`, where a batch starts, but not beyond `end`; None for nothing.
@@ -240,12 +254,17 @@ class LogSegment(SegmentFiles):
         self.time_index.trim()
         self.trim()
 
+    def create(self) -> None:
+        """The `.log` file, before anything is in it: its name says where the log goes on."""
+        if self.size == 0:
+            _ = self.file
+
     def create_files(self) -> None:
         """The empty files that Kafka expects of a segment: a clean stop leaves them even where nothing was appended."""
+        self.create()
         if self.size == 0:
             # Kafka gives an empty segment no size at a clean stop either.
             self.trim()
-            _ = self.file
             self.index.trim()
             self.time_index.trim()
 
@@ -262,7 +281,7 @@ class LogSegment(SegmentFiles):
     def begin_rebuild(self) -> None:
         """Empty the indexes, before `reindex` is told of each batch."""
         self._empty_indexes()
-        self._files.unlink(self.txn_index.path)
+        self.txn_index.clear()
 
     def _empty_indexes(self) -> None:
         self.index.keep(0)
@@ -281,5 +300,7 @@ class LogSegment(SegmentFiles):
         """Cut the file to `size` bytes, behind the last sound batch, and trim the new indexes."""
         if size != self.size:
             self._files.truncate(self.file, size)
+            # What was cut must not come back behind what is appended now, nor behind a clean stop.
+            self._files.sync(self.file)
             self.size = size
         self.become_inactive()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 from kwire.log.descriptors import DESCRIPTORS
@@ -91,7 +92,7 @@ class SegmentFiles:
         if self._index is None:
             path = self._path + INDEX_SUFFIX
             self._index = OffsetIndex(
-                path, self.base_offset, self.index_max_bytes, self._files, file_size=self._size_or_zero(path)
+                path, self.base_offset, self.index_max_bytes, self._files, file_size=self._files.size_or_zero(path)
             )
             self.has_full_index = self.has_full_index or self._index.is_full
         return self._index
@@ -101,16 +102,10 @@ class SegmentFiles:
         if self._time_index is None:
             path = self._path + TIME_INDEX_SUFFIX
             self._time_index = TimeIndex(
-                path, self.base_offset, self.index_max_bytes, self._files, file_size=self._size_or_zero(path)
+                path, self.base_offset, self.index_max_bytes, self._files, file_size=self._files.size_or_zero(path)
             )
             self.has_full_index = self.has_full_index or self._time_index.is_full
         return self._time_index
-
-    def _size_or_zero(self, path: str) -> int:
-        try:
-            return self._files.size(path)
-        except FileNotFoundError:
-            return 0
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -195,12 +190,34 @@ class SegmentFiles:
             raise CorruptRecordError(f"{self.log_path}: no batch at {position}: {error}") from None
 
     def flush(self) -> None:
-        """Put data and indexes on the device. Safe in a thread once the segment is closed."""
+        """Put data and indexes on the device, where there are any. Safe in a thread once the segment is closed."""
         if self.size:
             self._files.sync(self.file)
-            for index in (self.index, self.time_index):
-                if index.size:
-                    index.sync()
+            self.sync_indexes()
+
+    def sync(self) -> None:
+        """Put data and indexes on the device, also that there are none any more."""
+        self._files.sync(self.file)
+        self.sync_indexes()
+
+    def sync_indexes(self) -> None:
+        """Put on the device what changed in the three indexes."""
+        for index in (self._index, self._time_index):
+            # What was not opened has not changed.
+            if index is not None:
+                index.sync()
+        self.txn_index.sync()
+
+    def has_sound_indexes(self, end_offset: int) -> bool:
+        """Whether the entries ascend, and none lies behind the batches; read whole, as a power cut tears anywhere."""
+        last = end_offset - self.base_offset - 1
+        index, time_index = self.index.all_entries(), self.time_index.all_entries()
+        return (
+            _ascend(index)
+            and _ascend(time_index)
+            and (not index or (index[-1][0] <= last and index[-1][1] < self.size))
+            and (not time_index or time_index[-1][1] <= last)
+        )
 
     def let_go(self) -> None:
         """Close the `.log` file alone; the next use opens it again."""
@@ -221,3 +238,7 @@ class SegmentFiles:
             self._index.close()
         if self._time_index is not None:
             self._time_index.close()
+
+
+def _ascend(entries: list[tuple[int, int]]) -> bool:
+    return all(before[0] < after[0] and before[1] < after[1] for before, after in pairwise(entries))

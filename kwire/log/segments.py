@@ -72,6 +72,12 @@ class LogSegments:
         if self._segments:
             self.active = self._segments[-1]
 
+    def replace(self, sources: list[LogSegment], compacted: LogSegment) -> None:
+        """A compacted segment takes the place of those that it was made of, all of them closed ones."""
+        kept = [segment for segment in self._segments if segment not in sources]
+        self._segments = sorted([*kept, compacted], key=lambda segment: segment.base_offset)
+        self._bases = [segment.base_offset for segment in self._segments]
+
     def move_to(self, directory: str) -> None:
         """The directory has another name."""
         self._directory = directory

@@ -40,16 +40,18 @@ class TxnIndex:
     That there is no file is remembered: every fetch under read_committed asks every segment behind its offset.
     """
 
-    __slots__ = ("_files", "_is_missing", "path")
+    __slots__ = ("_changed", "_files", "_is_missing", "path")
 
     def __init__(self, path: str, files: Files) -> None:
         self.path = path
         self._files = files
         self._is_missing = False
+        self._changed = False
 
     def append(self, entry: AbortedTransaction) -> None:
         """Write an entry behind the others."""
         self._is_missing = False
+        self._changed = True
         file = self._files.open(self.path, create=True)
         size = self._files.size(self.path)
         self._files.write_at(file, _ENTRY.pack(VERSION, *entry), size - size % ENTRY_SIZE)
@@ -77,10 +79,25 @@ class TxnIndex:
                 return found, True
         return found, False
 
+    def sync(self) -> None:
+        """Put the entries on the device, unless nothing changed since it was done last. Raises OSError."""
+        if self._changed:
+            self._files.sync(self._files.open(self.path))
+            self._changed = False
+
     def truncate_to(self, offset: int) -> None:
         """Drop the entries whose marker is at or above `offset`."""
-        kept = [entry for entry in self.entries() if entry.last_offset < offset]
-        if kept:
-            self._files.create_file(self.path, b"".join(_ENTRY.pack(VERSION, *entry) for entry in kept))
-        else:
-            self._files.unlink(self.path)
+        entries = self.entries()
+        kept = [entry for entry in entries if entry.last_offset < offset]
+        if len(kept) < len(entries):
+            self._keep(len(kept))
+
+    def clear(self) -> None:
+        """Drop all entries, before they are written anew."""
+        if self._files.size_or_zero(self.path):
+            self._keep(0)
+
+    def _keep(self, count: int) -> None:
+        # Cut rather than removed: a power cut that undoes it meets the next sync of the file.
+        self._changed = True
+        self._files.truncate(self._files.open(self.path), count * ENTRY_SIZE)

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from kwire.errors import KafkaError
 from kwire.ids import TopicPartition
 from kwire.log.directory import LogDirectory
 from kwire.log.log import Log
 from kwire.log.relocations import Relocations
+
+if TYPE_CHECKING:
+    from kwire.log.cleaner_manager import CleanerManager
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +32,7 @@ class LogUpkeep:
         self._home: dict[TopicPartition, LogDirectory] = {}
         self._rolled: set[Log] = set()
         self._stale_checkpoints: set[TopicPartition] = set()
+        self._cleaner: CleanerManager | None = None
 
     def get(self, topic_partition: TopicPartition) -> Log | None:
         """The log, if it is here."""
@@ -36,6 +41,15 @@ class LogUpkeep:
     def logs(self) -> Iterator[Log]:
         """All logs, in no order."""
         return iter(self._logs.values())
+
+    @property
+    def cleaner(self) -> CleanerManager:
+        """What compaction knows of the logs; made when first asked for, to keep a start short."""
+        if self._cleaner is None:
+            from kwire.log.cleaner_manager import CleanerManager
+
+            self._cleaner = CleanerManager(self.logs, self._home.get)
+        return self._cleaner
 
     def home_of(self, log: Log) -> LogDirectory:
         """The directory that a log of this manager lies in."""
@@ -79,12 +93,16 @@ class LogUpkeep:
         """Forget idle producers (`producer.id.expiration.ms`) in the logs that are open; how many."""
         return sum(log.producers.remove_expired(now_ms, expiration_ms) for log in self._logs.values() if log.is_loaded)
 
-    def checkpoint(self, now_ms: int) -> None:
-        """Write recovery points, high watermarks and log starts of all directories."""
-        self._stale_checkpoints.clear()
+    def checkpoint(self, now_ms: int, *, sync: bool = False) -> None:
+        """Write recovery points, high watermarks and log starts of all directories; `sync` puts them on the device.
+
+        Unless it does, a power cut may empty the first two, which costs a longer recovery and nothing else.
+        """
+        if sync:
+            self._stale_checkpoints.clear()
         for directory in self.directories:
             if directory.is_online:
-                self._checkpoint(directory, sync=False)
+                self._checkpoint(directory, sync=sync)
 
     def checkpoint_high_watermarks(self) -> None:
         """Write the high watermarks alone (`replica.high.watermark.checkpoint.interval.ms`)."""

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from kwire.log.record_checks import Prepared
 
 
+FIRST_VERSION_WITH_EPOCH_BUMP = 2
+"""The `transaction.version` from which on the end of a transaction has an epoch of its own (KIP-890)."""
+
+
 class Partition:
     """The local replica of one partition.
 
@@ -128,6 +132,20 @@ class Partition:
         info = self.log.append_as_leader(records, leader_epoch=self.leader_epoch, now_ms=now_ms, from_client=False)
         self._advance_high_watermark()
         return info
+
+    def check_marker(self, producer_id: int, producer_epoch: int, transaction_version: int) -> None:
+        """INVALID_PRODUCER_EPOCH for a marker that is here already, or late (KIP-1228).
+
+        Under `transaction.version` 2 the epoch was raised for the marker, so it is above whatever the producer wrote.
+        What else makes a marker invalid shows when it is appended.
+        """
+        if transaction_version >= FIRST_VERSION_WITH_EPOCH_BUMP:
+            known = self.log.producers.entries.get(producer_id)
+            if known is not None and producer_epoch <= known.epoch:
+                raise KafkaError(
+                    ErrorCode.INVALID_PRODUCER_EPOCH,
+                    f"a marker of epoch {producer_epoch}, but producer {producer_id} is at {known.epoch}",
+                )
 
     def read(self, offset: int, max_bytes: int, *, read_committed: bool, min_one_message: bool) -> LogSlice:
         """Records for a consumer: up to the high watermark, or the last stable offset if `read_committed`."""

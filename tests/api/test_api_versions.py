@@ -50,3 +50,15 @@ def test_software_names_have_a_form(served: Served, name: str, field: str) -> No
     response = served.call(request, 3)
     assert response.error_code == ErrorCode.INVALID_REQUEST
     assert response.api_keys == []
+
+
+def test_features_are_finalized(served: Served) -> None:
+    """KIP-584; KIP-1022: only v4 may say that a feature can be at level 0."""
+    for version in (3, 4):
+        request = ApiVersionsRequest(client_software_name="test", client_software_version="1")
+        response = served.call(request, version)
+        finalized = {row.name: (row.min_version_level, row.max_version_level) for row in response.finalized_features}
+        assert finalized["transaction.version"] == (2, 2)
+        supported = {row.name: (row.min_version, row.max_version) for row in response.supported_features}
+        assert supported.get("transaction.version") == (None if version == 3 else (0, 2))
+        assert response.finalized_features_epoch >= 0

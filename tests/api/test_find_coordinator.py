@@ -11,6 +11,7 @@ from kwire.coord.group.coordinator import GROUP_METADATA_TOPIC
 from kwire.errors import ErrorCode, KafkaError
 from kwire.wire.messages.find_coordinator import FindCoordinatorRequest
 from tests.api.group_world import GroupWorld, partition
+from tests.api.served import Served
 
 
 @pytest.mark.parametrize("version", range(4))
@@ -80,7 +81,6 @@ def test_nobody_leads_the_partition() -> None:
 @pytest.mark.parametrize(
     ("key_type", "code", "text"),
     [
-        (1, ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "transactions"),
         (2, ErrorCode.INVALID_REQUEST, "share groups"),
         (9, ErrorCode.INVALID_REQUEST, "type 9"),
     ],
@@ -98,3 +98,16 @@ def test_other_kinds_of_coordinators(key_type: int, code: ErrorCode, text: str, 
     assert answer.error_code == code
     assert text in answer.error_message
     assert world.creations == 0
+
+
+@pytest.mark.parametrize("version", range(1, 7))
+def test_a_transactional_id_creates_its_topic(served: Served, version: int) -> None:
+    request = FindCoordinatorRequest(key_type=1)
+    if version < 4:
+        request.key = "x"
+    else:
+        request.coordinator_keys = ["x", ""]
+    response = served.call(request, version)
+    answer = response if version < 4 else response.coordinators[0]
+    assert (answer.error_code, answer.node_id) == (ErrorCode.NONE, served.broker.broker_id)
+    assert served.broker.services.metadata.partition_count("__transaction_state") == 50

@@ -181,11 +181,12 @@ def test_bad_records(served: Served, data: Any, code: ErrorCode, names_log_start
     assert served.log("t").log_end_offset == 0
 
 
-def test_an_unknown_transactional_id(served: Served) -> None:
+def test_a_transactional_id_before_there_are_any(served: Served) -> None:
+    """Nobody coordinates it: a producer tries again."""
     served.create_topic("t")
     data = batch(b"a", transactional=True, producer_id=1, producer_epoch=0, base_sequence=0)
     result = only(served.call(request(data, transactional_id="x"), 9))
-    assert result.error_code == ErrorCode.INVALID_PRODUCER_ID_MAPPING
+    assert result.error_code == ErrorCode.NOT_ENOUGH_REPLICAS
 
 
 def test_keyless_records_of_a_compacted_topic_are_named(served: Served) -> None:

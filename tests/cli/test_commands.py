@@ -245,6 +245,47 @@ def test_fetching_many_partitions(run: Run, tmp_path: Path, bootstrap: str) -> N
         assert sum(fetcher.positions.values()) == 100
 
 
+def test_transactions(run: Run, bootstrap: str) -> None:
+    from confluent_kafka import KafkaException, Producer
+
+    run("topic", "create", "paid", "-p", "1")
+    producer = Producer({"bootstrap.servers": bootstrap, "transactional.id": "pay"})
+    producer.init_transactions(20)
+    assert "has no open transaction" in run("txn", "abort", "pay", exit_code=1).stderr
+    producer.begin_transaction()
+    producer.produce("paid", b"1", partition=0)
+    producer.flush(20)
+    listed = json.loads(run("txn", "list", "--state", "Ongoing", "--json").stdout)
+    assert [entry["transactional_id"] for entry in listed] == ["pay"]
+    assert "pay" in run("txn", "list").stdout
+    described = json.loads(run("txn", "describe", "pay", "--json").stdout)
+    assert (described["state"], described["partitions"]) == ("Ongoing", [{"topic": "paid", "partition": 0}])
+    assert "open for" in run("txn", "describe", "pay").stdout
+    assert run("txn", "abort", "pay").stdout == "aborted the transaction of pay\n"
+    with pytest.raises(KafkaException):
+        producer.commit_transaction(20)
+    assert "Empty" in run("txn", "describe", "pay").stdout
+    assert "transactional id nobody" in run("txn", "describe", "nobody", exit_code=1).stderr
+    assert "there is no state Asleep" in run("txn", "list", "-s", "Asleep", exit_code=1).stderr
+
+
+def test_a_hanging_transaction(run: Run, bootstrap: str) -> None:
+    from confluent_kafka import Producer
+
+    run("topic", "create", "hang", "-p", "1")
+    producer = Producer({"bootstrap.servers": bootstrap, "transactional.id": "hanging"})
+    producer.init_transactions(20)
+    assert "no transaction is open" in run("txn", "abort", "--partition", "hang:0", exit_code=1).stderr
+    producer.begin_transaction()
+    producer.produce("hang", b"1", partition=0)
+    producer.flush(20)
+    aborted = run("txn", "abort", "--partition", "hang:0")
+    assert aborted.stdout.startswith("aborted the transaction of producer ")
+    assert "no transaction is open" in run("txn", "abort", "--partition", "hang:0", exit_code=1).stderr
+    assert "write topic:number" in run("txn", "abort", "--partition", "hang", exit_code=2).stderr
+    assert "give either" in run("txn", "abort", exit_code=2).stderr
+
+
 def test_log_directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def with_directories(config: BrokerConfig, *, ephemeral: bool) -> Broker:
         return Broker(config)

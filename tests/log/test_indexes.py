@@ -136,4 +136,5 @@ def test_transaction_index(tmp_path: Path) -> None:
     index.truncate_to(9)
     assert index.entries() == entries[:1]
     index.truncate_to(0)
-    assert not path.exists()
+    assert path.stat().st_size == 0
+    assert index.entries() == []

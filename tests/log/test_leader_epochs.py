@@ -24,10 +24,10 @@ def test_the_file_is_kafkas_and_is_read_back(tmp_path: Path) -> None:
     epochs(tmp_path, (0, 0), (3, 150)).write()
     assert path.read_bytes() == b"0\n2\n0 0\n3 150\n"
     again = epochs(tmp_path)
-    again.load()
+    again.load(clean=True)
     assert again.entries == [(0, 0), (3, 150)]
     path.unlink()
-    again.load()
+    again.load(clean=True)
     assert (again.entries, again.latest_epoch) == ([], -1)
 
 

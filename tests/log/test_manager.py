@@ -264,6 +264,8 @@ def test_checkpoints_hold_what_logs_say(tmp_path: Path) -> None:
     manager.checkpoint(NOW)
     assert (tmp_path / "log-start-offset-checkpoint").read_text() == "0\n1\nt 0 2\n"
     assert (tmp_path / "recovery-point-offset-checkpoint").read_text() == "0\n1\nt 0 0\n"
+    assert not (tmp_path / "t-0" / "leader-epoch-checkpoint").exists()
+    log.flush(NOW)
     assert (tmp_path / "t-0" / "leader-epoch-checkpoint").read_text() == "0\n1\n0 2\n"
     crash(manager)
     manager = open_manager(tmp_path)

@@ -44,6 +44,12 @@ from kwire.wire.messages.offset_commit import (
 from kwire.wire.messages.offset_delete import OffsetDeleteRequest, OffsetDeleteResponse
 from kwire.wire.messages.offset_fetch import OffsetFetchRequestGroup, OffsetFetchResponseGroup
 from kwire.wire.messages.sync_group import SyncGroupRequest, SyncGroupResponse
+from kwire.wire.messages.txn_offset_commit import (
+    TxnOffsetCommitRequest,
+    TxnOffsetCommitResponse,
+    TxnOffsetCommitResponsePartition,
+    TxnOffsetCommitResponseTopic,
+)
 
 GROUP_METADATA_TOPIC = "__consumer_offsets"
 
@@ -214,6 +220,26 @@ class GroupCoordinator:
             lambda code: OffsetFetchResponseGroup(group_id=group.group_id, topics=[], error_code=code),
         )
 
+    def commit_transactional_offsets(self, request: TxnOffsetCommitRequest) -> Answer[TxnOffsetCommitResponse]:
+        """TxnOffsetCommit by a producer that the transaction coordinator has let through.
+
+        INVALID_GROUP_ID, and what `GroupShard.commit_transactional_offsets` names, on every partition.
+        """
+        if not request.group_id:
+            return txn_commit_refused(request, ErrorCode.INVALID_GROUP_ID)
+        return self._runtime.perform(
+            self.partition_for(request.group_id),
+            lambda shard, key, now_ms: shard.commit_transactional_offsets(request, key, now_ms),
+            lambda code: txn_commit_refused(request, code),
+        )
+
+    def end_transaction(self, partition: int, batch: bytearray, producer_id: int, committed: bool) -> None:
+        """Append a marker to a partition of `__consumer_offsets`: the producer's offsets there count now, or never.
+
+        Raises KafkaError as `CoordinatorRuntime.end_transaction`.
+        """
+        self._runtime.end_transaction(partition, batch, producer_id=producer_id, committed=committed)
+
     def delete_offsets(self, request: OffsetDeleteRequest) -> Answer[OffsetDeleteResponse]:
         """OffsetDelete: INVALID_GROUP_ID, and what `GroupShard.delete_offsets` names."""
 
@@ -316,6 +342,23 @@ def commit_refused(request: OffsetCommitRequest, code: ErrorCode) -> OffsetCommi
             )
             for topic in request.topics
         ]
+    )
+
+
+def txn_commit_refused(request: TxnOffsetCommitRequest, code: ErrorCode) -> TxnOffsetCommitResponse:
+    """A TxnOffsetCommit's answer with `code` on every partition."""
+    return TxnOffsetCommitResponse(
+        throttle_time_ms=0,
+        topics=[
+            TxnOffsetCommitResponseTopic(
+                name=topic.name,
+                partitions=[
+                    TxnOffsetCommitResponsePartition(partition_index=partition.partition_index, error_code=code)
+                    for partition in topic.partitions
+                ],
+            )
+            for topic in request.topics
+        ],
     )
 
 

@@ -29,6 +29,12 @@ from kwire.wire.messages.offset_fetch import (
     OffsetFetchResponsePartitions,
     OffsetFetchResponseTopics,
 )
+from kwire.wire.messages.txn_offset_commit import (
+    TxnOffsetCommitRequest,
+    TxnOffsetCommitResponse,
+    TxnOffsetCommitResponsePartition,
+    TxnOffsetCommitResponseTopic,
+)
 
 INVALID_OFFSET = -1
 NO_COMMIT_TIMESTAMP = -1
@@ -36,13 +42,17 @@ NO_RETENTION_TIME = -1
 
 
 class CommittedOffset(NamedTuple):
-    """A position, as it was committed. `expire_timestamp_ms` is -1 unless the commit brought its own retention."""
+    """A position, as it was committed. `expire_timestamp_ms` is -1 unless the commit brought its own retention.
+
+    `order` grows from record to record: of two commits that come to count, the later record is the one that does.
+    """
 
     offset: int
     leader_epoch: int
     metadata: str
     commit_timestamp_ms: int
     expire_timestamp_ms: int
+    order: int = 0
 
 
 TopicOffsets = dict[str, dict[int, CommittedOffset]]
@@ -52,10 +62,11 @@ TopicOffsets = dict[str, dict[int, CommittedOffset]]
 class GroupOffsets:
     """The offsets of every group of one shard."""
 
-    __slots__ = ("_config", "_pending", "by_group")
+    __slots__ = ("_config", "_order", "_pending", "by_group")
 
     def __init__(self, config: GroupConfig) -> None:
         self._config = config
+        self._order = 0
         self.by_group: dict[str, TopicOffsets] = {}
         self._pending: dict[int, dict[str, TopicOffsets]] = {}
 
@@ -81,6 +92,32 @@ class GroupOffsets:
                 answers.append(OffsetCommitResponsePartition(partition_index=index, error_code=code))
             topics.append(OffsetCommitResponseTopic(name=topic.name, topic_id=topic.topic_id, partitions=answers))
         out.reply(key, OffsetCommitResponse(topics=topics))
+        return out
+
+    def commit_in_transaction(self, request: TxnOffsetCommitRequest, key: ReplyKey, now_ms: int) -> Decision:
+        """As `commit`, within the producer's transaction: the offsets wait for its marker."""
+        out = Decision(producer=(request.producer_id, request.producer_epoch))
+        limit = self._config.offset_metadata_max_size
+        topics = []
+        for topic in request.topics:
+            answers = []
+            for partition in topic.partitions:
+                index, metadata = partition.partition_index, partition.committed_metadata or ""
+                code = ErrorCode.OFFSET_METADATA_TOO_LARGE if len(metadata) > limit else ErrorCode.NONE
+                if code is ErrorCode.NONE:
+                    out.record(
+                        OffsetCommitKey(group=request.group_id, topic=topic.name, partition=index),
+                        OffsetCommitValue(
+                            offset=partition.committed_offset,
+                            leader_epoch=partition.committed_leader_epoch,
+                            metadata=metadata,
+                            commit_timestamp=now_ms,
+                            expire_timestamp=NO_EXPIRY,
+                        ),
+                    )
+                answers.append(TxnOffsetCommitResponsePartition(partition_index=index, error_code=code))
+            topics.append(TxnOffsetCommitResponseTopic(name=topic.name, partitions=answers))
+        out.reply(key, TxnOffsetCommitResponse(throttle_time_ms=0, topics=topics))
         return out
 
     def _commit_one(
@@ -200,18 +237,31 @@ class GroupOffsets:
         partitions = topics.get(key.topic)
         if partitions is None:
             partitions = topics[key.topic] = {}
+        self._order += 1
         partitions[key.partition] = CommittedOffset(
-            value.offset, value.leader_epoch, value.metadata, value.commit_timestamp, value.expire_timestamp
+            value.offset,
+            value.leader_epoch,
+            value.metadata,
+            value.commit_timestamp,
+            value.expire_timestamp,
+            self._order,
         )
 
     def replay_marker(self, producer_id: int, committed: bool) -> None:
-        """A producer's transaction is over: its offsets count from now on, or never did."""
+        """A producer's transaction is over: its offsets count from now on, or never did.
+
+        What was committed after them while the transaction was open stays.
+        """
         groups = self._pending.pop(producer_id, {})
         if not committed:
             return
         for group_id, topics in groups.items():
             for topic, partitions in topics.items():
-                self.by_group.setdefault(group_id, {}).setdefault(topic, {}).update(partitions)
+                counting = self.by_group.setdefault(group_id, {}).setdefault(topic, {})
+                for partition, pending in partitions.items():
+                    known = counting.get(partition)
+                    if known is None or known.order < pending.order:
+                        counting[partition] = pending
 
 
 def _fetched(index: int, committed: CommittedOffset | None, is_unstable: bool) -> OffsetFetchResponsePartitions:

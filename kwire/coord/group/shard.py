@@ -16,7 +16,7 @@ from kwire.coord.group.classic_group import ClassicGroup
 from kwire.coord.group.consumer import deadlines
 from kwire.coord.group.consumer.group import ConsumerGroup
 from kwire.coord.group.consumer.inspection import describe_consumer_group, list_consumer_groups
-from kwire.coord.group.consumer.offset_checks import check_commit, check_fetch
+from kwire.coord.group.consumer.offset_checks import check_commit, check_fetch, check_transactional_commit
 from kwire.coord.group.consumer.records import group_tombstones
 from kwire.coord.group.membership import Membership
 from kwire.coord.group.rebalance import SESSION, TimerKey
@@ -37,6 +37,7 @@ from kwire.wire.messages.offset_delete import (
     OffsetDeleteResponseTopic,
 )
 from kwire.wire.messages.offset_fetch import OffsetFetchRequestGroup, OffsetFetchResponseGroup
+from kwire.wire.messages.txn_offset_commit import TxnOffsetCommitRequest
 
 CLEAN_UP_KEY: TimerKey = ("clean-up", "", "")
 
@@ -76,6 +77,28 @@ class GroupShard(Membership):
             _check_commit(group, request)
             self.classic.keep_session(group, request.member_id, now_ms)
         return self.offsets.commit(request, key, now_ms)
+
+    def commit_transactional_offsets(self, request: TxnOffsetCommitRequest, key: ReplyKey, now_ms: int) -> Decision:
+        """Store offsets that count once the producer's transaction commits (KIP-98, KIP-447).
+
+        Raises KafkaError: ILLEGAL_GENERATION (also for a generation of a group that does not exist), UNKNOWN_MEMBER_ID,
+        FENCED_INSTANCE_ID. Older clients name neither member nor generation: theirs are stored unchecked.
+        """
+        consumer_group = self.consumer.groups.get(request.group_id)
+        group = self.groups.get(request.group_id)
+        if consumer_group is not None:
+            try:
+                check_transactional_commit(consumer_group, request, self._topics)
+            except KafkaError as error:
+                # This request has no version that knows of member epochs (apache/kafka `OffsetMetadataManager`).
+                is_stale = error.code is ErrorCode.STALE_MEMBER_EPOCH
+                raise KafkaError(ErrorCode.ILLEGAL_GENERATION if is_stale else error.code) from None
+        elif group is None:
+            if request.generation_id >= 0:
+                raise KafkaError(ErrorCode.ILLEGAL_GENERATION)
+        else:
+            _check_transactional_commit(group, request)
+        return self.offsets.commit_in_transaction(request, key, now_ms)
 
     def fetch_offsets(self, request: OffsetFetchRequestGroup, require_stable: bool) -> OffsetFetchResponseGroup:
         """See `GroupOffsets.fetch`. An unknown group has no offsets; a classic member is not looked at.
@@ -289,3 +312,13 @@ def _check_commit(group: ClassicGroup, request: OffsetCommitRequest) -> None:
         raise KafkaError(ErrorCode.UNKNOWN_MEMBER_ID)
     if group.state is GroupState.COMPLETING_REBALANCE:
         raise KafkaError(ErrorCode.REBALANCE_IN_PROGRESS)
+
+
+def _check_transactional_commit(group: ClassicGroup, request: TxnOffsetCommitRequest) -> None:
+    """As `_check_commit`, but that a rebalance stops nobody: the transaction's end has to come in time as well."""
+    is_named = request.generation_id >= 0 or request.member_id or request.group_instance_id is not None
+    if not is_named or (request.generation_id < 0 and group.state is GroupState.EMPTY):
+        return
+    group.check_member(request.member_id, request.group_instance_id)
+    if request.generation_id != group.generation_id:
+        raise KafkaError(ErrorCode.ILLEGAL_GENERATION)

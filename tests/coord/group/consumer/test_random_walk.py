@@ -7,7 +7,7 @@ What holds after every step:
 - a fresh core that is fed the log is the living one.
 When the chaos ends all converges: the group is Stable, every partition is owned, nobody has two more than another.
 
-KWIRE_WALKS says how many seeds are walked (10,000 have been; a few by default).
+KWIRE_WALKS says how many seeds are walked; a few by default.
 """
 
 from __future__ import annotations

@@ -1,0 +1,211 @@
+"""The cleaner as a whole: worker process, swap, live options."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from kwire.compaction import log_cleaner
+from kwire.compaction.log_cleaner import CleanerProcess, CleaningFailed, LogCleaner
+from kwire.config.broker_config import BrokerConfig
+from kwire.log.log import Log
+from kwire.log.manager import LogManager
+from tests.log.building import NOW, TOPIC_ID, TP, config, open_manager
+from tests.log.compacting import COMPACT, compacted_log, roll, survivors, write
+
+
+def cleaner(manager: LogManager, **options: str) -> tuple[LogCleaner, BrokerConfig]:
+    settings = BrokerConfig({name.replace("_", "."): text for name, text in options.items()})
+    return LogCleaner(manager, settings, lambda: NOW), settings
+
+
+def filled(log: Log, count: int = 20) -> None:
+    for n in range(count):
+        write(log, [(b"%d" % (n % 3), b"%d" % n)])
+    roll(log)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    for _ in range(3000):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    pytest.fail("it does not come")
+
+
+def with_worker(work: Callable[[CleanerProcess], Awaitable[object]]) -> object:
+    async def run() -> object:
+        worker = CleanerProcess()
+        try:
+            return await work(worker)
+        finally:
+            await worker.end()
+
+    return asyncio.run(run())
+
+
+def test_a_worker_compacts_and_the_log_goes_on(tmp_path: Path) -> None:
+    manager, log = compacted_log(tmp_path)
+    filled(log)
+    subject, _ = cleaner(manager)
+    assert with_worker(subject.clean_filthiest) is True
+    assert survivors(log) == [(n, b"%d" % (n % 3), b"%d" % n) for n in (17, 18, 19)]
+    assert manager.cleaner.first_dirty_offset(TP) == 20
+    assert manager.cleaner.is_free(TP)
+
+
+def test_without_work_no_process_is_started(tmp_path: Path) -> None:
+    manager, _ = compacted_log(tmp_path)
+    subject, _ = cleaner(manager)
+
+    async def look(worker: CleanerProcess) -> object:
+        found = await subject.clean_filthiest(worker)
+        return found, worker._process
+
+    assert with_worker(look) == (False, None)
+
+
+def test_damage_marks_the_partition_and_nothing_else(tmp_path: Path) -> None:
+    manager, log = compacted_log(tmp_path)
+    filled(log)
+    path = Path(log.directory) / f"{0:020d}.log"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    subject, _ = cleaner(manager)
+    assert with_worker(subject.clean_filthiest) is True
+    assert manager.cleaner.uncleanable_partitions == {TP}
+    assert not log.is_failed
+    assert path.read_bytes() == data
+
+
+def test_a_buffer_without_room_is_refused_by_the_worker(tmp_path: Path) -> None:
+    manager, log = compacted_log(tmp_path)
+    filled(log)
+    subject, settings = cleaner(manager)
+    settings.apply_dynamic({}, {"log.cleaner.dedupe.buffer.size": "10"})
+    assert with_worker(subject.clean_filthiest) is True
+    assert manager.cleaner.uncleanable_partitions == {TP}
+
+
+def test_the_dedupe_buffer_and_its_load_factor_bound_a_round(tmp_path: Path) -> None:
+    manager, log = compacted_log(tmp_path, segment_bytes=200)
+    for n in range(40):
+        write(log, [(b"%d" % n, b"v")])
+    roll(log)
+    subject, settings = cleaner(manager, log_cleaner_dedupe_buffer_size=str(16 * 16))
+    assert with_worker(subject.clean_filthiest) is True
+    assert manager.cleaner.first_dirty_offset(TP) == 14
+    settings.apply_dynamic({}, {"log.cleaner.io.buffer.load.factor": "0.5"})
+    assert with_worker(subject.clean_filthiest) is True
+    assert manager.cleaner.first_dirty_offset(TP) == 14 + 8
+
+
+def test_a_disk_that_fails_takes_the_directory_offline(tmp_path: Path) -> None:
+    manager, log = compacted_log(tmp_path)
+    filled(log)
+    (Path(log.directory) / f"{0:020d}.log").rename(tmp_path / "lost")
+    subject, _ = cleaner(manager)
+    assert with_worker(subject.clean_filthiest) is True
+    assert log.is_failed
+
+
+def test_a_deleted_log_is_no_failure(tmp_path: Path) -> None:
+    manager, log = compacted_log(tmp_path)
+    filled(log)
+    subject, settings = cleaner(manager)
+    # One byte a second: the worker is still at the first read when the topic goes.
+    settings.apply_dynamic({}, {"log.cleaner.io.max.bytes.per.second": "1"})
+
+    async def delete(worker: CleanerProcess) -> object:
+        cleaning = asyncio.ensure_future(subject.clean_filthiest(worker))
+        await until(lambda: worker._process is not None)
+        manager.delete(TP, NOW)
+        return await cleaning
+
+    assert with_worker(delete) is True
+    assert manager.directories[0].is_online
+    fresh = manager.get_or_create(TP, bytes(reversed(TOPIC_ID)), config(**COMPACT), NOW)
+    assert manager.cleaner.is_free(TP)
+    filled(fresh, 3)
+    assert manager.cleaner.first_dirty_offset(TP) is None
+
+
+def test_the_rate_is_changed_while_it_works(tmp_path: Path) -> None:
+    manager, log = compacted_log(tmp_path)
+    filled(log)
+    subject, settings = cleaner(manager, log_cleaner_io_max_bytes_per_second="1")
+
+    async def speed_up(worker: CleanerProcess) -> object:
+        subject._workers.append(worker)
+        cleaning = asyncio.ensure_future(subject.clean_filthiest(worker))
+        await until(lambda: worker._is_at_work)
+        done, _ = await asyncio.wait([cleaning], timeout=0.3)
+        assert not done
+        settings.apply_dynamic({}, {"log.cleaner.io.max.bytes.per.second": "1e9"})
+        return await asyncio.wait_for(cleaning, 30)
+
+    assert with_worker(speed_up) is True
+    assert len(survivors(log)) == 3
+
+
+def test_a_worker_that_dies_is_told_of(tmp_path: Path) -> None:
+    manager, log = compacted_log(tmp_path)
+    filled(log)
+    chosen = manager.cleaner.grab_filthiest(NOW)
+    assert chosen is not None
+    job = chosen.job(NOW)
+
+    async def kill(worker: CleanerProcess) -> object:
+        limits = {"map_bytes": 1024, "load_factor": 0.9, "io_bytes": 4096, "bytes_per_second": 1.0}
+        process = await worker._started()
+        process.kill()
+        with pytest.raises(CleaningFailed, match="ended"):
+            async for _ in worker.work(job, limits, lambda: True):
+                pass
+        return True
+
+    assert with_worker(kill) is True
+
+
+def test_threads_and_backoff_are_live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manager, _ = compacted_log(tmp_path)
+    subject, settings = cleaner(manager, log_cleaner_backoff_ms="3600000")
+    looks: list[CleanerProcess] = []
+
+    async def look(worker: CleanerProcess) -> bool:
+        looks.append(worker)
+        return False
+
+    monkeypatch.setattr(subject, "clean_filthiest", look)
+
+    async def run() -> None:
+        running = asyncio.ensure_future(subject.run())
+        await asyncio.sleep(0.02)
+        assert not looks
+        settings.apply_dynamic({}, {log_cleaner.BACKOFF: "1", log_cleaner.THREADS: "2"})
+        await until(lambda: len(set(looks)) == 2)
+        assert len(subject._workers) == 2
+        settings.apply_dynamic({}, {log_cleaner.BACKOFF: "1", log_cleaner.THREADS: "1"})
+        await until(lambda: len(subject._workers) == 1)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        assert not subject._workers
+
+    asyncio.run(run())
+
+
+def test_retention_of_compacted_logs_is_the_cleaners(tmp_path: Path) -> None:
+    settings = config(**{**COMPACT, "cleanup_policy": ["compact", "delete"], "retention_ms": 1000})
+    manager = open_manager(tmp_path, settings=settings)
+    log = manager.get_or_create(TP, TOPIC_ID, settings, NOW)
+    write(log, [(b"a", b"1")], timestamp=NOW - 5000)
+    roll(log)
+    write(log, [(b"b", b"1")])
+    subject, _ = cleaner(manager)
+    asyncio.run(subject._delete_old_segments())
+    assert survivors(log) == [(1, b"b", b"1")]
+    assert manager.cleaner.is_free(TP)

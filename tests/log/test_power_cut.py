@@ -1,0 +1,118 @@
+"""After a power cut: what was flushed is there, and what was not promised does not stand in its way."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from kwire.log.log import Log
+from kwire.log.manager import LogManager
+from tests.log.building import NOW, TOPIC_ID, TP, append, batch, config, records_in, values
+from tests.sim.disk import Manner, SimDisk
+
+SETTINGS = config(segment_bytes=200, index_interval_bytes=0)
+
+
+def manager_on(disk: SimDisk) -> LogManager:
+    manager = LogManager(
+        ["/d"],
+        default_config=SETTINGS,
+        config_for=lambda topic: SETTINGS,
+        broker_id=1,
+        cluster_id="kwire-test-cluster",
+        files=disk,
+    )
+    manager.open(NOW, recovery_threads=0)
+    return manager
+
+
+def log_of(manager: LogManager) -> Log:
+    return manager.get_or_create(TP, TOPIC_ID, SETTINGS, NOW)
+
+
+def after_power_cut(disk: SimDisk, manager: LogManager) -> tuple[LogManager, Log]:
+    """Everything that was not fsynced is gone."""
+    manager.close(clean=False)
+    disk.power_cut(Random(0), Manner(in_order=True, keeps=0.0))
+    manager = manager_on(disk)
+    return manager, log_of(manager)
+
+
+def held(log: Log) -> list[bytes | None]:
+    """The values of all records, read segment by segment."""
+    return values(records_in(b"".join(segment.bytes_at(0, segment.size) for segment in log.segments)))
+
+
+@pytest.mark.parametrize("is_stopped", [False, True])
+def test_flushed_records_epochs_and_the_directory_itself_are_there(is_stopped: bool) -> None:
+    disk = SimDisk(NOW)
+    manager = manager_on(disk)
+    log = log_of(manager)
+    for epoch in range(3):
+        append(log, batch(b"v%d" % epoch), epoch=epoch)
+    if is_stopped:
+        manager.close()
+    else:
+        log.flush(NOW)
+    _, log = after_power_cut(disk, manager)
+    assert held(log) == [b"v0", b"v1", b"v2"]
+    assert log.epochs.entries == [(0, 0), (1, 1), (2, 2)]
+    assert log.topic_id == TOPIC_ID
+
+
+def test_the_marker_of_a_clean_stop_does_not_come_back() -> None:
+    disk = SimDisk(NOW)
+    manager_on(disk).close()
+    disk.sync_directory("/d")
+    manager, _ = after_power_cut(disk, manager_on(disk))
+    assert disk.read_file("/d/.kafka_cleanshutdown") is None
+    manager.close()
+
+
+def test_a_truncated_tail_does_not_come_back_behind_what_follows_it() -> None:
+    disk = SimDisk(NOW)
+    manager = manager_on(disk)
+    log = log_of(manager)
+    for value in (b"a", b"b", b"c"):
+        append(log, batch(value))
+    log.flush(NOW)
+    manager.checkpoint(NOW, sync=True)
+    log.truncate_to(1, NOW)
+    assert append(log, batch(b"d")).first_offset == 1
+    manager, log = after_power_cut(disk, manager)
+    assert held(log) == [b"a"]
+    assert log.recovery_point <= 1
+
+
+def test_a_log_that_retention_emptied_goes_on_where_it_was() -> None:
+    disk = SimDisk(NOW)
+    manager = manager_on(disk)
+    log = log_of(manager)
+    append(log, batch(b"old"))
+    log.update_high_watermark(1)
+    later = NOW + 1_000_000_000
+    assert log.delete_old_segments(later) == 1
+    manager.close(clean=False)
+    assert log_of(manager_on(disk)).log_end_offset == 1
+
+
+def test_a_deleted_topic_does_not_come_back_as_the_next_one_of_its_name() -> None:
+    disk = SimDisk(NOW)
+    manager = manager_on(disk)
+    append(log_of(manager), batch(b"old"))
+    disk.sync_directory("/d")
+    disk.sync_directory("/d/t-0")
+    manager.delete(TP, NOW)
+    _, log = after_power_cut(disk, manager)
+    assert log.log_end_offset == 0
+
+
+def test_an_index_without_its_segment_is_removed_whichever_it_is() -> None:
+    disk = SimDisk(NOW)
+    manager = manager_on(disk)
+    append(log_of(manager), batch(b"v"))
+    disk.create_file(f"/d/t-0/{7:020d}.timeindex", bytes(12))
+    manager.close(clean=False)
+    log_of(manager_on(disk)).load()
+    assert disk.read_file(f"/d/t-0/{7:020d}.timeindex") is None

@@ -1,0 +1,143 @@
+"""`python -m tests.sim.mutants`: one-line bugs planted in a copy of `kwire/log`, each of which must be caught.
+
+A mutant is caught by the simulator, or else by the unit tests of `tests/log`. One that lives shows a missing test.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[2]
+SEEDS = 400
+TIMEOUT_S = 900
+
+
+class Mutant(NamedTuple):
+    """What is wrong, in which module of `kwire/log`, and the line before and after."""
+
+    bug: str
+    module: str
+    right: str
+    wrong: str
+
+
+MUTANTS = (
+    Mutant("checksums are not looked at in recovery", "recovery", "not is_sound(batch, header)", "0"),
+    Mutant(
+        "recovery begins one segment too late",
+        "recovery",
+        "            slot -= 1\n    for at",
+        "            pass\n    for at",
+    ),
+    Mutant("a torn tail is not cut off", "segment", "        if size != self.size:\n", "        if False:\n"),
+    Mutant(
+        "a hole between segments is kept", "recovery", "or _is_hole(log, end_offset, segments[slot + 1 : slot + 2])", ""
+    ),
+    Mutant(
+        "a flush leaves the batches unsynced",
+        "segment_files",
+        "            self._files.sync(self.file)\n            self",
+        "            self",
+    ),
+    Mutant(
+        "a flush leaves new names unsynced",
+        "log_state",
+        "            self.files.sync_directory(self.directory)\n",
+        "            pass\n",
+    ),
+    Mutant("a flush leaves the aborted transactions unsynced", "segment_files", "        self.txn_index.sync()\n", ""),
+    Mutant(
+        "the clean-stop marker's removal is not synced",
+        "directory",
+        "                self.files.sync_directory(self.path)\n",
+        "",
+    ),
+    Mutant("a truncation is not synced", "retention", "    log.segments.active.sync()\n", ""),
+    Mutant("a truncation leaves the recovery point", "retention", "    log.lower_recovery_point(end)\n", ""),
+    Mutant(
+        "an emptied log forgets where it goes on",
+        "retention",
+        "        log.roll(now_ms).create_files()\n",
+        "        log.roll(now_ms)\n",
+    ),
+    Mutant("retention goes beyond the high watermark", "retention", "if end <= log.high_watermark)", "if True)"),
+    Mutant("retention by size keeps too little", "retention", "        surplus -= segment.size\n", ""),
+    Mutant("a failed write is not taken back", "segment", "            self._cut_back(position)\n", ""),
+    Mutant("truncation leaves the time index", "segment", "        self.time_index.truncate_to(offset)\n", ""),
+    Mutant(
+        "a read begins one batch too late",
+        "segment",
+        "if header.last_offset >= offset:",
+        "if header.last_offset > offset:",
+    ),
+    Mutant(
+        "producers are not replayed behind a snapshot",
+        "recovery",
+        "header.has_producer and header.base_offset >= offset",
+        "False",
+    ),
+    Mutant(
+        "a gap in the sequence is taken",
+        "producer_state",
+        "elif first != last + 1 and not",
+        "elif first < last + 1 and not",
+    ),
+    Mutant("an aborted transaction is not indexed", "log", "if completed.is_aborted:", "if False:"),
+    Mutant(
+        "epochs are not written before a roll",
+        "log_state",
+        "        self.epochs.write()\n        self.journal",
+        "        self.journal",
+    ),
+    Mutant(
+        "an index without its segment stays", "listing", "            segment_files.add(offset)\n", "            pass\n"
+    ),
+    Mutant("a deleted topic may come back", "manager", "            self._files.sync_directory(directory.path)\n", ""),
+)
+
+
+def planted(mutant: Mutant, directory: Path) -> Path:
+    """A copy of the sources and tests with the bug in it."""
+    root = directory / "copy"
+    shutil.rmtree(root, ignore_errors=True)
+    for name in ("kwire", "tests/log", "tests/sim"):
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "tests/__init__.py", root / "tests")
+    path = root / "kwire/log" / f"{mutant.module}.py"
+    source = path.read_text()
+    assert mutant.right in source, f"{mutant.bug}: {mutant.module}.py has changed"
+    path.write_text(source.replace(mutant.right, mutant.wrong, 1))
+    return root
+
+
+def caught_by(mutant: Mutant, directory: Path) -> str:
+    """Who catches it: "simulator: <promise>", "unit tests: <test>", or "nobody"."""
+    root = planted(mutant, directory)
+    command = [sys.executable, "-m", "tests.sim", "--seeds", str(SEEDS), "--as-is"]
+    simulated = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    if simulated.returncode:
+        return f"simulator: {(simulated.stdout or simulated.stderr).splitlines()[0]}"
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "tests/log"]
+    tested = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    failed = [line for line in tested.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    return f"unit tests: {failed[0].split()[1]}" if failed else "nobody"
+
+
+def main() -> int:
+    alive = 0
+    with tempfile.TemporaryDirectory() as directory:
+        for mutant in MUTANTS:
+            catcher = caught_by(mutant, Path(directory))
+            alive += catcher == "nobody"
+            print(f"{mutant.bug:52} {mutant.module:15} {catcher[:110]}", flush=True)
+    print(f"{len(MUTANTS)} planted, {len(MUTANTS) - alive} caught")
+    return 1 if alive else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

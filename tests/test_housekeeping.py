@@ -99,6 +99,8 @@ def test_retention_may_take_a_segment_that_is_about_to_be_flushed(
     assert files.let_go is None
     assert manager.directories[0].is_online
     assert (log.log_start_offset, log.recovery_point) == (3, 3)
+    left = sorted(path.name for path in Path(log.directory).glob("0*") if path.suffix != ".deleted")
+    assert [name for name in left if not name.startswith("00000000000000000003.")] == []
 
 
 def test_a_disk_that_cannot_flush_is_not_trusted_any_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,6 +109,8 @@ class Client:
     # Topics.
 
     def create_topic(self, name: str, partitions: int, options: Mapping[str, str]) -> None:
+        """Once the cluster has a broker: Kafka accepts connections before it knows of itself. Raises Refused."""
+        self.topics()
         configs = [CreatableTopicConfig(name=key, value=value) for key, value in options.items()]
         topic = CreatableTopic(
             name=name, num_partitions=partitions, replication_factor=1, assignments=[], configs=configs

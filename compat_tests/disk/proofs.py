@@ -16,8 +16,8 @@ from compat_tests.disk.subjects import KafkaSubject, KwireSubject, Subject
 DUMPS, EQUALITY, SWAP, KRAFT = "dumps", "equality", "swap", "kraft"
 OLD_FORMATS, COMPACTION = "old-formats", "compaction"
 ALL = (EQUALITY, SWAP, OLD_FORMATS, KRAFT, COMPACTION, DUMPS)
-DEFAULT = (EQUALITY, SWAP, KRAFT, DUMPS)
-"""Not those of what kwire cannot do yet: logs of magic 0 and 1, compaction."""
+DEFAULT = (EQUALITY, SWAP, OLD_FORMATS, KRAFT, DUMPS)
+"""Not that of what kwire cannot do yet: compaction."""
 
 DEEP = ("--deep-iteration", "--print-data-log")
 COMPACTED_TOPICS: tuple[str, ...] = ()

@@ -181,10 +181,14 @@ class EntryFile(ABC):
         self._preallocated = False
 
     def sync(self) -> None:
-        """Put the entries on the device, unless nothing changed since it was done last."""
+        """Put the entries on the device, unless nothing changed since it was done last.
+
+        Raises FileNotFoundError when the file was taken away meanwhile.
+        """
         self.write_out()
         if self._changed:
-            self._files.sync(self._open())
+            # Never made anew here: a thread that flushes may come after retention has renamed the file.
+            self._files.sync(self._file or self._files.open(self.path))
             self._changed = False
 
     def close(self) -> None:

@@ -19,7 +19,7 @@ from kwire.log.config import LogConfig
 from kwire.log.directory import LogDirectory
 from kwire.log.files import DELETE_DIR_SUFFIX, FUTURE_DIR_SUFFIX, parse_marked_directory, parse_partition_directory
 from kwire.log.log import Log, UnopenedLog
-from kwire.log.log_state import LogHost
+from kwire.log.log_host import LogHost
 
 logger = logging.getLogger(__name__)
 _PROGRESS_INTERVAL_S = 1.0

@@ -11,7 +11,6 @@ import errno
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Protocol
 
 from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import ZERO_UUID, TopicPartition
@@ -19,6 +18,7 @@ from kwire.log import leader_epochs, producer_journal
 from kwire.log.checkpoints import PARTITION_METADATA, render_partition_metadata
 from kwire.log.config import LogConfig
 from kwire.log.files import DELETED_SUFFIX, Files
+from kwire.log.log_host import LogHost
 from kwire.log.producer_state import ProducerStateManager
 from kwire.log.segment import LogSegment
 from kwire.log.segments import LogSegments
@@ -27,34 +27,6 @@ from kwire.wire.primitives import WireError
 
 LOADED = frozenset(("epochs", "journal", "log_end_offset", "log_start_offset", "producers", "segments"))
 """What has no value before a log is loaded."""
-
-
-class LogHost(Protocol):
-    """What a log asks of the manager that owns it."""
-
-    def storage_failed(self, log: LogState, error: OSError) -> None:
-        """The disk failed: the log's directory goes offline."""
-
-    def remove_later(self, paths: Sequence[str], delay_ms: int, now_ms: int) -> None:
-        """Unlink files once `file.delete.delay.ms` is over."""
-
-    def truncated(self, log: LogState, offset: int) -> None:
-        """The log was cut back to `offset`."""
-
-    def lower_recovery_point(self, log: LogState, offset: int) -> None:
-        """The log is to be cut below what is flushed: the checkpoint must not promise more. Raises OSError."""
-
-    def segment_closed(self, log: LogState) -> None:
-        """A segment is closed and wants to be flushed."""
-
-    def is_expired(self, last_timestamp: int, now_ms: int) -> bool:
-        """Whether a producer without a transaction that was last heard of then is forgotten by now."""
-
-    def segment_recovered(self, size_bytes: int) -> None:
-        """Recovery has read a segment of so many bytes; called in one of its threads."""
-
-    def segment_jitter_ms(self, config: LogConfig) -> int:
-        """How much earlier than `segment.ms` this log rolls."""
 
 
 class LogState:

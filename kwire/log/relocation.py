@@ -24,7 +24,8 @@ from kwire.wire.parts import FileRange
 
 if TYPE_CHECKING:
     from kwire.log.log import Log
-    from kwire.log.log_state import LogHost, LogState
+    from kwire.log.log_host import LogHost
+    from kwire.log.log_state import LogState
 
 SLICE_BYTES = 1 << 20
 

@@ -154,7 +154,8 @@ def _check_epochs(report: PartitionReport, walk: LogWalk, *, clean: bool) -> Non
             # What DeleteRecords and retention let go of may still lie in the first segment.
             if not entries or epoch > entries[0][0]:
                 wrong(f"epoch {epoch} begins at offset {first_offset} in the log and is missing")
-        elif (start > first_offset and epoch != entries[0][0]) or start <= offset_before:
+        elif epoch != entries[0][0] and (start > first_offset or start <= offset_before):
+            # The oldest one follows the log's start, and the file may not know yet that it has moved.
             wrong(f"epoch {epoch} begins at offset {start}, in the log at {first_offset}")
     if report.first_damage is None:
         for epoch, start in entries:

@@ -230,10 +230,10 @@ class PartitionModel:
                 continue
             if not header.is_control:
                 open_since.setdefault(header.producer_id, header.base_offset)
-            elif header.producer_id in open_since:
+            else:
                 marker = read_end_transaction_marker(batch.records[0])
                 assert marker is not None
-                first = open_since.pop(header.producer_id)
+                first = open_since.pop(header.producer_id, -1)
                 found.append(Transaction(header.producer_id, first, header.last_offset, not marker.committed))
         found += [Transaction(producer_id, first, None, False) for producer_id, first in open_since.items()]
         self._seen_transactions = (len(self.path), self.path[-1] if self.path else None, found)
@@ -241,8 +241,13 @@ class PartitionModel:
 
     @property
     def doubtful(self) -> set[int]:
-        """Producers with a transaction that began in what is deleted: a lost snapshot may have made it be forgotten."""
+        """Producers with a transaction that began in what is deleted: a lost snapshot may have made it be forgotten.
+
+        All, where a power cut undid the emptying of a log that had lost its beginning before: the path has it not.
+        """
         begin = self.kept[0].header.base_offset if self.kept else self.end
+        if self.path and b"" not in self._behind[self.path[0].data]:
+            begin = self.end
         return {transaction.producer_id for transaction in self.transactions() if transaction.first_offset < begin}
 
     def may_be_stable(self, offset: int) -> bool:

@@ -195,7 +195,8 @@ class PartitionModel:
 
     def producer(self, producer_id: int) -> Producer | None:
         """None if nothing on the path is from it."""
-        epoch, batches, is_open, seen = -1, [], False, False
+        batches: list[Batch] = []
+        epoch, is_open, seen = -1, False, False
         for batch in self.path:
             header = batch.header
             if header.producer_id != producer_id:
@@ -253,12 +254,14 @@ class PartitionModel:
     def may_be_stable(self, offset: int) -> bool:
         """Whether it may be the last stable offset, which stays below the marker of a transaction until replicated.
 
-        A snapshot does not know of such a marker, in Kafka neither: what ended before a restart may count as stable.
+        A snapshot does not know of such a marker, in Kafka neither: what ended before a restart may count as stable,
+        where it lies below the snapshot that was read then.
         """
         reloaded_end = self.path[self.reloaded_at - 1].header.next_offset if self.reloaded_at else 0
         doubtful = self.doubtful
         allowed = set()
-        for forgotten_below in (0, reloaded_end):
+        ends = {found.last_offset + 1 for found in self.transactions() if found.last_offset is not None}
+        for forgotten_below in {0, reloaded_end} | {end for end in ends if end <= reloaded_end}:
             unstable = [
                 max(transaction.first_offset, self.start)
                 for transaction in self.transactions()

@@ -38,6 +38,24 @@ def offset_for_timestamp(log: LogState, timestamp: int) -> Search:
     The first segment whose largest timestamp reaches it is searched: time index, batch headers, then the records of one
     batch.
     """
+    return _while_segments_last(log, partial(_first_from, log, timestamp))
+
+
+def _while_segments_last(log: LogState, search: Callable[[], Search]) -> Search:
+    """What `search` finds, begun anew if a segment that it knew has gone.
+
+    Retention, compaction and moves do not wait for a search that has work in a thread.
+    """
+    while True:
+        segments = set(log.segments)
+        try:
+            return (yield from search())
+        except FileNotFoundError:
+            if segments <= set(log.segments):
+                raise
+
+
+def _first_from(log: LogState, timestamp: int) -> Search:
     for segment in log.segments:
         if segment.size and segment.largest_timestamp_and_offset()[0] >= timestamp:
             found = yield from _in_segment(segment, timestamp, log.log_start_offset)
@@ -105,6 +123,10 @@ def max_timestamp_offset(log: LogState) -> Search:
 
     Where no record has a timestamp, -1 is the largest, and the first record has it, as in Kafka.
     """
+    return _while_segments_last(log, partial(_first_of_largest, log))
+
+
+def _first_of_largest(log: LogState) -> Search:
     best: LogSegment | None = None
     largest = NO_TIMESTAMP
     for segment, _ in log.segments.from_offset(log.log_start_offset):

@@ -75,6 +75,9 @@ class Relocation:
         offset = max(future.log_end_offset, log.log_start_offset)
         found = log.read(offset, SLICE_BYTES, up_to=log.log_end_offset, min_one_message=True)
         if not isinstance(found.records, FileRange) or found.segment is None:
+            if offset > future.log_end_offset:
+                # Retention has emptied the log: where it goes on, the name of a segment alone says.
+                future.truncate_fully_and_start_at(offset, now_ms)
             return None, True
         base_offset = found.segment.header_at(found.records.position).base_offset
         if offset > future.log_end_offset or base_offset < future.log_end_offset:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from kwire.errors import ErrorCode, KafkaError
-from kwire.wire.record_batch import RECORD_BATCH_OVERHEAD, rewrite_crc
+from kwire.log import lookup
+from kwire.log.log import Log
+from kwire.log.lookup import Search
+from kwire.wire.record_batch import RECORD_BATCH_OVERHEAD, rewrite_crc, set_max_timestamp
 from kwire.wire.records import build_batch
-from tests.log.building import NOW, append, batch, new_log
+from tests.log.building import NOW, append, batch, config, new_log
 
 
 @pytest.mark.parametrize("codec", [0, 1])
@@ -73,3 +77,22 @@ def test_a_record_that_cannot_be_read_is_a_typed_error(tmp_path: Path) -> None:
         with pytest.raises(KafkaError) as error:
             look_up()
         assert error.value.code == ErrorCode.CORRUPT_MESSAGE
+
+
+@pytest.mark.parametrize("search", [lambda log: lookup.offset_for_timestamp(log, NOW), lookup.max_timestamp_offset])
+def test_retention_takes_the_segment_that_a_thread_searches(tmp_path: Path, search: Callable[[Log], Search]) -> None:
+    log = new_log(tmp_path)
+    many = build_batch([(NOW + 5, b"k", b"v", ())] * 40_000)
+    set_max_timestamp(many, 0, 0, NOW + 9)
+    append(log, many)
+    append(log, batch(b"old", timestamp=NOW + 9))
+    log.roll(NOW)
+    append(log, batch(b"new", timestamp=NOW + 1))
+    log.update_high_watermark(log.log_end_offset)
+    steps = search(log)
+    work = next(steps)
+    log.config = config(retention_bytes=1)
+    assert log.delete_old_segments(NOW) == 1
+    with pytest.raises(StopIteration) as end:
+        steps.send(work() and None)
+    assert end.value.value == (NOW + 1, 40_001, 0)

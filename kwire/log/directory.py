@@ -192,6 +192,13 @@ class LogDirectory:
             points[topic_partition] = offset
             self.write_checkpoint(checkpoints.RECOVERY_POINTS, points, sync=True)
 
+    def lower_log_start(self, topic_partition: TopicPartition, offset: int) -> None:
+        """Put it on the device that a log starts at `offset` at the latest. Raises OSError."""
+        starts = self.read_checkpoint(checkpoints.LOG_STARTS)
+        if starts.get(topic_partition, 0) > offset:
+            starts[topic_partition] = offset
+            self.write_checkpoint(checkpoints.LOG_STARTS, starts, sync=True)
+
     def write_checkpoint(self, name: str, offsets: Mapping[TopicPartition, int], *, sync: bool) -> None:
         self.files.replace_file(self.path_of(name), checkpoints.render_offsets(offsets), sync=sync)
 

@@ -26,6 +26,9 @@ class LogHost(Protocol):
     def lower_recovery_point(self, log: LogState, offset: int) -> None:
         """The log is to be cut below what is flushed: the checkpoint must not promise more. Raises OSError."""
 
+    def lower_log_start(self, log: LogState, offset: int) -> None:
+        """The log was cut below its start: the checkpoint must not hide what is appended now. Raises OSError."""
+
     def segment_closed(self, log: LogState) -> None:
         """A segment is closed and wants to be flushed."""
 

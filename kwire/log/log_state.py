@@ -327,6 +327,15 @@ class LogState:
             self.host.lower_recovery_point(self, offset)
             self.recovery_point = offset
 
+    def lower_start(self, offset: int) -> None:
+        """The log now ends at `offset`, and starts there at the latest, also after a crash. Raises OSError.
+
+        What is appended from there on was never deleted, whatever DeleteRecords said of its offsets before.
+        """
+        if offset < self.log_start_offset:
+            self.host.lower_log_start(self, offset)
+            self.log_start_offset = offset
+
     def reset_after_truncation(self, end_offset: int) -> None:
         """The log's end moved back to `end_offset`: nothing above it counts any more."""
         self.log_end_offset = self.producers.map_end_offset = end_offset

@@ -310,9 +310,16 @@ class LogManager(LogUpkeep):
 
     def lower_recovery_point(self, log: LogState, offset: int) -> None:
         """Before a truncation: what is appended after it was not flushed."""
-        for directory in self.directories:
-            if directory.path == os.path.dirname(log.directory):
-                directory.lower_recovery_point(log.topic_partition, offset)
+        self._around(log).lower_recovery_point(log.topic_partition, offset)
+
+    def lower_log_start(self, log: LogState, offset: int) -> None:
+        """After a truncation below the start: what is appended now begins a log of its own."""
+        self._around(log).lower_log_start(log.topic_partition, offset)
+
+    def _around(self, log: LogState) -> LogDirectory:
+        """Where a log lies, also one that was deleted meanwhile."""
+        path = os.path.dirname(log.directory)
+        return next(directory for directory in self.directories if directory.path == path)
 
     def segment_closed(self, log: LogState) -> None:
         """A log has rolled: what it closed is to be flushed in a thread."""

@@ -72,6 +72,11 @@ def load(log: LogState, *, clean: bool, checkpointed_start: int) -> None:
         # There is no segment yet, or DeleteRecords went beyond what a crash left of the log.
         _discard(log, segments)
         segments.clear()
+        if end < start:
+            # As Kafka's: what is known of the batches that went goes with them.
+            log.journal.drop_above(-1)
+            log.producers.reload([], start)
+            log.epochs.clear()
         end = start
     log.segments = LogSegments(directory, files, segments, jitter_ms=log.host.segment_jitter_ms(config))
     if not segments:
@@ -123,6 +128,7 @@ def _repair_indexes(segment: LogSegment, listing: Listing) -> None:
         return
     logger.warning("%s: the indexes are made anew", segment.log_path)
     segment.rebuild_indexes()
+    segment.sync_indexes()
 
 
 def _ends_at(segment: LogSegment, offset: int | None) -> bool:
@@ -201,6 +207,9 @@ def recover_segment(log: LogState, segment: LogSegment) -> int | None:
     if sound < size:
         logger.warning("%s: cut from %d to %d bytes, behind offset %d", segment.log_path, size, sound, last_offset)
     segment.end_rebuild(sound)
+    if segment.base_offset < log.recovery_point:
+        # Its batches may all be flushed: then the next recovery believes the indexes, and they must be whole.
+        segment.sync_indexes()
     log.host.segment_recovered(size)
     return last_offset + 1 if sound == size else None
 

@@ -135,6 +135,10 @@ class Relocation:
         """Before a truncation of the future log: its recovery point stands in the target's checkpoint."""
         self.target.lower_recovery_point(log.topic_partition, offset)
 
+    def lower_log_start(self, log: LogState, offset: int) -> None:
+        """As the recovery point, its start stands in the target's checkpoint."""
+        self.target.lower_log_start(log.topic_partition, offset)
+
     def segment_closed(self, log: LogState) -> None:
         """To be flushed before long, or a restart would read all of it again."""
         self.was_rolled = True

@@ -149,13 +149,13 @@ def truncate_to(log: LogState, offset: int, now_ms: int) -> None:
     log.journal.drop_above(offset)
     snapshot, entries = log.journal.newest()
     log.producers.reload(entries, snapshot)
-    replay_producers(log, list(log.segments), max(snapshot, log.log_start_offset), None)
+    replay_producers(log, list(log.segments), snapshot, None)
     # Batches are dropped whole: the log may end before the offset that was asked for, and is fetched again from there.
     end = log.segments.active.end_of_batches()[1]
     log.epochs.truncate_from_end(end)
     log.epochs.write()
     log.lower_recovery_point(end)
-    log.log_start_offset = min(log.log_start_offset, end)
+    log.lower_start(end)
     log.reset_after_truncation(end)
     log.host.truncated(log, end)
 
@@ -177,6 +177,7 @@ def truncate_fully_and_start_at(log: LogState, offset: int, now_ms: int) -> None
         log.remove_later([last], now_ms)
     log.epochs.clear()
     log.producers.reload([], offset)
+    log.lower_start(offset)
     log.log_start_offset = offset
     log.reset_after_truncation(offset)
     log.host.truncated(log, offset)

@@ -303,4 +303,7 @@ class LogSegment(SegmentFiles):
             # What was cut must not come back behind what is appended now, nor behind a clean stop.
             self._files.sync(self.file)
             self.size = size
+        if not size:
+            # Nobody flushes a segment without batches, and what its indexes said must not come back either.
+            self.sync_indexes()
         self.become_inactive()

@@ -123,7 +123,7 @@ class PartitionModel:
         self.high_watermark = min(self.high_watermark, self.end)
         self.start = min(self.start, self.end)
         self.checkpointed_start = min(self.checkpointed_start, self.end)
-        self.flushed = 0 if offset <= self.first_segment else min(self.flushed, self.end)
+        self.flushed = 0 if offset < self.first_segment else min(self.flushed, self.end)
         self.may_be_flushed = min(self.may_be_flushed, self.end)
         self.reloaded_at = len(self.path)
 

@@ -62,6 +62,8 @@ def _go_on(world: World, under_way: Relocation, slices: int) -> str:
             first = next(iter(log.segments)).base_offset
             begin = model.batches_from(model.start, model.end)
             promise(first <= (begin[0].header.base_offset if begin else model.end), f"moved from {first} on only")
+            promise(log.recovery_point == model.end, f"moved with {log.recovery_point} of {model.end} flushed")
+            model.flushed_to(model.end)
             model.begins_at_segment(first)
             model.uncertain |= {batch.header.producer_id for batch in model.path[: model.first_kept]}
             return f"has moved to {log.directory}, from {first} on"

@@ -19,6 +19,7 @@ from kwire.wire.records import build_batch
 from tests.sim import inspection
 from tests.sim.faults import Fault, Kind
 from tests.sim.model import Batch, PartitionModel, Producer, promise
+from tests.sim.moving import move
 from tests.sim.world import StorageFailedError, World
 
 PRODUCERS = (11, 12, 13)
@@ -328,6 +329,8 @@ def delete_records(world: World, rng: Random) -> str:
 def truncate(world: World, rng: Random) -> str:
     topic_partition = world.pick(rng)
     log, model = world.log(topic_partition), world.models[topic_partition]
+    # Epochs tell a move what to drop again, and the appends that follow here may be of the same one.
+    world.manager.relocations.cancel(topic_partition, world.now_ms)
     offset = rng.randint(max(model.start, model.end - 12), model.end)
     try:
         log.truncate_to(offset, world.now_ms)
@@ -341,6 +344,7 @@ def truncate(world: World, rng: Random) -> str:
 def truncate_fully(world: World, rng: Random) -> str:
     topic_partition = world.pick(rng)
     log, model = world.log(topic_partition), world.models[topic_partition]
+    world.manager.relocations.cancel(topic_partition, world.now_ms)
     offset = max(0, model.end + rng.choice((-20, 5, 50)))
     try:
         log.truncate_fully_and_start_at(offset, world.now_ms)
@@ -498,6 +502,7 @@ STEPS: dict[str, tuple[int, StepFunction]] = {
     "remove due": (4, remove_due),
     "expire producers": (1, expire_producers),
     "delete topic": (1, delete_topic),
+    "move": (6, move),
     "stop": (3, stop),
     "kill": (4, kill),
     "cut power": (4, cut_power),

@@ -1,8 +1,9 @@
 """Depth 4 of `validate`: the records themselves, and what a batch or message set becomes on its way into the log.
 
-Whatever may take long (millions of tiny records in a compressed batch, an old message set) is not done on the event
-loop: the append raises PreparationNeeded, a thread calls `prepare`, and the append is asked again with what it found.
-Only what does not change meanwhile is prepared; the rules of the topic are applied when it is appended.
+Whatever may take long (millions of tiny records in a compressed batch, a few that decompress to megabytes, an old
+message set) is not done on the event loop: the append raises PreparationNeeded, a thread calls `prepare`, and the
+append is asked again with what it found. Only what does not change meanwhile is prepared; the rules of the topic are
+applied when it is appended.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from kwire.log.validate import (
     ValidBatch,
     target_codec,
 )
-from kwire.wire.compression import CompressionError, compress
+from kwire.wire.compression import CompressionError, DecompressesTooLargeError, compress
 from kwire.wire.conversion import to_v2
 from kwire.wire.legacy import frames, message_batches
 from kwire.wire.length_chain import holds_records
@@ -38,6 +39,7 @@ from kwire.wire.record_batch import (
     as_header,
 )
 from kwire.wire.records import (
+    MAX_DECOMPRESSED_BYTES,
     InvalidRecordError,
     RecordsSummary,
     checked,
@@ -49,6 +51,8 @@ from kwire.wire.records import (
 _LEGACY_ATTRIBUTES_OFFSET = 17
 _LARGE_MESSAGE_SET_BYTES = 32 * 1024
 _LARGE_DATA_BYTES = 1 << 20
+_MOST_BYTES_AT_ONCE = 4 << 20
+"""Of a compressed batch opened on the event loop: 4 ms under lz4, 15 ms under gzip."""
 _TOLD_RECORD_ERRORS = 3
 _MAX_RECORD_ERRORS = 10_000
 """A batch of a megabyte may decompress to millions of records; Kafka names every one of them."""
@@ -124,7 +128,10 @@ def _look_into(
 ) -> tuple[int, bytes]:
     """Decompress, and walk the records if asked to; (the largest timestamp found or the header's, the records)."""
     if prepared is None:
-        data = _opened(batch, header)
+        try:
+            data = _opened(batch, header, _MOST_BYTES_AT_ONCE)
+        except DecompressesTooLargeError:
+            raise PreparationNeeded from None
         if not walk:
             if not holds_records(memoryview(data), header.record_count):
                 raise _does_not_hold(header)
@@ -156,12 +163,17 @@ def _does_not_hold(header: BatchHeader) -> AppendRefused:
     )
 
 
-def _opened(batch: bytes | bytearray | memoryview, header: BatchHeader) -> bytes:
+def _opened(
+    batch: bytes | bytearray | memoryview, header: BatchHeader, most_bytes: int = MAX_DECOMPRESSED_BYTES
+) -> bytes:
+    """The records decompressed; DecompressesTooLargeError when they pass a bound that is less than what is allowed."""
     try:
-        return produced_data(batch, 0, header)
+        return produced_data(batch, 0, header, most_bytes)
     except InvalidRecordError as error:
         raise AppendRefused(ErrorCode.INVALID_RECORD, str(error)) from None
     except (CompressionError, CorruptRecordError) as error:
+        if isinstance(error, DecompressesTooLargeError) and most_bytes < MAX_DECOMPRESSED_BYTES:
+            raise
         raise AppendRefused(ErrorCode.UNKNOWN_SERVER_ERROR, str(error)) from None
     except KafkaError as error:
         raise AppendRefused(error.code, str(error)) from None

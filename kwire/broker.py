@@ -258,7 +258,8 @@ class Broker:
             producer_expiration_ms=self.config.int("producer.id.expiration.ms"),
         )
         began = self.clock.monotonic()
-        logs.open(self.clock.now_ms(), recovery_threads=self.config.int("num.recovery.threads.per.data.dir"))
+        threads = self.config.int("num.recovery.threads.per.data.dir")
+        logs.open(self.clock.now_ms(), recovery_threads=threads, settles=False)
         count, took_ms = sum(1 for _ in logs.logs()), (self.clock.monotonic() - began) * 1000
         # The benches read it at debug.
         level = logging.INFO if took_ms >= SLOW_OPENING_MS else logging.DEBUG

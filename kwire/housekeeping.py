@@ -29,7 +29,7 @@ MAX_INTERVAL_MS = 86_400_000
 
 
 def duties(logs: LogManager, config: BrokerConfig, now_ms: Callable[[], int]) -> list[Coroutine[Any, Any, None]]:
-    """Coroutines that never return; the broker runs each as a task until it stops."""
+    """Coroutines that the broker runs as tasks until it stops; but for `_settle`, none returns."""
     expiration = "producer.id.expiration.ms"
     by_option: dict[str, Callable[[], object]] = {
         "log.flush.scheduler.interval.ms": lambda: logs.flush_due(now_ms()),
@@ -42,6 +42,7 @@ def duties(logs: LogManager, config: BrokerConfig, now_ms: Callable[[], int]) ->
         *(_every(config.int(option), duty) for option, duty in by_option.items()),
         _every(REMOVAL_INTERVAL_MS, lambda: logs.remove_due(now_ms())),
         _retain(logs, config.int("log.retention.check.interval.ms"), now_ms),
+        _settle(logs),
         _flush_closed_segments(logs),
         _move_logs(logs, config, now_ms),
         *([_compact(logs, config, now_ms)] if config.bool("log.cleaner.enable") else []),
@@ -79,6 +80,16 @@ async def _compact(logs: LogManager, config: BrokerConfig, now_ms: Callable[[], 
     from kwire.compaction.log_cleaner import LogCleaner
 
     await LogCleaner(logs, config, now_ms).run()
+
+
+async def _settle(logs: LogManager) -> None:
+    """What a start leaves for the time when it is over, once: names that must be on the device."""
+    for directory in logs.directories:
+        try:
+            if directory.is_online:
+                await asyncio.to_thread(directory.settle)
+        except OSError as error:
+            logs.fail(directory, error)
 
 
 async def _flush_closed_segments(logs: LogManager) -> None:

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from compat_tests.clients.install import default_cache, install
-from compat_tests.disk import apache, proofs
+from compat_tests.disk import apache, compaction, proofs
 from compat_tests.disk.report import Report
 
 
@@ -22,6 +22,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="compat_tests.disk", description=__doc__)
     parser.add_argument("--only", action="append", choices=proofs.ALL, help="only these proofs; may be repeated")
     parser.add_argument("--folder", type=Path, help="for all directories and logs, and kept (a temporary folder)")
+    parser.add_argument(
+        "--compaction-records", type=int, default=compaction.DEFAULT_RECORDS, help="for that proof (%(default)s)"
+    )
     options = parser.parse_args()
     problems = install(apache.INSTALLERS, default_cache())
     if problems:
@@ -33,7 +36,7 @@ def main() -> int:
     folder = options.folder or Path(tempfile.mkdtemp(prefix="kwire-disk-"))
     folder.mkdir(parents=True, exist_ok=True)
     report = Report()
-    proofs.run(options.only or proofs.DEFAULT, folder, report)
+    proofs.run(options.only or proofs.ALL, folder, report, compaction_records=options.compaction_records)
     print(f"{time.monotonic() - began:.0f} s; directories and logs in {folder}\n")
     holds = report.print()
     if holds and not options.folder:

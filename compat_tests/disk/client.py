@@ -11,6 +11,7 @@ from kwire.errors import RETRIABLE, ErrorCode
 from kwire.wire.messages.create_topics import CreatableTopic, CreatableTopicConfig, CreateTopicsRequest
 from kwire.wire.messages.delete_records import DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic
 from kwire.wire.messages.describe_groups import DescribeGroupsRequest
+from kwire.wire.messages.describe_transactions import DescribeTransactionsRequest
 from kwire.wire.messages.fetch import FetchPartition, FetchRequest, FetchTopic
 from kwire.wire.messages.find_coordinator import FindCoordinatorRequest
 from kwire.wire.messages.list_groups import ListGroupsRequest
@@ -30,7 +31,7 @@ from kwire.wire.messages.offset_for_leader_epoch import (
 from kwire.wire.messages.produce import PartitionProduceData, ProduceRequest, TopicProduceData
 from kwire.wire.parts import Part
 
-PATIENCE_S = 60.0
+PATIENCE_S, SETTLE_S = 60.0, 120.0
 EARLIEST, LATEST, MAX_TIMESTAMP = -2, -1, -3
 FETCH_VERSION, PRODUCE_VERSION = 11, 9
 _FETCH_BYTES = 8 << 20
@@ -57,6 +58,15 @@ def check(code: int, what: str, message: str | None = None) -> None:
     """Raises Refused unless the code is 0."""
     if code:
         raise Refused(code, what, message)
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    """Look again and again. Raises AssertionError after a while."""
+    deadline = time.monotonic() + SETTLE_S
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {SETTLE_S:.0f} s for {what}")
+        time.sleep(0.2)
 
 
 class Client:
@@ -109,6 +119,8 @@ class Client:
     # Topics.
 
     def create_topic(self, name: str, partitions: int, options: Mapping[str, str]) -> None:
+        """Once the cluster has a broker: Kafka accepts connections before it knows of itself. Raises Refused."""
+        self.topics()
         configs = [CreatableTopicConfig(name=key, value=value) for key, value in options.items()]
         topic = CreatableTopic(
             name=name, num_partitions=partitions, replication_factor=1, assignments=[], configs=configs
@@ -212,10 +224,12 @@ class Client:
 
     # Groups.
 
-    def await_coordinator(self, group: str) -> None:
+    def await_coordinator(self, name: str, *, key_type: int = 0) -> None:
+        """Of a group, or of a transactional id (`key_type` 1)."""
+
         def ask() -> None:
-            answer = self.call(FindCoordinatorRequest(key=group), 3)
-            check(answer.error_code, f"coordinator of {group}", answer.error_message)
+            answer = self.call(FindCoordinatorRequest(key=name, key_type=key_type), 3)
+            check(answer.error_code, f"coordinator of {name}", answer.error_message)
 
         self.retrying(ask)
 
@@ -279,4 +293,18 @@ class Client:
             }
 
         self.await_coordinator(group)
+        return self.retrying(ask)
+
+    # Transactions.
+
+    def describe_transaction(self, transactional_id: str) -> Any:
+        """`TransactionState`. Raises Refused."""
+
+        def ask() -> Any:
+            answer = self.call(DescribeTransactionsRequest(transactional_ids=[transactional_id]), 0)
+            state = answer.transaction_states[0]
+            check(state.error_code, f"describe {transactional_id}")
+            return state
+
+        self.await_coordinator(transactional_id, key_type=1)
         return self.retrying(ask)

@@ -1,4 +1,4 @@
-"""A million keyed records and tombstones through Kafka's log cleaner and kwire's: the same survive."""
+"""Keyed records and tombstones through Kafka's log cleaner and kwire's: the same survive."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ import random
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from compat_tests.disk import story
 from compat_tests.disk.client import EARLIEST, LATEST, Client
+from compat_tests.disk.compacted import wait_until_clean
 from compat_tests.disk.served import stored_batches
 from compat_tests.disk.subjects import Subject
 from compat_tests.disk.workload import CODECS, START_MS
 from kwire.wire.record_batch import read_header
 from kwire.wire.records import build_batch, read_records
 
-TOPIC = "compacted"
-RECORDS, KEYS, PER_BATCH = 1_000_000, 150_000, 2_000
+TOPIC = "survivors"
+DEFAULT_RECORDS, RECORDS_PER_KEY, PER_BATCH = 200_000, 6, 2_000
 TOMBSTONES = 0.15
-SEGMENT_BYTES = 4 << 20
-CHECKPOINT = "cleaner-offset-checkpoint"
+SEGMENT_BYTES = 1 << 20
 
 
 class Survivors(NamedTuple):
@@ -28,21 +27,22 @@ class Survivors(NamedTuple):
     end: int
 
 
-def batches() -> Iterator[bytes]:
-    """The batches, the same ones at each call; codecs take turns, and so do hot keys and cold ones."""
+def batches(count: int) -> Iterator[bytes]:
+    """`count` records in batches, the same ones at each call; codecs take turns, and so do hot keys and cold ones."""
+    keys = count // RECORDS_PER_KEY
     chance = random.Random(11)
     codecs = list(CODECS.values())
-    for number in range(RECORDS // PER_BATCH):
+    for number in range(count // PER_BATCH):
         records = []
         for i in range(PER_BATCH):
-            key = chance.randrange(KEYS if i % 2 else KEYS // 50)
+            key = chance.randrange(keys if i % 2 else keys // 50)
             value = None if chance.random() < TOMBSTONES else b"%d of %d" % (i, number)
             records.append((START_MS + number, b"key-%d" % key, value, ()))
         yield bytes(build_batch(records, compression=codecs[number % len(codecs)]))
 
 
 def write(subject: Subject, made: list[bytes]) -> None:
-    """Create the topic and append everything."""
+    """Create the topic, append everything, and wait until the cleaner is done."""
     options = {
         "cleanup.policy": "compact",
         "min.cleanable.dirty.ratio": "0.01",
@@ -53,18 +53,7 @@ def write(subject: Subject, made: list[bytes]) -> None:
         client.topics([TOPIC])
         for batch in made:
             client.produce(TOPIC, 0, batch)
-
-
-def wait_until_clean(subject: Subject) -> None:
-    """Until the cleaner has been everywhere but in the active segment. Raises AssertionError."""
-    story.wait_until(lambda: is_clean(subject, TOPIC), f"the cleaner of {subject.name}")
-
-
-def is_clean(subject: Subject, topic: str) -> bool:
-    """Whether the checkpoint of the cleaner names the active segment of partition 0."""
-    active = max(int(path.stem) for path in (subject.data / f"{topic}-0").glob("*.log"))
-    checkpoint = subject.data / CHECKPOINT
-    return checkpoint.exists() and f"{topic} 0 {active}" in checkpoint.read_text().splitlines()
+    wait_until_clean(subject.data, TOPIC)
 
 
 def survivors(subject: Subject) -> Survivors:

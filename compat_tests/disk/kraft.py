@@ -8,22 +8,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from compat_tests.broker import kwire_command
-from compat_tests.disk import members, story, transactions, workload
+from compat_tests.disk import compacted, members, story, transactions, workload
 from compat_tests.disk.apache import Kafka43
 from compat_tests.disk.client import Client
 from compat_tests.disk.served import differences, served
 from compat_tests.disk.story import Chapter
 from compat_tests.disk.subjects import Directory, KwireSubject
-from compat_tests.disk.swap import went_on
+from compat_tests.disk.swap import counted, went_on
 
 INTERNAL = "__consumer_offsets"
-LOG_STARTS = "log-start-offset-checkpoint"
+CHECKPOINTS = ("log-start-offset-checkpoint", compacted.CHECKPOINT)
 Broker = Kafka43 | KwireSubject
 
 
 def topic_names() -> list[str]:
     """What both can hold that know no old formats."""
-    return [topic.name for topic in workload.topics() if topic.modern] + [transactions.TOPIC]
+    return [topic.name for topic in workload.topics() if topic.modern] + [compacted.TOPIC, transactions.TOPIC]
 
 
 def write(broker: Broker, where: Path, *, killed: bool) -> Chapter:
@@ -34,14 +34,15 @@ def write(broker: Broker, where: Path, *, killed: bool) -> Chapter:
         workload.write_first_half(client)
         workload.write_second_half(client)
         workload.write_on(client)
-        has_coordinator = story.END_TXN_KEY in client.versions()
         live = members.join(client, story.LIVE_GROUP, "v2-lz4")
         left = members.join(client, story.LEFT_GROUP, "v2-gzip")
         client.commit(story.LEFT_GROUP, "v2-gzip", {0: (9, 0, "left")}, member=(left.member_id, left.generation))
         members.leave(client, left)
-    if has_coordinator:
-        transactions.commit_and_abort(f"127.0.0.1:{broker.port}")
+        compacted.write(client, compacted.FIRST_HALF)
+    transactions.commit_and_abort(f"127.0.0.1:{broker.port}")
     with Client(broker.port) as client:
+        compacted.write(client, compacted.SECOND_HALF)
+        compacted.wait_until_clean(broker.data)
         before = served(client, topic_names(), story.GROUPS)
     if killed:
         broker.kill()
@@ -87,15 +88,16 @@ def _create_topics(client: Client) -> None:
         if topic.modern:
             client.create_topic(topic.name, 1, topic.options | size)
     client.create_topic(transactions.TOPIC, transactions.PARTITIONS, size)
+    client.create_topic(compacted.TOPIC, 1, compacted.OPTIONS)
     client.topics(topic_names())
 
 
 def _compare(port: int, chapter: Chapter, topics: Sequence[str]) -> tuple[str, list[str]]:
     with Client(port) as client:
-        after = served(client, topics, story.GROUPS)
+        after = served(client, topics, story.GROUPS, transactional_ids=chapter.served.transactions)
         problems = differences(chapter.served, after)
         problems += went_on(client, chapter, topics)
-    return f"{after.record_count} records in {len(after.partitions)} partitions, {len(after.groups)} groups", problems
+    return counted(after), problems
 
 
 def _move_in(source: Path, target: Path) -> None:
@@ -109,4 +111,5 @@ def _move_in(source: Path, target: Path) -> None:
         for path in (source / name).iterdir() if (source / name).exists() else ():
             if path.name != "partition.metadata":
                 shutil.copy2(path, target / name)
-    shutil.copy2(source / LOG_STARTS, target)
+    for name in CHECKPOINTS:
+        shutil.copy2(source / name, target)

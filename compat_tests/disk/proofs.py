@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from compat_tests.broker import kwire_command
-from compat_tests.disk import compaction, dumps, equality, kraft, old_formats, story, swap, workload
+from compat_tests.disk import compacted, compaction, dumps, equality, kraft, old_formats, story, swap, workload
 from compat_tests.disk.apache import V39, V43, Kafka43
 from compat_tests.disk.report import Report
 from compat_tests.disk.story import Chapter, Story
@@ -16,11 +16,9 @@ from compat_tests.disk.subjects import KafkaSubject, KwireSubject, Subject
 DUMPS, EQUALITY, SWAP, KRAFT = "dumps", "equality", "swap", "kraft"
 OLD_FORMATS, COMPACTION = "old-formats", "compaction"
 ALL = (EQUALITY, SWAP, OLD_FORMATS, KRAFT, COMPACTION, DUMPS)
-DEFAULT = (EQUALITY, SWAP, OLD_FORMATS, KRAFT, DUMPS)
-"""Not that of what kwire cannot do yet: compaction."""
 
 DEEP = ("--deep-iteration", "--print-data-log")
-COMPACTED_TOPICS: tuple[str, ...] = ()
+COMPACTED_TOPICS = (compacted.TOPIC, compaction.TOPIC)
 
 
 class Stage:
@@ -39,8 +37,8 @@ class Stage:
         self.report.add(proof, counts, problems)
 
 
-def run(chosen: Collection[str], folder: Path, report: Report) -> None:
-    """The chosen proofs."""
+def run(chosen: Collection[str], folder: Path, report: Report, *, compaction_records: int) -> None:
+    """The chosen proofs; that of compaction with so many records."""
     stage = Stage(folder, report)
     if {EQUALITY, SWAP, DUMPS} & set(chosen):
         stories: dict[str, Story] = {}
@@ -54,7 +52,7 @@ def run(chosen: Collection[str], folder: Path, report: Report) -> None:
         for killed in (False, True):
             _kraft(stage, killed)
     if COMPACTION in chosen:
-        stage.attempt("compaction: survivors", lambda: _compaction(stage))
+        stage.attempt("compaction: survivors", lambda: _compaction(stage, compaction_records))
     if DUMPS in chosen:
         _dumps(stage)
 
@@ -127,22 +125,22 @@ def _kraft(stage: Stage, killed: bool) -> None:
     stage.attempt(f"kwire -> Kafka {V43}, {how}", to_kafka)
 
 
-def _compaction(stage: Stage) -> tuple[str, list[str]]:
-    made = list(compaction.batches())
+def _compaction(stage: Stage, records: int) -> tuple[str, list[str]]:
+    made = list(compaction.batches(records))
     found = []
     for make in (KafkaSubject, KwireSubject):
         subject: Subject = make(stage.folder / f"compaction-{make.name}")
         try:
             subject.start()
             compaction.write(subject, made)
-            compaction.wait_until_clean(subject)
             found.append(compaction.survivors(subject))
             subject.stop()
         finally:
             subject.close()
+    stage.written_by_kwire.append(subject.data)
     kafka, kwire = found
     tombstones = sum(value is None for _, _, value, _ in kwire.records)
-    counts = f"{compaction.RECORDS} records, {len(kwire.records)} survive, {tombstones} of them tombstones"
+    counts = f"{kwire.end} records, {len(kwire.records)} survive, {tombstones} of them tombstones"
     return counts, compaction.problems_with(kafka, kwire)
 
 
@@ -160,9 +158,8 @@ def _dumps(stage: Stage) -> None:
     stage.attempt("DumpLogSegments: every file", lambda: _dump(data, DEEP))
     stage.attempt("DumpLogSegments: index sanity", lambda: _dump(indexes, ("--index-sanity-check",)))
     stage.attempt("DumpLogSegments: groups", lambda: _dump(groups, ("--deep-iteration", "--offsets-decoder")))
-    if states:
-        how = ("--deep-iteration", "--transaction-log-decoder")
-        stage.attempt("DumpLogSegments: transactions", lambda: _dump(states, how, same_in=(V43,)))
+    how = ("--deep-iteration", "--transaction-log-decoder")
+    stage.attempt("DumpLogSegments: transactions", lambda: _dump(states, how, same_in=(V43,)))
     stage.attempt("kwire log verify", lambda: _verify(stage.written_by_kwire))
 
 

@@ -37,11 +37,23 @@ class ServedGroup(NamedTuple):
     offsets: tuple[tuple[tuple[str, int], tuple[int, int, str | None]], ...]
 
 
+class ServedTransaction(NamedTuple):
+    """One transactional id as DescribeTransactions shows it."""
+
+    state: str
+    producer_id: int
+    producer_epoch: int
+    timeout_ms: int
+    start_time_ms: int
+    partitions: frozenset[tuple[str, int]]
+
+
 class Served(NamedTuple):
     """What one broker serves."""
 
     partitions: dict[str, ServedPartition]
     groups: dict[str, ServedGroup]
+    transactions: dict[str, ServedTransaction]
 
     @property
     def record_count(self) -> int:
@@ -127,8 +139,27 @@ def served_group(client: Client, group: str) -> ServedGroup:
     )
 
 
-def served(client: Client, topics: Iterable[str], groups: Iterable[str], *, by_time: bool = True) -> Served:
-    """Read all partitions of the topics, and the groups."""
+def served_transaction(client: Client, transactional_id: str) -> ServedTransaction:
+    shown = client.describe_transaction(transactional_id)
+    return ServedTransaction(
+        shown.transaction_state,
+        shown.producer_id,
+        shown.producer_epoch,
+        shown.transaction_timeout_ms,
+        shown.transaction_start_time_ms,
+        frozenset((each.topic, partition) for each in shown.topics for partition in each.partitions),
+    )
+
+
+def served(
+    client: Client,
+    topics: Iterable[str],
+    groups: Iterable[str],
+    *,
+    transactional_ids: Iterable[str] = (),
+    by_time: bool = True,
+) -> Served:
+    """Read all partitions of the topics, the groups, and the states of the transactional ids."""
     topics = list(topics)
     counts = client.topics(topics)
     partitions = {
@@ -136,7 +167,11 @@ def served(client: Client, topics: Iterable[str], groups: Iterable[str], *, by_t
         for topic in topics
         for partition in range(counts[topic])
     }
-    return Served(partitions, {group: served_group(client, group) for group in groups})
+    return Served(
+        partitions,
+        {group: served_group(client, group) for group in groups},
+        {name: served_transaction(client, name) for name in transactional_ids},
+    )
 
 
 def differences(before: Served, after: Served) -> list[str]:
@@ -153,4 +188,8 @@ def differences(before: Served, after: Served) -> list[str]:
         now_group = after.groups.get(name)
         if was_group != now_group:
             found.append(f"group {name} was {was_group}, is {now_group}")
+    for name, was_transaction in before.transactions.items():
+        now_transaction = after.transactions.get(name)
+        if was_transaction != now_transaction:
+            found.append(f"transactional id {name} was {was_transaction}, is {now_transaction}")
     return found

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from compat_tests.disk import members, metadata, transactions, workload
-from compat_tests.disk.client import EARLIEST, Client
+from compat_tests.disk import compacted, members, metadata, transactions, workload
+from compat_tests.disk.client import EARLIEST, Client, wait_until
 from compat_tests.disk.members import Member
 from compat_tests.disk.served import Served, served
 from compat_tests.disk.subjects import Directory, Subject, left_behind
@@ -16,8 +15,6 @@ from compat_tests.disk.subjects import Directory, Subject, left_behind
 LEFT_GROUP, LIVE_GROUP = "disk-left", "disk-live"
 GROUPS = (workload.SIMPLE_GROUP, LEFT_GROUP, LIVE_GROUP)
 RETAINED, EMPTIED = "retained", "emptied"
-SETTLE_S = 120.0
-END_TXN_KEY = 26
 
 
 class Chapter(NamedTuple):
@@ -36,11 +33,10 @@ class Story(NamedTuple):
     clean: Chapter
     killed: Chapter
     requests: int
-    has_coordinator: bool
 
 
 def topic_names() -> list[str]:
-    return [*(topic.name for topic in workload.topics()), RETAINED, EMPTIED, transactions.TOPIC]
+    return [*(topic.name for topic in workload.topics()), RETAINED, EMPTIED, compacted.TOPIC, transactions.TOPIC]
 
 
 def write(subject: Subject, folder: Path) -> Story:
@@ -51,46 +47,48 @@ def write(subject: Subject, folder: Path) -> Story:
     with Client(subject.port) as client:
         small = {size_option: "4096"}
         client.create_topic(transactions.TOPIC, transactions.PARTITIONS, small)
+        client.create_topic(compacted.TOPIC, 1, compacted.OPTIONS)
         client.create_topic(RETAINED, 1, {size_option: "8192", "retention.bytes": "20000", "retention.ms": "-1"})
         client.create_topic(EMPTIED, 1, {size_option: "8192", "retention.ms": "60000"})
         for topic in workload.topics():
             client.create_topic(topic.name, 1, topic.options | {size_option: workload.SEGMENT_BYTES})
         client.topics(topic_names())
         requests = workload.write_first_half(client)
-        has_coordinator = END_TXN_KEY in client.versions()
+        requests += compacted.write(client, compacted.FIRST_HALF)
         left = members.join(client, LEFT_GROUP, "v2-gzip")
         client.commit(LEFT_GROUP, "v2-gzip", {0: (123, 0, "left")}, member=(left.member_id, left.generation))
         members.leave(client, left)
         live = members.join(client, LIVE_GROUP, "v2-lz4")
     bootstrap = f"127.0.0.1:{subject.port}"
-    if has_coordinator:
-        transactions.commit_and_abort(bootstrap)
+    transactions.commit_and_abort(bootstrap)
     subject.stop()
     subject.set_znodes(metadata.with_later_epochs(subject.znodes()))
-    if not has_coordinator:
-        transactions.write_by_hand(subject.data)
     subject.start()
     with Client(subject.port) as client:
         client.topics(topic_names())
         requests += workload.write_second_half(client)
+        requests += compacted.write(client, compacted.SECOND_HALF)
         client.commit(LIVE_GROUP, "v2-lz4", {0: (321, 4, "live")}, member=(live.member_id, live.generation))
         for batch in range(40):
             client.produce(RETAINED, 0, workload.plain_batch(RETAINED, batch))
             client.produce(EMPTIED, 0, workload.plain_batch(EMPTIED, batch))
         wait_until(lambda: _is_settled(client), "retention to let go")
-        before = served(client, topic_names(), GROUPS)
+        compacted.wait_until_clean(subject.data)
+        before = served(client, topic_names(), GROUPS, transactional_ids=(transactions.COMMITTER,))
     subject.stop()
     clean = Chapter(left_behind(subject, folder / "clean"), before, workload.BATCHES, live)
     subject.start()
     with Client(subject.port) as client:
         client.topics(topic_names())
         requests += workload.write_on(client)
-        kept = transactions.leave_open(bootstrap) if has_coordinator else None
-        before = served(client, topic_names(), GROUPS)
+        requests += compacted.write(client, compacted.MORE)
+        kept = transactions.leave_open(bootstrap)
+        compacted.wait_until_clean(subject.data)
+        before = served(client, topic_names(), GROUPS, transactional_ids=(transactions.COMMITTER, transactions.OPEN))
     subject.kill()
     killed = Chapter(left_behind(subject, folder / "killed"), before, workload.BATCHES + workload.MORE, live)
     del kept
-    return Story(clean, killed, requests, has_coordinator)
+    return Story(clean, killed, requests)
 
 
 def _is_settled(client: Client) -> bool:
@@ -99,12 +97,3 @@ def _is_settled(client: Client) -> bool:
     time.sleep(1.5)
     after = [client.offset_at(topic, 0, EARLIEST)[1] for topic in (RETAINED, EMPTIED)]
     return all(before) and before == after
-
-
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    """Look again and again. Raises AssertionError after a while."""
-    deadline = time.monotonic() + SETTLE_S
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"waited {SETTLE_S:.0f} s for {what}")
-        time.sleep(0.2)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
-from compat_tests.disk import members, story, transactions, workload
-from compat_tests.disk.client import LATEST, Client, Refused
-from compat_tests.disk.served import differences, served
+from compat_tests.disk import compacted, members, story, transactions, workload
+from compat_tests.disk.client import LATEST, Client, Refused, wait_until
+from compat_tests.disk.served import Served, differences, served, served_transaction
 from compat_tests.disk.story import Chapter
 from compat_tests.disk.subjects import Subject, take_over
 from kwire.errors import ErrorCode
@@ -15,23 +15,32 @@ from kwire.errors import ErrorCode
 
 def swapped(chapter: Chapter, subject: Subject) -> tuple[str, list[str]]:
     """Let another broker take the directory over: what was counted, and the problems."""
+
+    def now_served(client: Client) -> Served:
+        names = chapter.served.transactions
+        return served(client, story.topic_names(), story.GROUPS, transactional_ids=names)
+
     take_over(subject, chapter.directory)
     subject.start()
     with Client(subject.port) as client:
-        after = served(client, story.topic_names(), story.GROUPS)
+        after = now_served(client)
         problems = differences(chapter.served, after) + went_on(client, chapter, story.topic_names())
-        if transactions.TOPIC in client.topics() and story.END_TXN_KEY in client.versions():
-            problems += _transactions_went_on(client, subject.port, chapter)
-        again = served(client, story.topic_names(), story.GROUPS)
+        problems += _transactions_went_on(client, subject.port, chapter)
+        problems += compacted.went_on(client, subject)
+        again = now_served(client)
     subject.stop()
     subject.start()
     with Client(subject.port) as client:
-        once_more = served(client, story.topic_names(), story.GROUPS)
+        once_more = now_served(client)
         problems += [f"after a restart: {text}" for text in differences(again, once_more)]
     subject.stop()
-    partitions, groups = len(after.partitions), len(after.groups)
-    counts = f"{after.record_count} records in {partitions} partitions, {groups} groups"
-    return counts, problems
+    return counted(after), problems
+
+
+def counted(view: Served) -> str:
+    """What a row of the table says of it."""
+    names = len(view.groups), len(view.transactions)
+    return f"{view.record_count} records in {len(view.partitions)} partitions, {names[0]} groups, {names[1]} txn ids"
 
 
 def went_on(client: Client, chapter: Chapter, topics: Iterable[str]) -> list[str]:
@@ -58,7 +67,7 @@ def went_on(client: Client, chapter: Chapter, topics: Iterable[str]) -> list[str
     following = workload.idempotent_batch(last + 1, same_epoch_as=last)
     expect("the next batch", (last + 1) * size, client.produce("idempotent", 0, following))
     for topic in topics:
-        if topic not in (transactions.TOPIC, "idempotent", story.EMPTIED):
+        if topic not in (transactions.TOPIC, compacted.TOPIC, "idempotent", story.EMPTIED):
             end = client.offset_at(topic, 0, LATEST)[1]
             batch = workload.plain_batch(topic, last + 1)
             expect(f"an append to {topic}", end, client.produce(topic, 0, batch))
@@ -70,15 +79,25 @@ def went_on(client: Client, chapter: Chapter, topics: Iterable[str]) -> list[str
 
 
 def _transactions_went_on(client: Client, port: int, chapter: Chapter) -> list[str]:
-    """The owner of the transaction that was left open comes back: it is aborted, and another one is committed."""
+    """The owners of the transactional ids come back: what is open is aborted, and each commits another transaction."""
     ends = [client.offset_at(transactions.TOPIC, p, LATEST)[1] for p in range(transactions.PARTITIONS)]
-    transactions.commit_one(f"127.0.0.1:{port}", transactions.OPEN)
+    for name in chapter.served.transactions:
+        transactions.commit_one(f"127.0.0.1:{port}", name)
 
     def is_stable(partition: int) -> bool:
         stable = client.offset_at(transactions.TOPIC, partition, LATEST, committed=True)[1]
         return stable > ends[partition] and stable == client.offset_at(transactions.TOPIC, partition, LATEST)[1]
 
+    def is_complete(name: str) -> bool:
+        return served_transaction(client, name).state == "CompleteCommit"
+
     # The markers follow the answer to the commit.
     for partition in range(transactions.PARTITIONS):
-        story.wait_until(partial(is_stable, partition), f"the markers of {transactions.TOPIC}-{partition}")
-    return []
+        wait_until(partial(is_stable, partition), f"the markers of {transactions.TOPIC}-{partition}")
+    problems: list[str] = []
+    for name, was in chapter.served.transactions.items():
+        wait_until(partial(is_complete, name), f"the end of the transaction of {name}")
+        now = served_transaction(client, name)
+        if now.producer_id != was.producer_id or now.producer_epoch <= was.producer_epoch:
+            problems.append(f"transactional id {name} went on as {now}, it was {was}")
+    return problems

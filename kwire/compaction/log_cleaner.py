@@ -160,21 +160,34 @@ class LogCleaner:
             return None
         job = found.job(self._now_ms())
         loop, began = asyncio.get_running_loop(), asyncio.get_running_loop().time()
-        async for progress in worker.work(job, self._limits(), lambda: manager.may_take_effect(name)):
-            if isinstance(progress, CleanedGroup):
-                if not replace_segments(log, job, progress, self._now_ms()):
-                    manager.abort(name)
-                with suppress(FileNotFoundError):
-                    await asyncio.to_thread(log.files.sync_directory, job.directory)
-            elif manager.may_take_effect(name):
-                _report(name, job, progress, loop.time() - began)
-                return progress.end_offset
+        try:
+            async for progress in worker.work(job, self._limits(), lambda: manager.may_take_effect(name)):
+                if isinstance(progress, CleanedGroup):
+                    await self._swap_in(log, job, progress)
+                elif manager.may_take_effect(name):
+                    _report(name, job, progress, loop.time() - began)
+                    return progress.end_offset
+        except BaseException:
+            # Left amid this job, it would take the next one for a change of its rate, and what it says about this one
+            # would be taken for that one's.
+            await worker.end()
+            raise
         await worker.end()
         with suppress(OSError):
             for left in log.files.names(job.directory):
                 if left.endswith(CLEANED_SUFFIX):
                     log.files.unlink(os.path.join(job.directory, left))
         return None
+
+    async def _swap_in(self, log: Log, job: CleaningJob, group: CleanedGroup) -> None:
+        """Put a finished segment in its place; the work is aborted if that is not possible. KAFKA_STORAGE_ERROR."""
+        if not replace_segments(log, job, group, self._now_ms()):
+            self._logs.cleaner.abort(log.topic_partition)
+        try:
+            with suppress(FileNotFoundError):
+                await asyncio.to_thread(log.files.sync_directory, job.directory)
+        except OSError as error:
+            raise log.storage_error(error) from error
 
     def _limits(self) -> dict[str, float]:
         """What one worker may take of memory and disk: its share of what all may take."""

@@ -46,13 +46,14 @@ class DirectoryMismatchError(LogDirectoryError):
 class LogDirectory:
     """One directory, open from `open` to `close`."""
 
-    __slots__ = ("_lock", "error", "files", "path")
+    __slots__ = ("_lock", "_lost_marker", "error", "files", "path")
 
     def __init__(self, path: str, files: Files) -> None:
         self.path = path
         self.files = files
         self.error: OSError | None = None
         self._lock: OpenFile | None = None
+        self._lost_marker = False
 
     @property
     def is_online(self) -> bool:
@@ -71,7 +72,7 @@ class LogDirectory:
     def open(self, broker_id: int, cluster_id: str, now_ms: int) -> bool:
         """Create it if need be, lock it, check or write `meta.properties`; True if the last stop was clean.
 
-        The clean-shutdown marker is gone afterwards. Raises LogDirectoryError.
+        The clean-shutdown marker is gone afterwards, for good with `settle`. Raises LogDirectoryError.
         """
         self.lock()
         try:
@@ -80,14 +81,22 @@ class LogDirectory:
             was_clean = self.files.read_file(marker) is not None
             if was_clean:
                 self.files.unlink(marker)
-                # A power cut must not bring it back: it would vouch for what is appended from now on.
-                self.files.sync_directory(self.path)
+                self._lost_marker = True
         except OSError as error:
             raise self.unusable(error) from error
         except LogDirectoryError:
             self.release()
             raise
         return was_clean
+
+    def settle(self) -> None:
+        """A power cut must not bring the marker back: it would vouch for what is appended from now on.
+
+        Takes milliseconds, and may run in a thread. Raises OSError.
+        """
+        if self._lost_marker:
+            self.files.sync_directory(self.path)
+            self._lost_marker = False
 
     def unusable(self, error: OSError) -> DirectoryUnusableError:
         """Let go of the directory; what to raise when it cannot be read or written at the start."""

@@ -78,9 +78,10 @@ class LogManager(LogUpkeep):
 
     # Opening and closing.
 
-    def open(self, now_ms: int, *, recovery_threads: int = 1) -> None:
+    def open(self, now_ms: int, *, recovery_threads: int = 1, settles: bool = True) -> None:
         """Lock and read all directories, recover what was not stopped cleanly, in so many threads for each directory.
 
+        With `settles=False` somebody else calls `LogDirectory.settle` in a thread, and a start need not wait for it.
         A directory that cannot be used stays offline; LogDirectoryError when that holds for all of them, or for any
         that is locked or another broker's.
         """
@@ -107,6 +108,11 @@ class LogManager(LogUpkeep):
             if not each.was_clean and each.directory.is_online:
                 # Where a log now ends before its recovery point, what is appended next must be recovered again.
                 self._checkpoint(each.directory, sync=True)
+            elif settles and each.directory.is_online:
+                try:
+                    each.directory.settle()
+                except OSError as error:
+                    self.fail(each.directory, error)
 
     def _open_directory(self, directory: LogDirectory, now_ms: int) -> LoadedDirectory:
         was_clean = directory.open(self._broker_id, self._cluster_id, now_ms)

@@ -61,8 +61,11 @@ class Relocation:
 
     @property
     def needs_flush(self) -> bool:
-        """Whether the current log promises more to be on the device than the future one."""
-        return self.future.recovery_point < min(self.log.recovery_point, self.future.log_end_offset)
+        """Whether some of the future log is not on the device.
+
+        The current one may be there beyond its recovery point: one that a crash left behind counts for little.
+        """
+        return self.future.recovery_point < self.future.log_end_offset
 
     def next_slice(self, now_ms: int) -> tuple[FileRange | None, bool]:
         """The batches that the future log lacks next, about 1 MiB, or None; whether the log ends behind them.
@@ -75,6 +78,9 @@ class Relocation:
         offset = max(future.log_end_offset, log.log_start_offset)
         found = log.read(offset, SLICE_BYTES, up_to=log.log_end_offset, min_one_message=True)
         if not isinstance(found.records, FileRange) or found.segment is None:
+            if offset > future.log_end_offset:
+                # Retention has emptied the log: where it goes on, the name of a segment alone says.
+                future.truncate_fully_and_start_at(offset, now_ms)
             return None, True
         base_offset = found.segment.header_at(found.records.position).base_offset
         if offset > future.log_end_offset or base_offset < future.log_end_offset:

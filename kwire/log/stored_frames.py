@@ -18,12 +18,15 @@ def stored_frames(
 ) -> Iterator[StoredFrame]:
     """Every frame of the file's first `size` bytes, read `piece_bytes` at a time; `pause` is told of bytes read.
 
-    Raises CorruptRecordError where none starts or one is torn, and OSError.
+    Raises CorruptRecordError where none starts or one is torn, or the file is shorter, and OSError.
     """
     file = files.open(path) if size else None
     position, wanted = 0, piece_bytes
     while file is not None and position < size:
-        piece = files.read_at(file, min(wanted, size - position), position)
+        asked = min(wanted, size - position)
+        piece = files.read_at(file, asked, position)
+        if len(piece) < asked:
+            raise CorruptRecordError(f"{path} ends {size - position - len(piece)} bytes early")
         if pause is not None:
             pause(len(piece))
         used = 0

@@ -46,7 +46,8 @@ _PIECE_BYTES = 1 << 20
 def replace_segments(log: LogState, job: CleaningJob, group: CleanedGroup, now_ms: int) -> bool:
     """Swap the group's `.cleaned` segment in; False, and its files removed, if a source is not what it was.
 
-    That happens when retention, a truncation, a deletion or a move to another directory came first. At once, on the
+    That happens when retention, a truncation, a deletion or a move to another directory came first. Nothing is replaced
+    by a segment that is not there. At once, on the
     thread that owns the log: no reader sees an in-between. KAFKA_STORAGE_ERROR takes the directory offline.
     """
     sizes = dict(job.segments)
@@ -59,7 +60,7 @@ def replace_segments(log: LogState, job: CleaningJob, group: CleanedGroup, now_m
         and log.segments.active not in sources
     )
     try:
-        if not unchanged:
+        if not (unchanged and _is_whole(log.files, job.directory, group)):
             remove_cleaned(job.directory, group.base_offset, log.files)
             return False
         _rename_all(log.files, log.directory, group.base_offset, CLEANED_SUFFIX, SWAP_SUFFIX)
@@ -80,6 +81,16 @@ def replace_segments(log: LogState, job: CleaningJob, group: CleanedGroup, now_m
         ),
     )
     return True
+
+
+def _is_whole(files: Files, directory: str, group: CleanedGroup) -> bool:
+    """Whether the `.cleaned` segment is the one that was told of."""
+    try:
+        return files.size(os.path.join(directory, offset_name(group.base_offset, LOG_SUFFIX + CLEANED_SUFFIX))) == (
+            group.size
+        )
+    except FileNotFoundError:
+        return False
 
 
 def _rename_all(files: Files, directory: str, base_offset: int, old: str, new: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 from kwire.compaction import log_cleaner
 from kwire.compaction.log_cleaner import CleanerProcess, CleaningFailed, LogCleaner
 from kwire.config.broker_config import BrokerConfig
+from kwire.ids import TopicPartition
+from kwire.log.files import Files
 from kwire.log.log import Log
 from kwire.log.manager import LogManager
 from tests.log.building import NOW, TOPIC_ID, TP, config, open_manager
@@ -209,3 +212,46 @@ def test_retention_of_compacted_logs_is_the_cleaners(tmp_path: Path) -> None:
     asyncio.run(subject._delete_old_segments())
     assert survivors(log) == [(1, b"b", b"1")]
     assert manager.cleaner.is_free(TP)
+
+
+class FailingFiles(Files):
+    """A disk of which one method fails for the paths in one directory."""
+
+    def __init__(self, method: str, directory: Path) -> None:
+        self.method = method
+        self.directory = str(directory)
+
+    def _check(self, method: str, path: str) -> None:
+        if method == self.method and path.startswith(self.directory):
+            raise OSError(errno.EIO, "it fails")
+
+    def rename(self, source: str, target: str) -> None:
+        self._check("rename", source)
+        super().rename(source, target)
+
+    def sync_directory(self, path: str) -> None:
+        self._check("sync_directory", path)
+        super().sync_directory(path)
+
+
+@pytest.mark.parametrize("method", ["rename", "sync_directory"])
+def test_what_a_failed_cleaning_leaves_is_not_taken_for_another_logs(tmp_path: Path, method: str) -> None:
+    files, settings = FailingFiles("", tmp_path / "one"), config(**COMPACT, segment_bytes=300)
+    manager = open_manager(tmp_path / "one", tmp_path / "two", settings=settings, files=files)
+    logs = [manager.get_or_create(TopicPartition("t", n), TOPIC_ID, settings, NOW) for n in range(2)]
+    logs.sort(key=lambda log: log.directory)
+    for log, count in zip(logs, (60, 20), strict=True):
+        filled(log, count)
+    subject, _ = cleaner(manager)
+
+    async def clean_both(worker: CleanerProcess) -> object:
+        files.method = method
+        manager.cleaner.abort_and_pause(logs[1].topic_partition)
+        assert await subject.clean_filthiest(worker)
+        assert worker._process is None
+        manager.cleaner.resume(logs[1].topic_partition)
+        return await subject.clean_filthiest(worker)
+
+    assert with_worker(clean_both) is True
+    assert (logs[0].is_failed, logs[1].is_failed) == (True, False)
+    assert survivors(logs[1]) == [(n, b"%d" % (n % 3), b"%d" % n) for n in (17, 18, 19)]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from kwire.errors import ErrorCode, KafkaError
-from kwire.wire.record_batch import RECORD_BATCH_OVERHEAD, rewrite_crc
+from kwire.log import lookup
+from kwire.log.log import Log
+from kwire.log.lookup import Search
+from kwire.log.validate import MOST_BYTES_AT_ONCE
+from kwire.wire.record_batch import RECORD_BATCH_OVERHEAD, rewrite_crc, set_max_timestamp
 from kwire.wire.records import build_batch
-from tests.log.building import NOW, append, batch, new_log
+from tests.log.building import NOW, append, batch, config, new_log
 
 
 @pytest.mark.parametrize("codec", [0, 1])
@@ -73,3 +78,36 @@ def test_a_record_that_cannot_be_read_is_a_typed_error(tmp_path: Path) -> None:
         with pytest.raises(KafkaError) as error:
             look_up()
         assert error.value.code == ErrorCode.CORRUPT_MESSAGE
+
+
+def from_now(log: Log) -> Search:
+    return lookup.offset_for_timestamp(log, NOW)
+
+
+@pytest.mark.parametrize("search", [from_now, lookup.max_timestamp_offset])
+def test_retention_takes_the_segment_that_a_thread_searches(tmp_path: Path, search: Callable[[Log], Search]) -> None:
+    log = new_log(tmp_path)
+    many = build_batch([(NOW + 5, b"k", b"v", ())] * 40_000)
+    set_max_timestamp(many, 0, 0, NOW + 9)
+    append(log, many)
+    append(log, batch(b"old", timestamp=NOW + 9))
+    log.roll(NOW)
+    append(log, batch(b"new", timestamp=NOW + 1))
+    log.update_high_watermark(log.log_end_offset)
+    steps = search(log)
+    work = next(steps)
+    log.config = config(retention_bytes=1)
+    assert log.delete_old_segments(NOW) == 1
+    with pytest.raises(StopIteration) as end:
+        steps.send(work() and None)
+    assert end.value.value == (NOW + 1, 40_001, 0)
+
+
+def test_what_decompresses_to_much_is_searched_in_a_thread(tmp_path: Path) -> None:
+    log = new_log(tmp_path)
+    append(log, batch(bytes(MOST_BYTES_AT_ONCE), compression=1))
+    steps = lookup.offset_for_timestamp(log, NOW)
+    work = next(steps)
+    with pytest.raises(StopIteration) as end:
+        steps.send(work())
+    assert end.value.value == (NOW, 0, 0)

@@ -10,6 +10,7 @@ import pytest
 from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import TopicPartition
 from kwire.log import relocations
+from kwire.log.checkpoints import LOG_STARTS
 from kwire.log.files import Files, OpenFile
 from kwire.log.log import Log
 from kwire.log.manager import LogManager
@@ -123,6 +124,24 @@ def test_retention_overtakes_the_copy(tmp_path: Path) -> None:
     manager.relocations.complete(move, NOW)
     assert values(read_all(log)) == VALUES[log.log_start_offset :]
     assert next(iter(log.segments)).base_offset == log.log_start_offset > 4
+    crash(manager)
+
+
+@pytest.mark.parametrize("slices", [0, 1])
+def test_retention_empties_the_log_before_the_move_is_over(tmp_path: Path, slices: int) -> None:
+    manager, log = filled(tmp_path)
+    move = begun(manager, log)
+    copied(move, slices)
+    log.config = config(segment_bytes=400, retention_bytes=0, index_interval_bytes=0)
+    assert log.delete_old_segments(NOW) > 1
+    copied(move)
+    manager.relocations.complete(move, NOW)
+    crash(manager)
+    # As a power cut may leave it: the checkpoint was not on the device yet.
+    (tmp_path / "two" / LOG_STARTS).unlink()
+    manager, log = opened(tmp_path)
+    assert log.directory == str(tmp_path / "two" / "t-0")
+    assert (log.log_start_offset, log.log_end_offset) == (20, 20)
     crash(manager)
 
 

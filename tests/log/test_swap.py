@@ -215,3 +215,13 @@ def test_after_a_swap_the_log_goes_on(tmp_path: Path) -> None:
     assert found[b"0"] == b"newest"
     manager.close()
     assert {key: value for _, key, value in survivors(reopened(tmp_path)[1])} == found
+
+
+def test_nothing_gives_way_to_a_segment_that_is_not_there(tmp_path: Path) -> None:
+    manager, log = filled(tmp_path)
+    before = survivors(log)
+    job, group = cleaned(manager)
+    assert not replace_segments(log, job, group._replace(size=group.size + 1), NOW)
+    assert not replace_segments(log, job, group, NOW)
+    assert survivors(log) == before
+    crash(manager)

@@ -172,7 +172,8 @@ def test_an_active_group_is_protected(kwire_broker: KwireBroker, admin: AdminCli
 
 def test_a_member_of_the_past_cannot_commit(kwire_broker: KwireBroker, admin: AdminClient) -> None:
     commit = [TopicPartition("t", 0, 5)]
-    static = {"group_instance_id": "i", "session_timeout_ms": 10_000}
+    # No heartbeat: if one was refused before the commit, the client would not even send that.
+    static = {"group_instance_id": "i", "session_timeout_ms": 200_000, "heartbeat_interval_ms": 100_000}
     with members(kwire_broker, 1, "t", **static) as (former,):
         settle([former], shared(6, 6))
         former.commit(offsets=commit, asynchronous=False)

@@ -138,11 +138,12 @@ def _read_partition(
 
 
 def _end_offset(directory: str, base: int) -> int:
-    """Behind the last whole batch, found from the last index entry on."""
-    end = base
-    for batch in _headers(directory, base, _last_indexed(directory, base)):
-        end = batch + 1
-    return end
+    """Behind the last whole batch, found from the last index entry on; from the start where that cannot be right."""
+    for position in (_last_indexed(directory, base), 0):
+        last_offset = max(_headers(directory, base, position), default=None)
+        if last_offset is not None:
+            return last_offset + 1
+    return base
 
 
 def _headers(directory: str, base: int, position: int) -> Iterator[int]:
@@ -169,7 +170,9 @@ def _last_indexed(directory: str, base: int) -> int:
     used = -(-len(data.rstrip(b"\0")) // OffsetIndex.ENTRY_SIZE) * OffsetIndex.ENTRY_SIZE
     if not used:
         return 0
-    return int(OffsetIndex.ENTRY.unpack(data[used - OffsetIndex.ENTRY_SIZE : used].ljust(8, b"\0"))[1])
+    position: int
+    _, position = OffsetIndex.ENTRY.unpack(data[used - OffsetIndex.ENTRY_SIZE : used].ljust(8, b"\0"))
+    return max(position, 0)
 
 
 def _producers(directory: str, bases: list[int], snapshots: Iterable[int]) -> ProducerStateManager:

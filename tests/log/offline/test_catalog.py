@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from kwire.ids import TopicPartition, uuid_text
 from kwire.log.offline.catalog import read_directory, topic_id_of, topics_of
 from kwire.log.offline.coordinator_state import read_groups, read_transactions
+from kwire.log.offset_index import OffsetIndex
 from kwire.wire.codec import encode_prefixed
 from kwire.wire.control import EndTransactionMarker, build_end_transaction_marker
 from kwire.wire.messages.group_records import OffsetCommitKey, OffsetCommitValue
@@ -82,6 +85,15 @@ def ending(committed: bool, base: int, producer_id: int) -> bytearray:
     return build_end_transaction_marker(
         EndTransactionMarker(committed, 0), producer_id=producer_id, producer_epoch=0, timestamp=NOW, base_offset=base
     )
+
+
+@pytest.mark.parametrize("position", [-1, 1, 1 << 30])
+def test_an_index_that_is_wrong_hides_nothing(tmp_path: Path, position: int) -> None:
+    directory = kwire_directory(tmp_path / "data")
+    (before,) = read_directory(str(directory)).partitions
+    last = max((directory / "t-0").glob("*.index"))
+    last.write_bytes(last.read_bytes() + OffsetIndex.ENTRY.pack(1 << 20, position))
+    assert read_directory(str(directory)).partitions == [before]
 
 
 def test_offsets_of_a_transaction_count_once_it_is_committed(tmp_path: Path) -> None:

@@ -42,10 +42,10 @@ from kwire.wire.records import build_batch  # noqa: E402
 
 CONVERTED, AS_STORED = 3, 4
 FETCH_BYTES = 1 << 20
-FILL_BYTES = 8 << 20
+FILL_BYTES = 4 << 20
 BATCH_BYTES = 16 * 1024
 CONNECTIONS = 2
-WARM_S = {3: 3.0, 4: 0.5}
+WARM_S = {3: 2.0, 4: 0.5}
 """By version: conversion is what a virtual machine has to compile first."""
 START_MS = int(time.time() * 1000) - 60_000
 """Of the first record; older ones would fall to retention while they are fetched."""

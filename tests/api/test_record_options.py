@@ -144,6 +144,31 @@ def test_others_are_served_while_a_thread_looks_into_a_large_batch(served: Serve
     served.run(scenario())
 
 
+@pytest.mark.parametrize("codec", [GZIP, SNAPPY, LZ4, ZSTD])
+def test_a_few_records_that_decompress_to_much_are_opened_in_a_thread(served: Served, codec: int) -> None:
+    served.create_topic("t", 2)
+    huge = bytes(build_batch([(now(served), b"k", bytes(5 << 20), ())], compression=codec))
+
+    async def scenario() -> None:
+        first = asyncio.ensure_future(served.send(request(huge, acks=1, timeout_ms=1000), 9))
+        await asyncio.sleep(0)
+        small = await served.send(request(batch(b"v"), partition=1, acks=1, timeout_ms=1000), 9)
+        assert (only(small).error_code, first.done()) == (ErrorCode.NONE, False)
+        assert (only(await first).error_code, served.log("t").log_end_offset) == (ErrorCode.NONE, 1)
+
+    served.run(scenario())
+
+
+def test_a_format_version_is_taken_and_changes_nothing(served: Served) -> None:
+    """As in Kafka 3.9 under any inter.broker.protocol.version from 3.0 on: what is stored is of magic 2."""
+    served.create_topic("t", message_format_version="0.10.0")
+    assert produce(served, bytes(build_batch([(now(served), b"k", b"v", ())]))).error_code == ErrorCode.NONE
+    alter(served, "t", "message.format.version", "0.9.0")
+    old = build_message_set([Record(0, now(served), b"k", b"v", (), -1)], magic=1)
+    assert produce(served, bytes(old), 2).error_code == ErrorCode.NONE
+    assert [(header.magic, header.base_offset) for header in stored(served)] == [(2, 0), (2, 1)]
+
+
 def test_a_large_batch_that_is_refused_is_answered_as_any(served: Served) -> None:
     served.create_topic("t", cleanup_policy="compact")
     count = MOST_RECORDS_AT_ONCE + 1

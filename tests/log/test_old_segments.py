@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from kwire.log.config import LogConfig
 from kwire.log.log import Log
+from kwire.log.manager import LogManager
 from kwire.wire.compression import GZIP, NONE
 from kwire.wire.legacy import build_message_set, frames, outer_header, read_message_set
 from kwire.wire.record_batch import CorruptRecordError
 from kwire.wire.records import Record, read_records
-from tests.log.building import NOW, append, batch, config, open_manager, read_bytes
+from tests.log.building import NOW, append, batch, config, crash, open_manager, read_bytes
+from tests.log.compacting import COMPACT, compact, write
 
 SETTINGS = config(index_interval_bytes=100)
 
@@ -28,14 +31,22 @@ def written_by_an_older_kafka(magic: int, compression: int) -> bytes:
 
 
 def opened(directory: Path, data: bytes, *, clean: bool) -> Log:
+    return opened_with_manager(directory, {0: data}, clean=clean, settings=SETTINGS)[1]
+
+
+def opened_with_manager(
+    directory: Path, segments: dict[int, bytes], *, clean: bool, settings: LogConfig
+) -> tuple[LogManager, Log]:
     folder = directory / "topic-0"
     folder.mkdir(parents=True)
-    (folder / "00000000000000000000.log").write_bytes(data)
+    for base_offset, data in segments.items():
+        (folder / f"{base_offset:020}.log").write_bytes(data)
     (folder / "partition.metadata").write_text("version: 0\ntopic_id: AAECAwQFBgcICQoLDA0ODw\n")
     if clean:
         (directory / ".kafka_cleanshutdown").write_text('{"version":0,"brokerEpoch":-1}')
-    (log,) = open_manager(directory, settings=SETTINGS).logs()
-    return log
+    manager = open_manager(directory, settings=settings)
+    (log,) = manager.logs()
+    return manager, log
 
 
 def everything(log: Log) -> list[Record]:
@@ -117,3 +128,48 @@ def test_outer_headers() -> None:
         assert outer_header(data[:17]) is None
         with pytest.raises(CorruptRecordError):
             outer_header(data[:8] + b"\0\0\0\1" + data[12:])
+
+
+@pytest.mark.parametrize("compression", [NONE, GZIP])
+@pytest.mark.parametrize("magic", [0, 1])
+def test_an_old_log_is_compacted_and_swapped(tmp_path: Path, magic: int, compression: int) -> None:
+    """Three closed segments of eight keys, one tombstone among them, and an active one that is of the new format."""
+    settings = config(**COMPACT, index_interval_bytes=100, delete_retention_ms=0)
+    segments = {
+        base: b"".join(
+            build_message_set(
+                [Record(n, NOW + n, b"k%d" % (n % 8), b"value %d" % n, (), -1) for n in range(first, first + 4)],
+                magic=magic,
+                compression=compression,
+            )
+            for first in range(base, base + 20, 4)
+        )
+        for base in (0, 20, 40)
+    }
+    segments[60] = build_message_set([Record(60, NOW + 60, b"k4", None, (), -1)], magic=magic)
+    manager, log = opened_with_manager(tmp_path, segments, clean=False, settings=settings)
+    log.update_high_watermark(log.log_end_offset)
+    log.roll(NOW)
+    write(log, [(b"new", b"v")])
+    before = {record.offset: record for record in everything(log)}
+    stats = compact(manager)
+    assert (stats.end_offset, stats.records_read, stats.records_written) == (61, 61, 8)
+    expected = [53, 54, 55, 56, 57, 58, 59, 60, 61]
+    assert [record.offset for record in everything(log)] == expected
+    assert everything(log) == [before[offset] for offset in expected]
+    # What is left keeps its format and its codec.
+    magics = [found for _, _, found in frames(read_bytes(log, 0, 1 << 20))]
+    assert magics == [magic] * len(magics)
+    # Found by offset again after a crash, which makes the indexes anew, and compacted once more with what came after.
+    write(log, [(b"k5", b"newest"), (b"new", b"w")])
+    log.roll(NOW)
+    write(log, [(b"active", b"v")])
+    crash(manager)
+    again = open_manager(tmp_path, settings=settings)
+    (log,) = again.logs()
+    log.update_high_watermark(log.log_end_offset)
+    assert [record.offset for record in everything(log)] == [*expected, 62, 63, 64]
+    compact(again, now_ms=NOW + 1000)
+    kept = [(record.offset, record.key) for record in everything(log)]
+    assert kept[-3:] == [(62, b"k5"), (63, b"new"), (64, b"active")]
+    assert [offset for offset, _ in kept] == [54, 55, 56, 57, 58, 59, 62, 63, 64]

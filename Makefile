@@ -4,6 +4,8 @@
 # make compat-disk  data directories against Apache Kafka's own code (brings its jars first; about six minutes)
 # make compat-disk-long  the same with a million records compacted
 # make kill9  50 rounds of kill -9 under load, 20 under transactions
+# make exactly-once  Apache Kafka's own transactional copiers under kill -9, alone and in a group (six minutes)
+# make exactly-once-long  ten minutes of each
 # make kill9-long   200 rounds amid rolls, retention and compaction, and 20 of a disk that fills up (half an hour)
 # make bench  kwire beside Apache Kafka and kfake (about half an hour)
 
@@ -11,7 +13,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: run test lint compat compat-disk compat-disk-long kill9 kill9-long bench clean
+.PHONY: run test lint compat compat-disk compat-disk-long kill9 kill9-long exactly-once exactly-once-long bench clean
 
 run: $(VENV)/.installed
 	$(BIN)/kwire start --data-dir var/data
@@ -30,6 +32,14 @@ compat: $(VENV)/.installed-test
 kill9: $(VENV)/.installed-test
 	$(BIN)/python -m compat_tests.durability.kill9 --rounds 50
 	$(BIN)/python -m compat_tests.durability.txn_kill9 --rounds 20
+
+exactly-once: $(VENV)/.installed-test
+	$(BIN)/python -m compat_tests.durability.exactly_once
+	$(BIN)/python -m compat_tests.durability.exactly_once --group
+
+exactly-once-long: $(VENV)/.installed-test
+	$(BIN)/python -m compat_tests.durability.exactly_once --minutes 10
+	$(BIN)/python -m compat_tests.durability.exactly_once --minutes 10 --group
 
 compat-disk: $(VENV)/.installed-test
 	$(BIN)/python -m compat_tests.disk

@@ -1,17 +1,17 @@
 """Fetch v3 side by side: what brokers send per second when they must convert batches of magic 2 to magic 1.
 
-    python bench/down_conversion.py [-d SECONDS] [-n ROUNDS] [BROKER...]     (default: kwire kafka-3.9-zk)
+    python bench/down_conversion.py [-d SECONDS] [-n ROUNDS] [BROKER...]     (default: 1 s, 3, kwire kafka-3.9-zk)
 
 BROKER is a NAME of brokers/NAME.sh. Each gets the same batches, byte by byte, and the same requests; a second fetch,
 v4, shows what the same bytes cost without conversion. Counted are the bytes and the records that a client can use, not
-what fills an answer up. Prints a table of medians and the ratio to the last broker named. Kafka 4 dropped these
+what fills an answer up. All brokers run all the time, and take turns within every round, so that a slow minute of the
+machine is slow for each. Prints a table of medians and the ratio to the last broker named. Kafka 4 dropped these
 versions.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import random
 import signal
 import socket
@@ -22,6 +22,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,10 +42,11 @@ from kwire.wire.records import build_batch  # noqa: E402
 
 CONVERTED, AS_STORED = 3, 4
 FETCH_BYTES = 1 << 20
-FILL_BYTES = 16 << 20
+FILL_BYTES = 8 << 20
 BATCH_BYTES = 16 * 1024
 CONNECTIONS = 2
-WARM_S = 4.0
+WARM_S = {3: 3.0, 4: 0.5}
+"""By version: conversion is what a virtual machine has to compile first."""
 START_MS = int(time.time() * 1000) - 60_000
 """Of the first record; older ones would fall to retention while they are fetched."""
 
@@ -211,54 +213,73 @@ def connected(port: int, process: subprocess.Popen[bytes]) -> Connection:
             time.sleep(0.2)
 
 
-def measure(broker: str, seconds: float) -> dict[tuple[str, int], tuple[float, float]]:
-    """A fresh broker through every shape and both versions."""
-    results = {}
+class Running:
+    """A broker that holds every shape, warm, and what its answers hold by (shape, version)."""
+
+    def __init__(self, broker: str, folder: Path) -> None:
+        self.broker = broker
+        self.port = free_port()
+        (folder / "data").mkdir(parents=True)
+        script = str(HERE / "brokers" / f"{broker}.sh")
+        with (folder / "log").open("wb") as log:
+            self.process = subprocess.Popen([script, str(self.port), str(folder / "data")], stdout=log, stderr=log)
+        self.answers: dict[tuple[str, int], dict[int, Answer]] = {}
+
+    def prepare(self) -> None:
+        connection = connected(self.port, self.process)
+        for shape in SHAPES:
+            fill(connection, shape)
+            for version in (AS_STORED, CONVERTED):
+                self.answers[shape.name, version] = answers_of(connection, shape, version)
+                self.measure(shape, version, WARM_S[version])
+
+    def measure(self, shape: Shape, version: int, seconds: float) -> tuple[float, float]:
+        found = rates(self.port, shape, self.answers[shape.name, version], version, seconds)
+        print(f"{self.broker} {shape.name} v{version}: {found[0]:.1f} MB/s {found[1]:.0f}/s", file=sys.stderr)
+        return found
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait()
+
+
+def measured(names: list[str], rounds: int, seconds: float) -> dict[tuple[str, str, int], list[tuple[float, float]]]:
+    """(MB/s, records/s) of each round by (broker, shape, version)."""
+    found: dict[tuple[str, str, int], list[tuple[float, float]]] = {}
     with tempfile.TemporaryDirectory(prefix="kwire-bench-") as folder:
-        port = free_port()
-        log = Path(folder, "log").open("wb")  # noqa: SIM115  # the process's own, while it lives
-        process = subprocess.Popen(
-            [str(HERE / "brokers" / f"{broker}.sh"), str(port), folder + "/data"], stdout=log, stderr=log
-        )
-        os.makedirs(folder + "/data", exist_ok=True)
+        brokers: list[Running] = []
         try:
-            connection = connected(port, process)
-            for shape in SHAPES:
-                fill(connection, shape)
-                for version in (AS_STORED, CONVERTED):
-                    answers = answers_of(connection, shape, version)
-                    rates(port, shape, answers, version, WARM_S)
-                    results[shape.name, version] = rates(port, shape, answers, version, seconds)
-                    print(f"{broker} {shape.name} v{version}: {results[shape.name, version]}", file=sys.stderr)
+            for name in names:
+                brokers.append(Running(name, Path(folder, name)))
+                brokers[-1].prepare()
+            for _ in range(rounds):
+                for shape, version, broker in product(SHAPES, (CONVERTED, AS_STORED), brokers):
+                    runs = found.setdefault((broker.broker, shape.name, version), [])
+                    runs.append(broker.measure(shape, version, seconds))
         finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait()
-            log.close()
-    return results
+            for broker in brokers:
+                broker.stop()
+    return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("-d", type=float, default=5.0, help="seconds per measurement")
-    parser.add_argument("-n", type=int, default=1, help="rounds")
+    parser.add_argument("-d", type=float, default=1.0, help="seconds per measurement")
+    parser.add_argument("-n", type=int, default=3, help="rounds")
     parser.add_argument("brokers", nargs="*", default=["kwire", "kafka-3.9-zk"])
     options = parser.parse_args()
-    rounds: dict[str, list[dict[tuple[str, int], tuple[float, float]]]] = {name: [] for name in options.brokers}
-    for _ in range(options.n):
-        for broker in options.brokers:
-            rounds[broker].append(measure(broker, options.d))
+    found = measured(options.brokers, options.n, options.d)
     print(f"{'topic':24} {'fetch':>6} " + " ".join(f"{name:>26}" for name in options.brokers) + "   ratio")
-    for shape in SHAPES:
-        for version in (CONVERTED, AS_STORED):
-            cells = []
-            speeds = []
-            for broker in options.brokers:
-                runs = [found[shape.name, version] for found in rounds[broker]]
-                speed, records = (statistics.median(column) for column in zip(*runs, strict=True))
-                speeds.append(speed)
-                cells.append(f"{speed:8.1f} MB/s {records / 1000:7.0f} k/s")
-            ratio = speeds[0] / speeds[-1]
-            print(f"{shape.name:24} {'v' + str(version):>6} " + " ".join(f"{c:>26}" for c in cells) + f"   {ratio:.2f}")
+    for shape, version in product(SHAPES, (CONVERTED, AS_STORED)):
+        cells = []
+        speeds = []
+        for broker in options.brokers:
+            runs = found[broker, shape.name, version]
+            speed, records = (statistics.median(column) for column in zip(*runs, strict=True))
+            speeds.append(speed)
+            cells.append(f"{speed:8.1f} MB/s {records / 1000:7.0f} k/s")
+        ratio = speeds[0] / speeds[-1]
+        print(f"{shape.name:24} {'v' + str(version):>6} " + " ".join(f"{c:>26}" for c in cells) + f"   {ratio:.2f}")
 
 
 if __name__ == "__main__":

@@ -125,7 +125,7 @@ async def _append_later(
             partition = context.services.replicas.partition(topic or "", data.index)
             async with context.services.heavy_work:
                 prepared = await loop.run_in_executor(
-                    None, prepare, bytes(cast("memoryview", data.records)), partition.log.config
+                    None, prepare, bytes(cast("memoryview", data.records)), partition.log.config, context.now_ms
                 )
         results[position] = _append_one(request, topic, data, context, unacknowledged, refused, prepared)
     failed = any(result.error_code != NO_ERROR for topic in responses for result in topic.partition_responses)

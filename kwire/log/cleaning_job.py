@@ -68,11 +68,6 @@ class CleanerStats:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-def render_job(job: CleaningJob) -> str:
-    """One line, without its end."""
-    return json.dumps({"job": job})
-
-
 def parse_job(fields: list[Any]) -> CleaningJob:
     """The job of a parsed line."""
     job = CleaningJob._make(fields)

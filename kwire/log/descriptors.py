@@ -51,7 +51,7 @@ class Descriptors:
         key = id(holder)
         surplus = []
         with self._lock:
-            self._holders[key] = ref(holder, lambda _: self._holders.pop(key, None))
+            self._holders[key] = ref(holder, lambda _: self._forget(key))
             while len(self._holders) > self.limit:
                 surplus.append(self._holders.pop(next(iter(self._holders))))
         for each in surplus:
@@ -61,8 +61,11 @@ class Descriptors:
 
     def closed(self, holder: Holder) -> None:
         """`holder` has closed its file by itself."""
+        self._forget(id(holder))
+
+    def _forget(self, key: int) -> None:
         with self._lock:
-            self._holders.pop(id(holder), None)
+            self._holders.pop(key, None)
 
 
 DESCRIPTORS = Descriptors()

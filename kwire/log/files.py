@@ -22,9 +22,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-from collections.abc import Iterable
 from contextlib import suppress
-from pathlib import Path
 
 from kwire.ids import TopicPartition
 
@@ -265,19 +263,3 @@ class Files:
 
 FILES = Files()
 """The real disk."""
-
-
-def total_size(files: Files, paths: Iterable[str]) -> int:
-    """Bytes of those of `paths` that exist."""
-    total = 0
-    for path in paths:
-        try:
-            total += files.size(path)
-        except FileNotFoundError:
-            continue
-    return total
-
-
-def path_text(path: str | Path) -> str:
-    """The path as text; joining text costs a fifth of joining `Path`s, and opening 10,000 partitions joins many."""
-    return os.fspath(path)

@@ -70,12 +70,14 @@ class Log(LogState):
         from_client: bool = True,
         produce_version: int = 13,
         prepared: Prepared | None = None,
+        marker: Marker | None = None,
     ) -> LogAppendInfo:
         """Validate one produced record set, give it offsets, and write it; `records` is patched in place.
 
         Raises AppendRefused (RecordsInvalid with record errors); nothing was written then. `from_client=False` is for
-        batches that the broker built itself (coordinators, markers), which are not validated. Raises PreparationNeeded,
-        with nothing written, for what is to be looked into in a thread first and handed in as `prepared`.
+        batches that the broker built itself (coordinators, markers), which are not validated; `marker` is what such a
+        batch says of a transaction, if whoever built it tells. Raises PreparationNeeded, with nothing written, for what
+        is to be looked into in a thread first and handed in as `prepared`.
         """
         try:
             if from_client:
@@ -83,10 +85,9 @@ class Log(LogState):
                 if valid is None:
                     return LogAppendInfo(-1, -1, -1, self.log_start_offset, -1)
                 data, header = valid
-                marker = None
             else:
                 data, header = records, as_header(HEADER.unpack_from(records))
-                marker = producer_journal.marker_of(records, header)
+                marker = marker or producer_journal.marker_of(records, header)
             if header.producer_id >= 0 and not (from_client and self.producers.continues(header)):
                 known = self.producers.duplicate_of(header) if from_client else None
                 if known is not None:

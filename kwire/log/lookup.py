@@ -7,18 +7,21 @@ which is pure and may be done in a thread, and is sent what came out of it. `at_
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from kwire.log.segment import LogSegment
 from kwire.log.time_index import NO_TIMESTAMP
-from kwire.log.validate import MOST_RECORDS_AT_ONCE
+from kwire.log.validate import MOST_BYTES_AT_ONCE, MOST_RECORDS_AT_ONCE
 from kwire.wire.record_batch import BatchHeader
 
 if TYPE_CHECKING:
     from kwire.log.log_state import LogState
 
 T = TypeVar("T")
+_MAX_BYTES = 128 << 20
+"""What a batch may decompress to, as everywhere (`wire.records`)."""
 
 
 class TimestampOffset(NamedTuple):
@@ -75,18 +78,21 @@ def _in_segment(segment: LogSegment, timestamp: int, start_offset: int) -> Searc
     return None
 
 
-def _first_at_or_after(batch: bytes, header: BatchHeader, timestamp: int, start_offset: int) -> TimestampOffset | None:
-    for offset, stamp in _times(batch, header):
+def _first_at_or_after(
+    batch: bytes, header: BatchHeader, timestamp: int, start_offset: int, max_bytes: int = _MAX_BYTES
+) -> TimestampOffset | None:
+    for offset, stamp in _times(batch, header, max_bytes):
         if stamp >= timestamp and offset >= start_offset:
             return TimestampOffset(stamp, offset, header.partition_leader_epoch)
     return None
 
 
-def _largest_from(batch: bytes, header: BatchHeader, start_offset: int) -> int:
-    return max((stamp for offset, stamp in _times(batch, header) if offset >= start_offset), default=NO_TIMESTAMP)
+def _largest_from(batch: bytes, header: BatchHeader, start_offset: int, max_bytes: int = _MAX_BYTES) -> int:
+    times = _times(batch, header, max_bytes)
+    return max((stamp for offset, stamp in times if offset >= start_offset), default=NO_TIMESTAMP)
 
 
-def _times(batch: bytes, header: BatchHeader) -> Iterable[tuple[int, int]]:
+def _times(batch: bytes, header: BatchHeader, max_bytes: int) -> Iterable[tuple[int, int]]:
     """(offset, timestamp) of each record of a stored batch of any magic."""
     if header.magic < 2:
         from kwire.wire.legacy import read_message_set
@@ -95,13 +101,16 @@ def _times(batch: bytes, header: BatchHeader) -> Iterable[tuple[int, int]]:
     from kwire.wire.record_times import offsets_and_timestamps
     from kwire.wire.records import data_for_count
 
-    return offsets_and_timestamps(data_for_count(batch, 0, header), header)
+    return offsets_and_timestamps(data_for_count(batch, 0, header, max_bytes), header)
 
 
-def _in_turn(header: BatchHeader, work: Callable[[], T]) -> Generator[Callable[[], Any], Any, T]:
+def _in_turn(header: BatchHeader, work: Callable[..., T]) -> Generator[Callable[[], Any], Any, T]:
     """What `work` returns; whoever drives the search does it elsewhere if it may take long."""
     if header.record_count <= MOST_RECORDS_AT_ONCE and header.magic == 2:
-        return work()
+        from kwire.wire.compression import TooLargeError
+
+        with suppress(TooLargeError):
+            return work(max_bytes=MOST_BYTES_AT_ONCE)
     result: T = yield work
     return result
 

@@ -7,13 +7,14 @@ Only what does not change meanwhile is prepared; the rules of the topic are appl
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import NamedTuple
 
 from kwire.errors import ErrorCode, KafkaError
 from kwire.log.config import MAX_INT64, LogConfig
 from kwire.log.validate import (
+    MOST_BYTES_AT_ONCE,
     MOST_RECORDS_AT_ONCE,
     AppendRefused,
     PreparationNeeded,
@@ -21,7 +22,7 @@ from kwire.log.validate import (
     ValidBatch,
     target_codec,
 )
-from kwire.wire.compression import CompressionError, compress
+from kwire.wire.compression import CompressionError, TooLargeError, compress
 from kwire.wire.conversion import to_v2
 from kwire.wire.legacy import frames, message_batches
 from kwire.wire.length_chain import holds_records
@@ -37,12 +38,13 @@ from kwire.wire.record_batch import (
     CorruptRecordError,
     as_header,
 )
+from kwire.wire.record_times import offsets_and_timestamps
 from kwire.wire.records import (
+    MAX_DECOMPRESSED_BYTES,
     InvalidRecordError,
     RecordsSummary,
     checked,
     produced_data,
-    read_records,
     seal_compressed,
 )
 
@@ -64,10 +66,14 @@ class Prepared(NamedTuple):
     summary: RecordsSummary | None = None
     section: tuple[int, int | None, bytes] | None = None
     """(codec, level, records compressed by them), when the topic asked for another codec."""
+    untimely: Sequence[tuple[int, str]] = ()
+    """The records whose timestamp is not within `bounds`, and why; the first `_MAX_RECORD_ERRORS` of them."""
+    bounds: tuple[int, int] = (0, 0)
+    """The earliest and the latest timestamp that the topic allowed by then."""
     refusal: AppendRefused | None = None
 
 
-def prepare(records: bytes, config: LogConfig) -> Prepared:
+def prepare(records: bytes, config: LogConfig, now_ms: int) -> Prepared:
     """Look into a batch of magic 2 whose frame and header are sound, or a message set. Nothing else is touched."""
     batch: bytes | bytearray = b""
     try:
@@ -75,13 +81,15 @@ def prepare(records: bytes, config: LogConfig) -> Prepared:
         header = as_header(HEADER.unpack_from(batch))
         data = _opened(batch, header)
         summary = _walked(data, header)
+        target = target_codec(header.compression, config)
+        section = None
+        if target != header.compression:
+            level = config.compression_level(target)
+            section = target, level, _compressed(target, data, level)
     except AppendRefused as refusal:
         return Prepared(batch, refusal=refusal)
-    target = target_codec(header.compression, config)
-    if target == header.compression:
-        return Prepared(batch, data, summary)
-    level = config.compression_level(target)
-    return Prepared(batch, data, summary, (target, level, compress(target, data, level=level)))
+    untimely = [] if _is_timely(summary, config, now_ms) else _untimely(data, header, config, now_ms)
+    return Prepared(batch, data, summary, section, untimely, _bounds(config, now_ms))
 
 
 def check_records(
@@ -124,7 +132,7 @@ def _look_into(
 ) -> tuple[int, bytes]:
     """Decompress, and walk the records if asked to; (the largest timestamp found or the header's, the records)."""
     if prepared is None:
-        data = _opened(batch, header)
+        data = _opened(batch, header, at_once=True)
         if not walk:
             if not holds_records(memoryview(data), header.record_count):
                 raise _does_not_hold(header)
@@ -142,11 +150,12 @@ def _look_into(
             ErrorCode.INVALID_RECORD,
             ((index, "a compacted topic takes no record without a key") for index in summary.null_key_indexes),
         )
-    if not config.append_time:
-        earliest = now_ms - config.message_timestamp_before_max_ms
-        latest = now_ms + config.message_timestamp_after_max_ms
-        if summary.max_timestamp > latest or summary.min_timestamp < earliest:
-            _refuse_timestamps(batch, earliest, latest)
+    if not _is_timely(summary, config, now_ms):
+        # None of them where records without any timestamp are the earliest.
+        if prepared is not None and prepared.bounds == _bounds(config, now_ms):
+            _refuse_records(ErrorCode.INVALID_TIMESTAMP, prepared.untimely)
+        else:
+            _refuse_records(ErrorCode.INVALID_TIMESTAMP, _untimely(data, header, config, now_ms))
     return summary.max_timestamp, data
 
 
@@ -156,9 +165,13 @@ def _does_not_hold(header: BatchHeader) -> AppendRefused:
     )
 
 
-def _opened(batch: bytes | bytearray | memoryview, header: BatchHeader) -> bytes:
+def _opened(batch: bytes | bytearray | memoryview, header: BatchHeader, *, at_once: bool = False) -> bytes:
     try:
-        return produced_data(batch, 0, header)
+        return produced_data(batch, 0, header, MOST_BYTES_AT_ONCE if at_once else MAX_DECOMPRESSED_BYTES)
+    except TooLargeError as error:
+        if at_once:
+            raise PreparationNeeded from None
+        raise AppendRefused(ErrorCode.UNKNOWN_SERVER_ERROR, str(error)) from None
     except InvalidRecordError as error:
         raise AppendRefused(ErrorCode.INVALID_RECORD, str(error)) from None
     except (CompressionError, CorruptRecordError) as error:
@@ -174,15 +187,31 @@ def _walked(data: bytes, header: BatchHeader) -> RecordsSummary:
         raise AppendRefused(ErrorCode.INVALID_RECORD, str(error)) from None
 
 
-def _refuse_timestamps(batch: memoryview, earliest: int, latest: int) -> None:
-    _refuse_records(
-        ErrorCode.INVALID_TIMESTAMP,
-        (
-            (index, f"timestamp {record.timestamp} is not within {earliest} and {latest}")
-            for index, record in enumerate(read_records(batch))
-            if record.timestamp != NO_TIMESTAMP and not earliest <= record.timestamp <= latest
-        ),
+def _compressed(codec: int, data: bytes, level: int | None) -> bytes:
+    try:
+        return compress(codec, data, level=level)
+    except KafkaError as error:
+        raise AppendRefused(error.code, str(error)) from None
+
+
+def _bounds(config: LogConfig, now_ms: int) -> tuple[int, int]:
+    """The earliest and the latest timestamp that the topic allows."""
+    return now_ms - config.message_timestamp_before_max_ms, now_ms + config.message_timestamp_after_max_ms
+
+
+def _is_timely(summary: RecordsSummary, config: LogConfig, now_ms: int) -> bool:
+    earliest, latest = _bounds(config, now_ms)
+    return config.append_time or (summary.max_timestamp <= latest and summary.min_timestamp >= earliest)
+
+
+def _untimely(data: bytes, header: BatchHeader, config: LogConfig, now_ms: int) -> list[tuple[int, str]]:
+    earliest, latest = _bounds(config, now_ms)
+    found = (
+        (index, f"timestamp {timestamp} is not within {earliest} and {latest}")
+        for index, (_, timestamp) in enumerate(offsets_and_timestamps(data, header))
+        if timestamp != NO_TIMESTAMP and not earliest <= timestamp <= latest
     )
+    return list(islice(found, _MAX_RECORD_ERRORS))
 
 
 def _refuse_records(code: ErrorCode, every: Iterable[tuple[int, str]]) -> None:
@@ -214,7 +243,7 @@ def recompressed(
     elif prepared is None and len(data) > _LARGE_DATA_BYTES:
         raise PreparationNeeded
     else:
-        section = compress(target, data, level=level)
+        section = _compressed(target, data, level)
     attributes = header.attributes & ~(COMPRESSION_MASK | TIMESTAMP_TYPE_MASK) | target | timestamp_type << 3
     out = seal_compressed(header._replace(attributes=attributes, max_timestamp=max_timestamp), section)
     if len(out) > config.max_message_bytes:

@@ -61,8 +61,11 @@ class Relocation:
 
     @property
     def needs_flush(self) -> bool:
-        """Whether the current log promises more to be on the device than the future one."""
-        return self.future.recovery_point < min(self.log.recovery_point, self.future.log_end_offset)
+        """Whether some of the future log is not on the device.
+
+        The current one may be there beyond its recovery point: one that a crash left behind counts for little.
+        """
+        return self.future.recovery_point < self.future.log_end_offset
 
     def next_slice(self, now_ms: int) -> tuple[FileRange | None, bool]:
         """The batches that the future log lacks next, about 1 MiB, or None; whether the log ends behind them.

@@ -132,10 +132,11 @@ def truncate_to(log: LogState, offset: int, now_ms: int) -> None:
         log.epochs.truncate_from_end(offset)
         return
     segments = list(log.segments)
-    if offset <= segments[0].base_offset:
+    if offset < segments[0].base_offset:
         truncate_fully_and_start_at(log, offset, now_ms)
         return
-    dropped = [segment for segment in segments if segment.base_offset >= offset]
+    # The first stays, empty, where it begins at the offset: producers of what retention took are still known there.
+    dropped = [segment for segment in segments[1:] if segment.base_offset >= offset]
     log.segments.remove(dropped)
     for segment in dropped:
         segment.close()

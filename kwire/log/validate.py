@@ -58,6 +58,8 @@ _LAST_CODEC = 4
 _MIN_LEGACY_LENGTH = 14
 MOST_RECORDS_AT_ONCE = 32_768
 """Larger batches are looked into in a thread: a batch of a megabyte may decompress to millions of records."""
+MOST_BYTES_AT_ONCE = 4 << 20
+"""So are those that decompress to more: 10 KB of zstd may hold 128 MiB, which take a second."""
 _CODECS = {"uncompressed": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
 
 

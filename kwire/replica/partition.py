@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from kwire.ids import TopicPartition
     from kwire.log.log import Log, LogAppendInfo, LogSlice
+    from kwire.log.producer_state import Marker
     from kwire.log.record_checks import Prepared
 
 
@@ -125,11 +126,17 @@ class Partition:
             self.wake()
         return info
 
-    def append_own(self, records: memoryview, *, now_ms: int) -> LogAppendInfo:
-        """Append a batch that this broker made (a coordinator's records), with the checks of acks=all."""
+    def append_own(self, records: memoryview, *, now_ms: int, marker: Marker | None = None) -> LogAppendInfo:
+        """Append a batch that this broker made (a coordinator's records), with the checks of acks=all.
+
+        `marker` is what it says of a transaction, for those who know: nobody needs to parse it then.
+        """
         self.check_leader()
-        self._check_in_sync_replicas()
-        info = self.log.append_as_leader(records, leader_epoch=self.leader_epoch, now_ms=now_ms, from_client=False)
+        if len(self.in_sync_replicas) < self.min_insync_replicas:
+            self._check_in_sync_replicas()
+        info = self.log.append_as_leader(
+            records, leader_epoch=self.leader_epoch, now_ms=now_ms, from_client=False, marker=marker
+        )
         self._advance_high_watermark()
         return info
 

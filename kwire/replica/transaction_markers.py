@@ -11,6 +11,7 @@ from typing import Protocol
 
 from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import TopicPartition
+from kwire.log.producer_state import Marker
 from kwire.replica.manager import ReplicaManager
 from kwire.wire.control import EndTransactionMarker, build_end_transaction_marker
 
@@ -68,13 +69,15 @@ class LocalMarkerWriter:
         outcomes = []
         for partition in order.partitions:
             try:
-                self._write_one(partition, order, batch, now_ms)
+                self._write_one(partition, order, batch, Marker(*marker), now_ms)
                 outcomes.append(ErrorCode.NONE)
             except KafkaError as error:
                 outcomes.append(error.code)
         return outcomes
 
-    def _write_one(self, name: TopicPartition, order: EndOfTransaction, batch: bytearray, now_ms: int) -> None:
+    def _write_one(
+        self, name: TopicPartition, order: EndOfTransaction, batch: bytearray, marker: Marker, now_ms: int
+    ) -> None:
         partition = self._replicas.get(name.topic, name.partition)
         if partition is None:
             if self._exists(name.topic, name.partition):
@@ -85,4 +88,4 @@ class LocalMarkerWriter:
         if name.topic == GROUP_METADATA_TOPIC:
             self._end_offsets_transaction(name.partition, batch, order.producer_id, order.committed)
         else:
-            partition.append_own(memoryview(batch), now_ms=now_ms)
+            partition.append_own(memoryview(batch), now_ms=now_ms, marker=marker)

@@ -57,6 +57,10 @@ class CompressionError(WireError):
     """Data that does not decompress, or decompresses to more than the bound."""
 
 
+class TooLargeError(CompressionError):
+    """It decompresses to more than the bound."""
+
+
 class _Stream(Protocol):
     """The decompressor objects of lz4 and zstd (and bz2, from which the shape comes)."""
 
@@ -108,8 +112,8 @@ def decompress(codec: int, data: Buffer, *, max_size: int, magic: int = 2) -> by
     raise CompressionError(f"no codec has the id {codec}")
 
 
-def _too_large(max_size: int) -> CompressionError:
-    return CompressionError(f"decompresses to more than {max_size} bytes")
+def _too_large(max_size: int) -> TooLargeError:
+    return TooLargeError(f"decompresses to more than {max_size} bytes")
 
 
 def _too_many_streams() -> CompressionError:

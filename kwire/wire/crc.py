@@ -20,7 +20,7 @@ Buffer = bytes | bytearray | memoryview
 _EXTENSION = "crc32c._crc32c"
 
 
-class Crc32c(Protocol):
+class Checksum(Protocol):
     """The checksum as a function of the bytes and of the checksum so far."""
 
     def __call__(self, data: Buffer, value: int = 0, /) -> int: ...
@@ -48,13 +48,13 @@ def extension_module() -> ModuleType | None:
     return module
 
 
-def load_crc32c() -> Crc32c:
+def load_crc32c() -> Checksum:
     """The function itself, by the short way or by the ordinary import; ImportError when the package is missing."""
     try:
         extension = extension_module()
     except ImportError:
         extension = None
-    function: Crc32c | None = getattr(extension, "crc32c", None)
+    function: Checksum | None = getattr(extension, "crc32c", None)
     if function is None:
         import crc32c as package
 
@@ -63,10 +63,8 @@ def load_crc32c() -> Crc32c:
     return function
 
 
-crc32c: Crc32c = load_crc32c()
+crc32c: Checksum = load_crc32c()
 """CRC-32C (Castagnoli) of bytes, bytearray or memoryview, without a copy: 32 us/MiB. Unsigned 32 bits."""
 
-
-def crc32(data: Buffer, value: int = 0) -> int:
-    """CRC-32 (zlib) of bytes, bytearray or memoryview; unsigned 32 bits. Magic 0 and 1 messages carry it."""
-    return _crc32(data, value)
+crc32: Checksum = _crc32
+"""CRC-32 (zlib) of bytes, bytearray or memoryview; unsigned 32 bits. Magic 0 and 1 messages carry it."""

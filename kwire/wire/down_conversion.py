@@ -1,7 +1,8 @@
 """Record batches as the message sets that consumers of Fetch 0-3 know, piece by piece.
 
-A piece is what one slice of records becomes, a quarter of a megabyte or one message: whoever sends pieces holds one at
-a time, however large a batch decompresses, and others get their turn between two. An empty piece says that the work is
+A piece is what one slice of records becomes, a quarter of a megabyte or one message, or several batches that make up
+half as much: whoever sends pieces holds one at a time, however large a batch decompresses, and others get their turn
+between two. Small batches sent one by one would cost more than their conversion. An empty piece says that the work is
 not done yet. Source: Kafka's `RecordsUtil.downConvert`, which makes one wrapper of one compressed batch; here a batch
 that decompresses to more than a piece becomes several, which no consumer can tell from several batches.
 """
@@ -15,6 +16,7 @@ from kwire.wire.compression import ZSTD, compress
 from kwire.wire.legacy import build_message_set, encode_message, frames, message_batches
 from kwire.wire.length_chain import skip_records
 from kwire.wire.message_writer import MessageForm, write_messages
+from kwire.wire.primitives import WireError
 from kwire.wire.record_batch import CREATE_TIME, LOG_APPEND_TIME, NO_TIMESTAMP, BatchHeader, Buffer, read_header
 from kwire.wire.record_codec import InvalidRecordError, long_varint
 from kwire.wire.records import MAX_DECOMPRESSED_BYTES, data_for_count
@@ -34,21 +36,49 @@ def down_converted(
     counts on it (KAFKA-4520), and of compressed ones the pieces before it. Raises
     KafkaError(UNSUPPORTED_COMPRESSION_TYPE) at a zstd batch, and what reading raises.
     """
-    for pos, size, magic in frames(buf):
-        if magic <= to_magic:
-            yield bytes(buf[pos : pos + size])
-        elif magic == 2:
-            yield from _from_v2(buf, pos, to_magic, first_offset, max_decompressed)
-        else:
-            for batch in message_batches(buf, pos, pos + size, max_decompressed=max_decompressed):
-                records = batch.records
-                if not batch.compression:
-                    records = [record for record in records if record.offset >= first_offset]
-                if records:
-                    yield build_message_set(records, magic=to_magic, compression=batch.compression)
+    gathered: list[bytes] = []
+    weight = limit = 0  # The first piece stands alone: the size of an answer depends on it.
+    try:
+        for pos, size, magic in frames(buf):
+            for piece, piece_weight in _pieces(buf, pos, size, magic, to_magic, first_offset, max_decompressed):
+                gathered.append(piece)
+                weight += piece_weight
+                if weight >= limit:
+                    yield b"".join(gathered)
+                    gathered.clear()
+                    weight, limit = 0, PIECE_BYTES // 2
+    except (KafkaError, WireError):
+        # What came before an error reaches the consumer all the same.
+        if gathered:
+            yield b"".join(gathered)
+        raise
+    if gathered:
+        yield b"".join(gathered)
 
 
-def _from_v2(buf: Buffer, pos: int, to_magic: int, first_offset: int, max_decompressed: int) -> Iterator[bytes]:
+def _pieces(
+    buf: Buffer, pos: int, size: int, magic: int, to_magic: int, first_offset: int, max_decompressed: int
+) -> Iterator[tuple[bytes, int]]:
+    """What one frame becomes: pieces, and how many bytes of records each one took to make."""
+    if magic <= to_magic:
+        yield bytes(buf[pos : pos + size]), size
+    elif magic == 2:
+        yield from _from_v2(buf, pos, to_magic, first_offset, max_decompressed)
+    else:
+        for batch in message_batches(buf, pos, pos + size, max_decompressed=max_decompressed):
+            records = batch.records
+            if not batch.compression:
+                records = [record for record in records if record.offset >= first_offset]
+            if records:
+                weight = sum(
+                    _MESSAGE_OVERHEAD + len(record.key or b"") + len(record.value or b"") for record in records
+                )
+                yield build_message_set(records, magic=to_magic, compression=batch.compression), weight
+
+
+def _from_v2(
+    buf: Buffer, pos: int, to_magic: int, first_offset: int, max_decompressed: int
+) -> Iterator[tuple[bytes, int]]:
     header = read_header(buf, pos)
     if header.is_control:
         return
@@ -70,11 +100,11 @@ def _from_v2(buf: Buffer, pos: int, to_magic: int, first_offset: int, max_decomp
             elif codec:
                 at, piece = _wrapper(data, at, index, stop, form, header)
             else:
-                messages: list[bytes] = []
+                messages: list[bytes | memoryview] = []
                 at = write_messages(data, at, index, stop, form, messages)
                 piece = b"".join(messages)
+            yield piece, (stop - index) * len(data) // count
             index = stop
-            yield piece
     except (IndexError, OverflowError) as error:
         raise InvalidRecordError(-1, f"a record ends too early ({error})") from None
     if at != len(data):
@@ -98,7 +128,7 @@ def _wrapper(data: bytes, pos: int, index: int, stop: int, form: MessageForm, he
     first = header.base_offset + _offset_delta(data, pos)
     form.offset_shift = first if form.magic else 0
     form.max_timestamp = NO_TIMESTAMP
-    messages: list[bytes] = []
+    messages: list[bytes | memoryview] = []
     end = write_messages(data, pos, index, stop, form, messages)
     wrapper = encode_message(
         form.last_offset,

@@ -37,14 +37,34 @@ _IS_NEGATIVE = bytes(n & 1 for n in range(256))
 
 
 class Run:
-    """`count` records of one shape, which end at position `end`, and their extreme timestamp deltas."""
+    """`count` records of one shape, which end at position `end`, and their extreme timestamp deltas.
 
-    __slots__ = ("count", "end", "has_key", "max_delta", "max_index", "min_delta", "min_index")
+    `time_at`, `offset_at` and `key_at` are where the first record has its timestamp delta, its offset delta and the
+    length of its key; each next record has them `stride` bytes later.
+    """
 
-    def __init__(self, count: int, end: int, has_key: bool) -> None:
+    __slots__ = (
+        "count",
+        "end",
+        "has_key",
+        "key_at",
+        "max_delta",
+        "max_index",
+        "min_delta",
+        "min_index",
+        "offset_at",
+        "stride",
+        "time_at",
+    )
+
+    def __init__(self, count: int, end: int, *, stride: int, time_at: int, offset_at: int, key_at: int) -> None:
         self.count = count
         self.end = end
-        self.has_key = has_key
+        self.stride = stride
+        self.time_at = time_at
+        self.offset_at = offset_at
+        self.key_at = key_at
+        self.has_key = False
         self.max_delta = self.min_delta = 0
         self.max_index = self.min_index = 0
 
@@ -54,6 +74,21 @@ def walk_run(data: bytes, pos: int, index: int, count: int) -> Run | None:
 
     None also where anything is wrong with the records: the walk one by one then says what.
     """
+    run = find_run(data, pos, index, count)
+    if run is None:
+        return None
+    columns = time_columns(data, run)
+    if columns is None:
+        return None
+    low, high = columns
+    run.has_key = not data[run.key_at] & 1
+    run.max_index, run.max_delta = _extreme(low, high, index, largest=True)
+    run.min_index, run.min_delta = _extreme(low, high, index, largest=False)
+    return run
+
+
+def find_run(data: bytes, pos: int, index: int, count: int) -> Run | None:
+    """As `walk_run`, but nothing is said of timestamps (see `time_columns`), and `has_key` and extremes are not set."""
     if count - index < MIN_RUN or index >= _MAX_OFFSET_DELTA:
         return None
     try:
@@ -79,8 +114,7 @@ def walk_run(data: bytes, pos: int, index: int, count: int) -> Run | None:
         rows = len(cells) - len(cells.lstrip(cells[:1]))
     if rows < MIN_RUN or not _offsets_count_up(data, offset_at, key_at - offset_at, stride, index, rows):
         return None
-    run = Run(rows, pos + rows * stride, not data[key_at] & 1)
-    return run if _find_timestamps(data, time_at, offset_at - time_at, stride, index, run) else None
+    return Run(rows, pos + rows * stride, stride=stride, time_at=time_at, offset_at=offset_at, key_at=key_at)
 
 
 def _length_columns(data: bytes, pos: int, end: int) -> list[int]:
@@ -105,8 +139,13 @@ def _length_columns(data: bytes, pos: int, end: int) -> list[int]:
 
 def _string(data: bytes, pos: int, columns: list[int]) -> tuple[int, int]:
     """The zigzag length at `pos` and the position after the bytes it counts."""
-    size, at = long_varint(data, pos, 5)
-    columns += range(pos, at)
+    size = data[pos]
+    if size < 128:
+        columns.append(pos)
+        at = pos + 1
+    else:
+        size, at = long_varint(data, pos, 5)
+        columns += range(pos, at)
     return size, at if size & 1 else at + (size >> 1)
 
 
@@ -126,31 +165,27 @@ def _offsets_count_up(data: bytes, at: int, width: int, stride: int, index: int,
     return width < 3 or data[at + 2 : at + 2 + last : stride] == bytes([index >> 13]) * rows
 
 
-def _find_timestamps(data: bytes, at: int, width: int, stride: int, index: int, run: Run) -> bool:
-    """Set the extremes of the deltas, which have `width` bytes in every row; False when they are not of that form.
+def time_columns(data: bytes, run: Run) -> tuple[bytes, bytes] | None:
+    """The lower 7 bits of every timestamp delta as it stands (zigzag), and the next 7; None when they are not of that
+    form.
 
     Only deltas of one or two bytes that are not negative are looked for: a batch that spans up to eight seconds.
     """
-    last = (run.count - 1) * stride + 1
-    low = data[at : at + last : stride]
+    at, width = run.time_at, run.offset_at - run.time_at
+    last = (run.count - 1) * run.stride + 1
+    low = data[at : at + last : run.stride]
     if width == 1:
-        ordered = low
         high = bytes(run.count)
-        more = b""
+        is_sound = low.isascii()
     elif width == 2:
-        ordered = low.translate(_WITHOUT_MORE)
-        high = data[at + 1 : at + 1 + last : stride]
-        more = low
+        high = data[at + 1 : at + 1 + last : run.stride]
+        # The first byte of two says that there is more, the second says that there is not.
+        is_sound = high.isascii() and 0 not in low.translate(_HAS_MORE)
+        low = low.translate(_WITHOUT_MORE)
     else:
-        return False
-    # The first byte of two says that there is more, all others say that there is not; an odd first byte is negative.
-    if not high.isascii() or (not low.isascii() if width == 1 else 0 in more.translate(_HAS_MORE)):
-        return False
-    if 1 in low.translate(_IS_NEGATIVE):
-        return False
-    run.max_index, run.max_delta = _extreme(ordered, high, index, largest=True)
-    run.min_index, run.min_delta = _extreme(ordered, high, index, largest=False)
-    return True
+        return None
+    # A negative delta is odd.
+    return (low, high) if is_sound and 1 not in low.translate(_IS_NEGATIVE) else None
 
 
 def _extreme(low: bytes, high: bytes, index: int, *, largest: bool) -> tuple[int, int]:

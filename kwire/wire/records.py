@@ -315,7 +315,7 @@ def seal_batch(header: BatchHeader, data: bytes, *, level: int | None = None) ->
 def seal_compressed(header: BatchHeader, section: bytes) -> bytearray:
     """`header` and the records section as it is, with length and checksum computed."""
     length = RECORD_BATCH_OVERHEAD - LOG_OVERHEAD + len(section)
-    out = bytearray(HEADER.pack(*header._replace(batch_length=length, crc=0)))
+    out = bytearray(HEADER.pack(header.base_offset, length, *header[2:]))
     out += section
     rewrite_crc(out)
     return out

@@ -123,7 +123,7 @@ def test_others_are_served_while_a_thread_searches_a_batch_of_many_records(serve
         required_acks=1,
         now_ms=served.clock.now_ms(),
         produce_version=9,
-        prepared=prepare(bytes(many), led.log.config),
+        prepared=prepare(bytes(many), led.log.config, served.clock.now_ms()),
     )
 
     async def scenario() -> None:

@@ -98,7 +98,7 @@ def append(log: Log, records: bytearray | bytes, *, now_ms: int = NOW, epoch: in
     try:
         return log.append_as_leader(view, leader_epoch=epoch, now_ms=now_ms, **how)  # type: ignore[arg-type]
     except PreparationNeeded:
-        how["prepared"] = prepare(bytes(records), log.config)
+        how["prepared"] = prepare(bytes(records), log.config, now_ms)
         return log.append_as_leader(view, leader_epoch=epoch, now_ms=now_ms, **how)  # type: ignore[arg-type]
 
 

@@ -12,6 +12,7 @@ from kwire.errors import ErrorCode, KafkaError
 from kwire.log.files import Buffer, Files, OpenFile
 from kwire.log.log import Log, LogConfig
 from kwire.log.manager import LogManager
+from kwire.log.producer_state import Marker
 from kwire.log.validate import AppendRefused
 from kwire.wire.control import EndTransactionMarker, build_end_transaction_marker
 from kwire.wire.parts import FileRange
@@ -302,6 +303,24 @@ def test_transactions_hold_the_last_stable_offset_back(tmp_path: Path) -> None:
     with pytest.raises(AppendRefused) as refusal:
         append(log, fenced, from_client=False)
     assert refusal.value.code == ErrorCode.TRANSACTION_COORDINATOR_FENCED
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_marker_that_its_writer_tells_does_what_the_parsed_one_does(tmp_path: Path, committed: bool) -> None:
+    seen = []
+    for told in (Marker(committed, 5), None):
+        log = new_log(tmp_path / f"{told is None}")
+        append(log, batch(b"t", producer_id=1, producer_epoch=0, base_sequence=0, transactional=True))
+        wire_form = EndTransactionMarker(committed, 5)
+        data = build_end_transaction_marker(wire_form, producer_id=1, producer_epoch=1, timestamp=NOW)
+        append(log, data, from_client=False, marker=told)
+        log.update_high_watermark(2)
+        producer = log.producers.entries[1]
+        state = (producer.epoch, producer.coordinator_epoch, producer.txn_first_offset, producer.last_timestamp)
+        seen.append((state, log.last_stable_offset, log.aborted_transactions(0, 2)))
+    assert seen[0] == seen[1]
+    assert seen[0][0] == (1, 5, None, NOW)
+    assert bool(seen[0][2]) is not committed
 
 
 # A disk that fails.

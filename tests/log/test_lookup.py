@@ -11,6 +11,7 @@ from kwire.errors import ErrorCode, KafkaError
 from kwire.log import lookup
 from kwire.log.log import Log
 from kwire.log.lookup import Search
+from kwire.log.validate import MOST_BYTES_AT_ONCE
 from kwire.wire.record_batch import RECORD_BATCH_OVERHEAD, rewrite_crc, set_max_timestamp
 from kwire.wire.records import build_batch
 from tests.log.building import NOW, append, batch, config, new_log
@@ -79,7 +80,11 @@ def test_a_record_that_cannot_be_read_is_a_typed_error(tmp_path: Path) -> None:
         assert error.value.code == ErrorCode.CORRUPT_MESSAGE
 
 
-@pytest.mark.parametrize("search", [lambda log: lookup.offset_for_timestamp(log, NOW), lookup.max_timestamp_offset])
+def from_now(log: Log) -> Search:
+    return lookup.offset_for_timestamp(log, NOW)
+
+
+@pytest.mark.parametrize("search", [from_now, lookup.max_timestamp_offset])
 def test_retention_takes_the_segment_that_a_thread_searches(tmp_path: Path, search: Callable[[Log], Search]) -> None:
     log = new_log(tmp_path)
     many = build_batch([(NOW + 5, b"k", b"v", ())] * 40_000)
@@ -96,3 +101,13 @@ def test_retention_takes_the_segment_that_a_thread_searches(tmp_path: Path, sear
     with pytest.raises(StopIteration) as end:
         steps.send(work() and None)
     assert end.value.value == (NOW + 1, 40_001, 0)
+
+
+def test_what_decompresses_to_much_is_searched_in_a_thread(tmp_path: Path) -> None:
+    log = new_log(tmp_path)
+    append(log, batch(bytes(MOST_BYTES_AT_ONCE), compression=1))
+    steps = lookup.offset_for_timestamp(log, NOW)
+    work = next(steps)
+    with pytest.raises(StopIteration) as end:
+        steps.send(work())
+    assert end.value.value == (NOW, 0, 0)

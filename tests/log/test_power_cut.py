@@ -116,3 +116,92 @@ def test_an_index_without_its_segment_is_removed_whichever_it_is() -> None:
     manager.close(clean=False)
     log_of(manager_on(disk)).load()
     assert disk.read_file(f"/d/t-0/{7:020d}.timeindex") is None
+
+
+def produced(value: bytes, sequence: int) -> bytearray:
+    return batch(value, producer_id=7, producer_epoch=0, base_sequence=sequence)
+
+
+def test_what_the_indexes_said_of_lost_batches_does_not_come_back_behind_a_clean_stop() -> None:
+    disk = SimDisk(NOW)
+    manager = manager_on(disk)
+    append(log_of(manager), batch(b"lost", timestamp=NOW + 5))
+    manager.close(clean=False)
+    manager = manager_on(disk)
+    # Recovery has written a time index; now that is on the device, and the batch it speaks of is not.
+    segment = log_of(manager).segments.active
+    disk.sync(disk.open(segment.paths[2]))
+    disk.sync_directory(log_of(manager).directory)
+    disk.sync_directory("/d")
+    manager, log = after_power_cut(disk, manager)
+    assert log.log_end_offset == 0
+    manager.close()
+    disk.sync_directory("/d")
+    disk.power_cut(Random(0), Manner(in_order=True, keeps=0.0))
+    log = log_of(manager_on(disk))
+    append(log, batch(b"new", timestamp=NOW))
+    log.roll(NOW)
+    segment = next(iter(log.segments))
+    assert (segment.base_offset, segment.time_index.all_entries()) == (0, [(NOW, 0)])
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_indexes_that_a_recovery_made_anew_are_whole_when_the_next_one_believes_them(seed: int) -> None:
+    disk = SimDisk(NOW)
+    manager = manager_on(disk)
+    log = log_of(manager)
+    append(log, batch(b"latest", timestamp=NOW + 5))
+    append(log, batch(b"second"))
+    manager.close()
+    manager = manager_on(disk)
+    file = disk.open(log_of(manager).segments.active.log_path)
+    disk.write_at(file, bytes(batch(b"torn"))[:40], disk.size(file.path))
+    manager.close(clean=False)
+    manager = manager_on(disk)
+    assert log_of(manager).log_end_offset == 2
+    # All batches that are left were flushed, so the indexes are not made anew once more, whatever is left of them.
+    manager.close(clean=False)
+    disk.power_cut(Random(seed), Manner(in_order=True, keeps=1.0))
+    found = log_of(manager_on(disk)).offset_for_timestamp(NOW + 5)
+    assert found is not None
+    assert found[:2] == (NOW + 5, 0)
+
+
+@pytest.mark.parametrize("is_emptied", [False, True])
+def test_a_truncation_below_the_start_is_not_undone_by_the_starts_checkpoint(is_emptied: bool) -> None:
+    disk = SimDisk(NOW)
+    manager = manager_on(disk)
+    log = log_of(manager)
+    append(log, batch(b"a"))
+    append(log, batch(b"b", b"c", b"d"))
+    log.update_high_watermark(4)
+    log.delete_records(3)
+    manager.checkpoint(NOW, sync=True)
+    if is_emptied:
+        log.truncate_fully_and_start_at(1, NOW)
+    else:
+        # The batch goes as a whole: the log ends at 1.
+        log.truncate_to(3, NOW)
+    assert (log.log_start_offset, log.log_end_offset) == (1, 1)
+    for value in (b"new", b"newer", b"newest"):
+        append(log, batch(value))
+    log.flush(NOW)
+    _, log = after_power_cut(disk, manager)
+    assert (log.log_start_offset, log.log_end_offset) == (1, 4)
+    assert held(log)[-3:] == [b"new", b"newer", b"newest"]
+
+
+def test_a_log_that_lost_all_behind_its_start_has_forgotten_its_producers_and_epochs() -> None:
+    disk = SimDisk(NOW)
+    manager = manager_on(disk)
+    log = log_of(manager)
+    append(log, produced(b"a", 0))
+    log.flush(NOW)
+    append(log, produced(b"b", 1))
+    log.update_high_watermark(2)
+    log.delete_records(2)
+    manager.checkpoint(NOW, sync=True)
+    _, log = after_power_cut(disk, manager)
+    assert (log.log_start_offset, log.log_end_offset) == (2, 2)
+    assert (log.producers.entries, log.epochs.entries) == ({}, [])
+    assert append(log, produced(b"c", 0)).first_offset == 2

@@ -8,7 +8,14 @@ import pytest
 
 from kwire.errors import ErrorCode
 from kwire.log.record_checks import prepare
-from kwire.log.validate import MOST_RECORDS_AT_ONCE, AppendRefused, PreparationNeeded, RecordsInvalid, valid_record_set
+from kwire.log.validate import (
+    MOST_BYTES_AT_ONCE,
+    MOST_RECORDS_AT_ONCE,
+    AppendRefused,
+    PreparationNeeded,
+    RecordsInvalid,
+    valid_record_set,
+)
 from kwire.wire import compression
 from kwire.wire.compression import GZIP, LZ4, NAMES, NONE, ZSTD
 from kwire.wire.legacy import build_message_set, encode_message
@@ -94,14 +101,14 @@ def test_much_data_is_not_compressed_anew_at_once() -> None:
     wanted = config(compression_type="gzip")
     with pytest.raises(PreparationNeeded):
         valid_record_set(view(large), wanted, NOW, 9)
-    valid = valid_record_set(view(large), wanted, NOW, 9, prepare(large, wanted))
+    valid = valid_record_set(view(large), wanted, NOW, 9, prepare(bytes(large), wanted, NOW))
     assert valid is not None
     assert (valid.header.compression, read_records(valid.records)[0].value) == (GZIP, bytes(2 << 20))
 
 
 def test_rules_are_those_of_the_moment_of_the_append() -> None:
     large = many(MOST_RECORDS_AT_ONCE + 1)
-    prepared = prepare(bytes(large), config())
+    prepared = prepare(bytes(large), config(), NOW)
     strict = config(message_timestamp_before_max_ms=1000)
     with pytest.raises(RecordsInvalid) as refusal:
         valid_record_set(view(large), strict, NOW + 5000, 9, prepared)
@@ -119,7 +126,7 @@ def test_what_is_wrong_with_a_large_batch_is_told_at_the_append() -> None:
 
     rewrite_crc(large)
     with pytest.raises(AppendRefused) as refusal:
-        valid_record_set(view(large), config(), NOW, 9, prepare(bytes(large), config()))
+        valid_record_set(view(large), config(), NOW, 9, prepare(bytes(large), config(), NOW))
     assert refusal.value.code == ErrorCode.INVALID_RECORD
 
 
@@ -131,7 +138,7 @@ RECORDS = [Record(n, NOW + n, b"k", b"v%d" % n, (), -1) for n in range(3)]
 def refused(data: bytes, **settings: object) -> AppendRefused:
     topic = config(**settings)
     with pytest.raises(AppendRefused) as refusal:
-        valid_record_set(view(data), topic, NOW, 2, prepare(data, topic))
+        valid_record_set(view(data), topic, NOW, 2, prepare(data, topic, NOW))
     return refusal.value
 
 
@@ -180,3 +187,39 @@ def test_null_keys_and_timestamps_of_old_messages_are_judged_as_all_are(magic: i
     assert refused(data, cleanup_policy=["compact"]).code == ErrorCode.INVALID_RECORD
     if magic:
         assert refused(data, message_timestamp_before_max_ms=1000).code == ErrorCode.INVALID_TIMESTAMP
+
+
+@pytest.mark.parametrize("codec", [1, 2, 3, 4])
+def test_what_decompresses_to_much_is_looked_into_in_a_thread(codec: int) -> None:
+    large = batch(bytes(MOST_BYTES_AT_ONCE), compression=codec)
+    with pytest.raises(PreparationNeeded):
+        valid_record_set(view(large), config(), NOW, 9)
+    valid = valid_record_set(view(large), config(), NOW, 9, prepare(bytes(large), config(), NOW))
+    assert valid is not None
+    assert bytes(valid.records) == large
+
+
+def test_untimely_records_are_named_by_the_thread() -> None:
+    wanted, late = config(message_timestamp_after_max_ms=10), NOW + 11
+    count = MOST_RECORDS_AT_ONCE + 1
+    large = build_batch(((late if index == 7 else -1, b"k", None, ()) for index in range(count)), compression=1)
+    prepared = prepare(bytes(large), wanted, NOW)
+    with pytest.raises(RecordsInvalid) as refused:
+        valid_record_set(view(large), wanted, NOW, 9, prepared)
+    assert [index for index, _ in refused.value.record_errors] == [7]
+    assert prepared.untimely == refused.value.record_errors
+    # Nothing is walked again when it is appended.
+    nameless = prepared._replace(untimely=[(3, "as prepared")])
+    with pytest.raises(RecordsInvalid) as refused:
+        valid_record_set(view(large), wanted, NOW, 9, nameless)
+    assert refused.value.record_errors == [(3, "as prepared")]
+
+
+@pytest.mark.parametrize("count", [2, MOST_RECORDS_AT_ONCE + 1])
+def test_records_without_timestamps_are_never_too_old(count: int) -> None:
+    wanted = config(message_timestamp_before_max_ms=10)
+    stamped = build_batch((NOW if index else -1, b"k", None, ()) for index in range(count))
+    prepared = prepare(bytes(stamped), wanted, NOW) if count > 2 else None
+    valid = valid_record_set(view(stamped), wanted, NOW, 9, prepared)
+    assert valid is not None
+    assert valid.header.max_timestamp == NOW

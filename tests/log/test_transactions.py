@@ -154,6 +154,22 @@ def test_truncation_opens_a_transaction_again(log: Log) -> None:
     assert (aborted(log), log.last_stable_offset) == ([], 2)
 
 
+def test_truncation_forgets_no_transaction_that_the_log_starts_amid(log: Log) -> None:
+    for sequence in range(3):
+        write(log, 1, sequence)
+    log.update_high_watermark(3)
+    log.delete_records(1)
+    marker = end(log, 1)
+    log.truncate_to(marker, NOW)
+    assert log.last_stable_offset == 1
+    log.delete_records(3)
+    end(log, 1)
+    log.truncate_to(3, NOW)
+    # Kafka replays from the start of the log alone, and would take the producer for a new one here.
+    assert log.producers.entries.keys() == {1}
+    assert log.last_stable_offset == 3
+
+
 @pytest.mark.parametrize("clean", [True, False])
 def test_a_restart_knows_what_was_known(tmp_path: Path, clean: bool) -> None:
     manager, log = opened(tmp_path)

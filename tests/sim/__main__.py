@@ -9,6 +9,8 @@ import time
 
 from tests.sim.history import run, shortened
 
+PROGRESS_INTERVAL = 1000
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.sim", description=__doc__)
@@ -27,6 +29,8 @@ def main() -> int:
             print(failure if options.as_is else shortened(failure), flush=True)
             if failures >= options.failures:
                 break
+        if ran % PROGRESS_INTERVAL == 0:
+            print(f"... up to seed {seed}: {failures} broken promises", flush=True)
     seconds = time.monotonic() - began
     print(f"{ran} histories, {failures} broken promises, {seconds:.1f} s, {60 * ran / seconds:.0f} a minute")
     return 1 if failures else 0

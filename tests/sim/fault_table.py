@@ -23,10 +23,11 @@ from random import Random
 
 from kwire.errors import KafkaError
 from kwire.log.directory import LogDirectoryError
+from kwire.log.log import Log
 from tests.sim import inspection
 from tests.sim.disk import Manner
 from tests.sim.faults import Fault, Kind
-from tests.sim.model import promise
+from tests.sim.model import PartitionModel, promise
 from tests.sim.steps import STEPS
 from tests.sim.world import PARTITIONS, StorageFailedError, World
 
@@ -166,7 +167,7 @@ def _damaged(world: World, part: str, *, restart: bool, power_cut: Random | None
     return "clean error" if missing else "full recovery"
 
 
-def _is_missing_something(log: inspection.Log, model: inspection.PartitionModel) -> bool:
+def _is_missing_something(log: Log, model: PartitionModel) -> bool:
     try:
         inspection.check_records(log, model)
     except (AssertionError, KafkaError):

@@ -195,7 +195,8 @@ class PartitionModel:
 
     def producer(self, producer_id: int) -> Producer | None:
         """None if nothing on the path is from it."""
-        epoch, batches, is_open, seen = -1, [], False, False
+        batches: list[Batch] = []
+        epoch, is_open, seen = -1, False, False
         for batch in self.path:
             header = batch.header
             if header.producer_id != producer_id:
@@ -230,10 +231,10 @@ class PartitionModel:
                 continue
             if not header.is_control:
                 open_since.setdefault(header.producer_id, header.base_offset)
-            elif header.producer_id in open_since:
+            else:
                 marker = read_end_transaction_marker(batch.records[0])
                 assert marker is not None
-                first = open_since.pop(header.producer_id)
+                first = open_since.pop(header.producer_id, -1)
                 found.append(Transaction(header.producer_id, first, header.last_offset, not marker.committed))
         found += [Transaction(producer_id, first, None, False) for producer_id, first in open_since.items()]
         self._seen_transactions = (len(self.path), self.path[-1] if self.path else None, found)
@@ -241,19 +242,26 @@ class PartitionModel:
 
     @property
     def doubtful(self) -> set[int]:
-        """Producers with a transaction that began in what is deleted: a lost snapshot may have made it be forgotten."""
+        """Producers with a transaction that began in what is deleted: a lost snapshot may have made it be forgotten.
+
+        All, where a power cut undid the emptying of a log that had lost its beginning before: the path has it not.
+        """
         begin = self.kept[0].header.base_offset if self.kept else self.end
+        if self.path and b"" not in self._behind[self.path[0].data]:
+            begin = self.end
         return {transaction.producer_id for transaction in self.transactions() if transaction.first_offset < begin}
 
     def may_be_stable(self, offset: int) -> bool:
         """Whether it may be the last stable offset, which stays below the marker of a transaction until replicated.
 
-        A snapshot does not know of such a marker, in Kafka neither: what ended before a restart may count as stable.
+        A snapshot does not know of such a marker, in Kafka neither: what ended before a restart may count as stable,
+        where it lies below the snapshot that was read then.
         """
         reloaded_end = self.path[self.reloaded_at - 1].header.next_offset if self.reloaded_at else 0
         doubtful = self.doubtful
         allowed = set()
-        for forgotten_below in (0, reloaded_end):
+        ends = {found.last_offset + 1 for found in self.transactions() if found.last_offset is not None}
+        for forgotten_below in {0, reloaded_end} | {end for end in ends if end <= reloaded_end}:
             unstable = [
                 max(transaction.first_offset, self.start)
                 for transaction in self.transactions()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from kwire.coord.txn.states import TRANSITIONS, IllegalTransition, TransactionState
+from kwire.coord.txn.states import STORED, TRANSITIONS, IllegalTransition, TransactionState
 from kwire.ids import TopicPartition
 from kwire.wire.messages.transaction_records import PartitionsSchema, TransactionLogValue
 
@@ -142,9 +142,9 @@ class TransactionMetadata(NamedTuple):
     @classmethod
     def from_value(cls, transactional_id: str, value: TransactionLogValue) -> TransactionMetadata:
         """What a record says. ValueError for a state that no coordinator stores."""
-        state = TransactionState(value.transaction_status)
-        if state in (TransactionState.DEAD, TransactionState.PREPARE_EPOCH_FENCE):
-            raise ValueError(f"{state.name} is never stored")
+        state = STORED.get(value.transaction_status)
+        if state is None:
+            raise ValueError(f"a state {value.transaction_status} is never stored")
         return cls(
             transactional_id,
             value.producer_id,

@@ -36,6 +36,13 @@ NAMES: Final[dict[TransactionState, str]] = {
 }
 """What clients see: `PrepareCommit` and so on."""
 
+STORED: Final[dict[int, TransactionState]] = {
+    int(state): state
+    for state in TransactionState
+    if state not in (TransactionState.DEAD, TransactionState.PREPARE_EPOCH_FENCE)
+}
+"""By its number in the log; the two left out never come there."""
+
 STATE_OF_NAME: Final = {name: state for state, name in NAMES.items()}
 
 

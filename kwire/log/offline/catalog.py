@@ -170,6 +170,7 @@ def _last_indexed(directory: str, base: int) -> int:
     used = -(-len(data.rstrip(b"\0")) // OffsetIndex.ENTRY_SIZE) * OffsetIndex.ENTRY_SIZE
     if not used:
         return 0
+    position: int
     _, position = OffsetIndex.ENTRY.unpack(data[used - OffsetIndex.ENTRY_SIZE : used].ljust(8, b"\0"))
     return max(position, 0)
 

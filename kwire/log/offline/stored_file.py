@@ -17,7 +17,6 @@ from kwire.wire.record_batch import LOG_OVERHEAD, MAGIC_OFFSET, CorruptRecordErr
 
 _FRAME = Struct(">qi")
 _WINDOW_BYTES = 1 << 20
-_MAX_BATCH_BYTES = (1 << 31) - 1
 
 
 class StoredFile:

@@ -55,10 +55,15 @@ class ProducerJournal:
     def take(self, entries: dict[int, ProducerState], offset: int) -> None:
         """Write the state as of the log below `offset`, unless it is there already or the log is new.
 
-        Raises OSError.
+        Raises OSError; what a full disk took of the file is then removed, as nobody could read it.
         """
         if offset > self.newest_offset:
-            self._files.create_file(self.path(offset), encode_snapshot(entries))
+            try:
+                self._files.create_file(self.path(offset), encode_snapshot(entries))
+            except OSError:
+                with suppress(OSError):
+                    self._files.unlink(self.path(offset))
+                raise
             self.offsets.append(offset)
             self._unsynced.append(offset)
 

@@ -1,0 +1,35 @@
+"""Producer snapshots on a full disk; how they come and go is shown by whole logs in test_log and test_recovery."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from kwire.log.files import Files
+from kwire.log.producer_journal import ProducerJournal
+from kwire.log.producer_state import ProducerState
+
+
+class FullDisk(Files):
+    """Has room for a name, and for so many bytes."""
+
+    __slots__ = ("room",)
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+
+    def create_file(self, path: str, data: bytes) -> None:
+        super().create_file(path, data[: self.room])
+        raise OSError(errno.ENOSPC, "No space left on device", path)
+
+
+@pytest.mark.parametrize("room", [0, 20])
+def test_a_full_disk_leaves_no_torn_snapshot(tmp_path: Path, room: int) -> None:
+    ProducerJournal(str(tmp_path), Files()).take({9: ProducerState(9)}, 3)
+    journal = ProducerJournal(str(tmp_path), FullDisk(room), [3])
+    with pytest.raises(OSError, match="No space left"):
+        journal.take({9: ProducerState(9)}, 7)
+    assert [path.name for path in tmp_path.iterdir()] == [f"{3:020}.snapshot"]
+    assert journal.newest_offset == 3

@@ -104,7 +104,8 @@ class Log(LogState):
         first_offset = self.log_end_offset
         last_offset = first_offset + header.last_offset_delta
         set_offset_and_epoch(data, 0, first_offset, leader_epoch)
-        self._write(data, first_offset, last_offset, header.max_timestamp, leader_epoch, now_ms)
+        largest = header.max_timestamp, last_offset
+        self._write(data, first_offset, last_offset, largest, leader_epoch, now_ms)
         if header.producer_id >= 0:
             self._note_producer(as_header(HEADER.unpack_from(data)), marker)
         self._unflushed_messages += header.record_count
@@ -141,9 +142,9 @@ class Log(LogState):
             )
         size = sum(header.size for header in headers)
         max_timestamp = max(header.max_timestamp for header in headers)
-        self._write(
-            view[:size], first.base_offset, last.last_offset, max_timestamp, first.partition_leader_epoch, now_ms
-        )
+        newest = next(header for header in headers if header.max_timestamp == max_timestamp)
+        largest = max_timestamp, newest.last_offset
+        self._write(view[:size], first.base_offset, last.last_offset, largest, first.partition_leader_epoch, now_ms)
         for header, marker in zip(headers, markers, strict=True):
             if header.partition_leader_epoch > self.epochs.latest_epoch:
                 self.epochs.assign(header.partition_leader_epoch, header.base_offset)
@@ -155,8 +156,15 @@ class Log(LogState):
         return LogAppendInfo(first.base_offset, last.last_offset, -1, self.log_start_offset, max_timestamp)
 
     def _write(
-        self, data: Buffer, first_offset: int, last_offset: int, max_timestamp: int, leader_epoch: int, now_ms: int
+        self,
+        data: Buffer,
+        first_offset: int,
+        last_offset: int,
+        largest: tuple[int, int],
+        leader_epoch: int,
+        now_ms: int,
     ) -> None:
+        """`largest` is what `LogSegment.append` calls newest."""
         segments, config = self.segments, self.config
         segment = segments.active
         try:
@@ -167,7 +175,7 @@ class Log(LogState):
             elif segment.must_roll(
                 len(data),
                 last_offset,
-                max_timestamp,
+                largest[0],
                 now_ms,
                 config.segment_bytes,
                 config.segment_ms - segments.jitter_ms,
@@ -175,7 +183,7 @@ class Log(LogState):
                 segment = self.roll(now_ms)
             if leader_epoch > self.epochs.latest_epoch:
                 self.epochs.assign(leader_epoch, first_offset)
-            segment.append(data, first_offset, last_offset, max_timestamp)
+            segment.append(data, first_offset, last_offset, largest)
         except (OSError, WireError) as error:
             raise self.read_error(error) from error
         # At once: whatever fails from here on, these offsets are taken.

@@ -56,11 +56,11 @@ class LogSegment(SegmentFiles):
 
     # Appending.
 
-    def append(self, records: Buffer, base_offset: int, last_offset: int, max_timestamp: int) -> None:
+    def append(self, records: Buffer, base_offset: int, last_offset: int, newest: tuple[int, int]) -> None:
         """Write whole batches at the end, in one write, and index them. Raises OSError with the file cut back.
 
-        `base_offset` and `last_offset` are the first batch's and the last batch's, `max_timestamp` their largest (-1
-        none).
+        `base_offset` and `last_offset` are the first batch's and the last batch's. `newest` is their largest timestamp
+        (-1 none), and the last offset of the first batch that has it: nothing before that offset is as late.
         """
         position = self.size
         if self._largest is None and position:
@@ -73,18 +73,18 @@ class LogSegment(SegmentFiles):
             raise
         self.size = position + len(records)
         try:
-            self._note(position, len(records), last_offset, max_timestamp)
+            self._note(position, len(records), last_offset, newest)
         except OSError:
             # Refused is refused: left standing, the batch would share its offsets with the next one.
             self._take_back(base_offset, position)
             raise
         self._remember(base_offset, position)
 
-    def _note(self, position: int, size: int, last_offset: int, max_timestamp: int) -> None:
+    def _note(self, position: int, size: int, last_offset: int, newest: tuple[int, int]) -> None:
         """Timestamps and index entries for `size` bytes of batches at `position`."""
         largest = self._largest
-        if largest is None or max_timestamp > largest[0]:
-            self._largest = largest = (max_timestamp, last_offset)
+        if largest is None or newest[0] > largest[0]:
+            self._largest = largest = newest
         if self._bytes_since_index_entry > self.index_interval_bytes:
             index, time_index = self._index or self.index, self._time_index or self.time_index
             index.append(last_offset, position)
@@ -201,7 +201,9 @@ class LogSegment(SegmentFiles):
         """
         if self._largest is None:
             largest = self.time_index.last_entry()
-            for _, header in self.batches(self.index.lookup(max(largest[1], self.index.last_entry()[0]))[1]):
+            # Both indexes get their entries together, until the time index is full.
+            known = largest[1] if self.time_index.is_full else max(largest[1], self.index.last_entry()[0])
+            for _, header in self.batches(self.index.lookup(known)[1]):
                 if header.max_timestamp > largest[0]:
                     largest = header.max_timestamp, header.last_offset
             self._largest = largest
@@ -294,7 +296,7 @@ class LogSegment(SegmentFiles):
 
     def reindex(self, position: int, header: BatchHeader) -> None:
         """Index a batch that is there, as if it had just been appended."""
-        self._note(position, header.size, header.last_offset, header.max_timestamp)
+        self._note(position, header.size, header.last_offset, (header.max_timestamp, header.last_offset))
 
     def end_rebuild(self, size: int) -> None:
         """Cut the file to `size` bytes, behind the last sound batch, and trim the new indexes."""

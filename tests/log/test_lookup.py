@@ -14,7 +14,7 @@ from kwire.log.lookup import Search
 from kwire.log.validate import MOST_BYTES_AT_ONCE
 from kwire.wire.record_batch import RECORD_BATCH_OVERHEAD, rewrite_crc, set_max_timestamp
 from kwire.wire.records import build_batch
-from tests.log.building import NOW, append, batch, config, new_log
+from tests.log.building import NOW, TOPIC_ID, TP, append, batch, config, crash, new_log, open_manager
 
 
 @pytest.mark.parametrize("codec", [0, 1])
@@ -36,6 +36,24 @@ def test_the_first_record_at_or_above_a_timestamp(tmp_path: Path, codec: int) ->
         assert log.offset_for_timestamp(timestamp) == expected
     assert log.offset_for_timestamp(NOW + 221) is None
     assert log.max_timestamp_offset() == (NOW + 220, 10, 200)
+
+
+def test_a_full_time_index_does_not_hide_what_came_later(tmp_path: Path) -> None:
+    """The offset index goes on without it, when recovery makes both anew."""
+    manager = open_manager(tmp_path, settings=config(index_interval_bytes=0))
+    log = manager.get_or_create(TP, TOPIC_ID, manager.default_config, NOW)
+    for time in (10, 20, 30, 40, 50, 60, 5):
+        append(log, build_batch([(NOW + time, b"k", b"v", ())]))
+    crash(manager)
+    # The two newest timestamps find no room.
+    manager = open_manager(tmp_path, settings=config(index_interval_bytes=0, segment_index_bytes=48))
+    manager.close()
+    manager = open_manager(tmp_path, settings=config(index_interval_bytes=0, segment_index_bytes=48))
+    reread = manager.get(TP)
+    assert reread is not None
+    assert reread.offset_for_timestamp(NOW + 55) == (NOW + 60, 5, 0)
+    assert reread.max_timestamp_offset() == (NOW + 60, 5, 0)
+    manager.close()
 
 
 def test_an_empty_log_and_one_without_timestamps(tmp_path: Path) -> None:

@@ -20,6 +20,9 @@ REMOVAL_INTERVAL_MS = 1000
 FLUSH_INTERVAL_MS = 1000
 """How soon after a roll the closed segment is flushed."""
 
+SETTLE_AFTER_MS = 200
+"""The first requests come before what a start has left to do."""
+
 START_OF_COMPACTION_MS = 1000
 """A broker that starts has better things to do than to import what compaction needs."""
 MOVE_LIMIT = "replica.alter.log.dirs.io.max.bytes.per.second"
@@ -84,6 +87,7 @@ async def _compact(logs: LogManager, config: BrokerConfig, now_ms: Callable[[], 
 
 async def _settle(logs: LogManager) -> None:
     """What a start leaves for the time when it is over, once: names that must be on the device."""
+    await asyncio.sleep(SETTLE_AFTER_MS / 1000)
     for directory in logs.directories:
         try:
             if directory.is_online:

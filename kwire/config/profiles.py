@@ -31,6 +31,7 @@ DEV: Final = (
     ProfileRow("socket.send.buffer.bytes", "-1", "The same for large answers."),
     ProfileRow("group.initial.rebalance.delay.ms", "0", "Nobody waits three seconds for the first record of a test."),
     ProfileRow("group.consumer.assignment.interval.ms", "0", "A test's second consumer is not put off by a heartbeat."),
+    ProfileRow("group.share.assignment.interval.ms", "0", "The same for share groups."),
     ProfileRow("group.streams.initial.rebalance.delay.ms", "0", "The same for Streams groups."),
     ProfileRow("offsets.topic.replication.factor", "1", "One broker cannot hold three replicas."),
     ProfileRow("transaction.state.log.replication.factor", "1", "One broker cannot hold three replicas."),

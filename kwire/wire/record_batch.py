@@ -59,6 +59,8 @@ NO_SEQUENCE = -1
 NO_PARTITION_LEADER_EPOCH = -1
 
 _MAX_INT32 = 0x7FFFFFFF
+PLACE = Struct(">qii")
+"""What comes before the checksum's range: base offset, length, leader epoch."""
 _LENGTH = Struct(">i")
 _OFFSET = Struct(">q")
 _CRC = Struct(">I")

@@ -34,30 +34,30 @@ def holds_records(section: memoryview, count: int) -> bool:
     if count <= 0:
         return not section
     try:
-        if _are_alike(section, count):
-            return True
+        n, width = section[0], 1
+        if n > 127:
+            n += section[1] - 1 << 7
+            width = 2
+            if n > 16383:
+                n, width = _long_varint(section, 0)
+        stride = width + (n >> 1)
+        if stride * count == len(section) and not n & 1 and n >= _MIN_BODY * 2:
+            # One alone, or perhaps the few of a small batch, of one size.
+            if count == 1:
+                return True
+            if width == 2 and count <= _FEW:
+                lengths = (_lengths_of.get((count, stride)) or _shape(count, stride))(section)
+                if lengths.count(lengths[0]) == count:
+                    return True
+            elif _are_alike(section, count, width, stride):
+                return True
         data = section if len(section) > count * _SPARSE_BYTES else bytes(section)
         return count > 1 and skip_records(data, 0, count) == len(data)
     except IndexError:
         return False
 
 
-def _are_alike(section: memoryview, count: int) -> bool:
-    """Whether `count` records of one size fill `section`: one alone, or the few of a small batch."""
-    n, width = section[0], 1
-    if n > 127:
-        n += section[1] - 1 << 7
-        width = 2
-        if n > 16383:
-            n, width = _long_varint(section, 0)
-    stride = width + (n >> 1)
-    if n & 1 or n < _MIN_BODY * 2 or stride * count != len(section):
-        return False
-    if count == 1:
-        return True
-    if width == 2 and count <= _FEW:
-        lengths = (_lengths_of.get((count, stride)) or _shape(count, stride))(section)
-        return lengths.count(lengths[0]) == count
+def _are_alike(section: memoryview, count: int, width: int, stride: int) -> bool:
     for at in range(width):
         column = bytes(section[at::stride])
         if column.count(column[:1]) != count:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from kwire.errors import ErrorCode, KafkaError
 from kwire.log import lookup, producer_journal, recovery, retention, validate
@@ -19,6 +19,7 @@ from kwire.log.producer_state import BatchMetadata, Marker
 from kwire.log.segment import LogSegment
 from kwire.log.txn_index import AbortedTransaction
 from kwire.log.validate import AppendRefused, RecordsInvalid
+from kwire.named_tuple import NamedTuple
 from kwire.wire.parts import FileRange
 from kwire.wire.primitives import WireError
 from kwire.wire.record_batch import (

@@ -12,9 +12,9 @@ All state is derived from the log: `producer_snapshot` keeps it from being deriv
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from kwire.errors import ErrorCode, KafkaError
+from kwire.named_tuple import NamedTuple
 from kwire.wire.record_batch import NO_PRODUCER_EPOCH, NO_SEQUENCE, BatchHeader
 
 REMEMBERED_BATCHES = 5

@@ -24,10 +24,11 @@ harms its own consumers only.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from kwire.errors import ErrorCode, KafkaError
 from kwire.log.config import PRODUCER_COMPRESSION, LogConfig
+from kwire.named_tuple import NamedTuple
 from kwire.wire.crc import crc32c
 from kwire.wire.length_chain import holds_records
 from kwire.wire.record_batch import (

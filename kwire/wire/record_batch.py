@@ -24,8 +24,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from struct import Struct
-from typing import NamedTuple
 
+from kwire.named_tuple import NamedTuple
 from kwire.wire.crc import crc32c
 from kwire.wire.primitives import WireError
 

@@ -84,8 +84,9 @@ class Relocation:
             return None, True
         base_offset = found.segment.header_at(found.records.position).base_offset
         if offset > future.log_end_offset or base_offset < future.log_end_offset:
-            # The future log begins where the current one does: with the batch that holds the log's start.
-            future.truncate_fully_and_start_at(base_offset, now_ms)
+            # The future log begins where the current one does: with the batch that holds the log's start, or amid a gap
+            # at that very offset, or after a restart a consumer that waits there would be out of range.
+            future.truncate_fully_and_start_at(min(base_offset, offset), now_ms)
         end = found.records.position + found.records.size
         return found.records, found.segment is log.segments.active and end == found.segment.size
 

@@ -17,6 +17,7 @@ from kwire.log.manager import LogManager
 from kwire.log.relocation import Relocation
 from kwire.wire.control import EndTransactionMarker, build_end_transaction_marker
 from kwire.wire.primitives import Buffer
+from kwire.wire.record_batch import set_offset_and_epoch
 from tests.log.building import NOW, TOPIC_ID, TP, append, batch, config, crash, open_manager, read_all, values
 
 SETTINGS = config(segment_bytes=400, index_interval_bytes=0)
@@ -111,6 +112,23 @@ def test_the_log_start_moves_along(tmp_path: Path) -> None:
     crash(manager)
     manager, log = opened(tmp_path)
     assert (log.log_start_offset, log.log_end_offset) == (3, 20)
+    crash(manager)
+
+
+def test_a_start_amid_a_gap_moves_along(tmp_path: Path) -> None:
+    manager, log = opened(tmp_path)
+    append(log, batch(*VALUES[:5]))
+    late = batch(*VALUES[9:])
+    set_offset_and_epoch(late, 0, 9, 0)
+    log.append_as_follower(late, now_ms=NOW)
+    log.update_high_watermark(20)
+    log.delete_records(5)
+    move = begun(manager, log)
+    copied(move)
+    manager.relocations.complete(move, NOW)
+    crash(manager)
+    manager, log = opened(tmp_path)
+    assert (log.log_start_offset, log.log_end_offset) == (5, 20)
     crash(manager)
 
 

@@ -19,6 +19,7 @@ from tests.sim.model import PartitionModel, promise
 
 START_MS = 1_700_000_000_000
 PARTITIONS = (TopicPartition("a", 0), TopicPartition("b", 0))
+PRODUCERS = (11, 12, 13)
 
 
 class StorageFailedError(Exception):
@@ -230,9 +231,14 @@ class World:
             inspection.check_epochs(log, model)
             inspection.check_indexes(self.disk, log)
 
-    def storage_failed(self, error: KafkaError) -> NoReturn:
+    def storage_failed(self, error: KafkaError | OSError) -> NoReturn:
         """Raise StorageFailedError for an error that a fault explains; anything else is a broken promise."""
-        promise(
-            error.code is ErrorCode.KAFKA_STORAGE_ERROR and self.disk.faults.failed, f"refused without a cause: {error}"
-        )
-        raise StorageFailedError
+        is_storage = isinstance(error, OSError) or error.code is ErrorCode.KAFKA_STORAGE_ERROR
+        promise(is_storage and self.disk.faults.failed, f"refused without a cause: {error}")
+        raise StorageFailedError from error
+
+    def check_online(self) -> None:
+        """StorageFailedError if a directory was taken offline."""
+        if any(not directory.is_online for directory in self.manager.directories):
+            promise(self.disk.faults.failed, "a directory is offline though the disk works")
+            raise StorageFailedError

@@ -175,6 +175,8 @@ def truncate_fully_and_start_at(log: LogState, offset: int, now_ms: int) -> None
     log.segments.add(offset, log.config, now_ms).create_files()
     if not is_among_the_old:
         log.remove_later([last], now_ms)
+    # After a power cut nothing of the old may stand before what is appended now.
+    log.files.sync_directory(log.directory)
     log.epochs.clear()
     log.producers.reload([], offset)
     log.lower_start(offset)

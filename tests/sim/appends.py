@@ -10,18 +10,26 @@ from kwire.log.log import AppendRefused, Log
 from kwire.wire.control import EndTransactionMarker, build_end_transaction_marker
 from kwire.wire.record_batch import set_offset_and_epoch
 from kwire.wire.records import build_batch
-from tests.sim.model import Batch, PartitionModel, Producer, promise
+from tests.sim.batches import Producer, promise
+from tests.sim.model import PartitionModel
 from tests.sim.world import PRODUCERS, World
 
 _GZIP = 1
 
 
-def _records(world: World, rng: Random) -> list[tuple[int, bytes | None, bytes | None, tuple[()]]]:
-    out: list[tuple[int, bytes | None, bytes | None, tuple[()]]] = []
+_New = tuple[int, bytes, bytes | None, tuple[tuple[bytes, bytes], ...]]
+"""Timestamp, key, value, headers."""
+
+
+def _records(world: World, rng: Random) -> list[_New]:
+    out: list[_New] = []
     for _ in range(rng.choice((1, 1, 2, 5))):
         timestamp = world.now_ms - rng.choice((0, 0, 0, 50, 7000))
         value = b"%d." % world.unique() + b"x" * rng.choice((0, 10, 10, 40, 40, 600))
-        out.append((timestamp, b"key%d" % rng.randrange(5), value, ()))
+        # Unlike any other in its key's stead where there is no value.
+        is_tombstone = rng.random() < 0.1
+        headers = ((b"n", value),) if is_tombstone else ()
+        out.append((timestamp, b"key%d" % rng.randrange(5), None if is_tombstone else value, headers))
     return out
 
 
@@ -62,7 +70,9 @@ def append(world: World, rng: Random) -> str:
 
 def _producer(model: PartitionModel, rng: Random) -> tuple[int, Producer]:
     producer_id = rng.choice(PRODUCERS)
-    return producer_id, model.producer(producer_id) or Producer(0, [], False)
+    # One whose every batch was compacted away goes on from its newest epoch.
+    unknown = Producer(model.newest_epochs.get(producer_id, 0), [], False)
+    return producer_id, model.producer(producer_id) or unknown
 
 
 def produce(world: World, rng: Random) -> str:
@@ -109,7 +119,7 @@ def produce_again(world: World, rng: Random) -> str:
     if not producer.batches or producer_id in model.uncertain:
         return "nothing to repeat"
     batch = rng.choice(producer.batches)
-    data = bytearray(batch.data)
+    data = bytearray(model.origin(batch.data))
     set_offset_and_epoch(data, 0, 0, -1)
     try:
         info = world.log(topic_partition).append_as_leader(
@@ -162,7 +172,7 @@ def follow(world: World, rng: Random) -> str:
         set_offset_and_epoch(data, 0, at, world.leader_epoch)
         parts.append(bytes(data))
         model.attempt(bytes(data))
-        model.path.append(Batch(bytes(data)))
+        model.path.append(model.batch(bytes(data)))
         at = model.path[-1].header.next_offset
     model.path = path
     torn = parts[-1][: rng.choice((0, 0, 40, 70))]

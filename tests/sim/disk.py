@@ -315,6 +315,9 @@ class SimDisk(Files):
     def modified_ms(self, path: str) -> int:
         return self._file(path).modified_ms
 
+    def set_modified_ms(self, path: str, modified_ms: int) -> None:
+        self._file(path).modified_ms = modified_ms
+
     def truncate(self, file: OpenFile, size: int) -> None:
         self.faults.meet("truncate", file.path)
         inode = _inode(file)

@@ -25,9 +25,10 @@ from kwire.errors import KafkaError
 from kwire.log.directory import LogDirectoryError
 from kwire.log.log import Log
 from tests.sim import inspection
+from tests.sim.batches import promise
 from tests.sim.disk import Manner
 from tests.sim.faults import Fault, Kind
-from tests.sim.model import PartitionModel, promise
+from tests.sim.model import PartitionModel
 from tests.sim.steps import take
 from tests.sim.world import PARTITIONS, StorageFailedError, World
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from random import Random
 
-from kwire.errors import KafkaError
-from tests.sim.model import PartitionModel, promise
+from kwire.errors import ErrorCode, KafkaError
+from kwire.log.config import DELETE
+from tests.sim.batches import promise
+from tests.sim.model import PartitionModel
 from tests.sim.world import World
 
 
@@ -44,12 +46,18 @@ def retain(world: World, rng: Random) -> str:
     log, model = world.log(topic_partition), world.models[topic_partition]
     bases = [segment.base_offset for segment in log.segments]
     wanted = _expected_begin(world, model, bases)
+    cleaner = world.manager.cleaner
+    if world.config.is_compacted and not cleaner.begin_deletion(log):
+        return f"{topic_partition} is being compacted or moved"
     try:
         log.delete_old_segments(world.now_ms)
     except KafkaError:
         model.may_begin_at = max(model.may_begin_at, wanted)
         model.moved_start(max(model.start, wanted))
         raise
+    finally:
+        if world.config.is_compacted:
+            cleaner.done_deleting(log)
     first = next(iter(log.segments)).base_offset
     promise(first == wanted, f"the first segment is {first} instead of {wanted}, of {bases}")
     model.begins_at_segment(first)
@@ -67,8 +75,9 @@ def _expected_begin(world: World, model: PartitionModel, bases: list[int]) -> in
     oldest_allowed = world.now_ms - world.config.retention_ms
     begin = bases[0]
     too_much = sum(sizes) - world.config.retention_bytes
-    by_age = world.config.retention_ms >= 0
-    by_size = world.config.retention_bytes >= 0
+    deletes = DELETE in world.config.cleanup_policy
+    by_age = deletes and world.config.retention_ms >= 0
+    by_size = deletes and world.config.retention_bytes >= 0
     for slot, end in enumerate(ends):
         is_last = slot == len(bases) - 1
         too_much -= sizes[slot]
@@ -86,6 +95,13 @@ def delete_records(world: World, rng: Random) -> str:
     topic_partition = world.pick(rng)
     log, model = world.log(topic_partition), world.models[topic_partition]
     offset = rng.randint(model.start, model.high_watermark)
+    if DELETE not in world.config.cleanup_policy:
+        try:
+            log.delete_records(offset)
+        except KafkaError as error:
+            if error.code is ErrorCode.POLICY_VIOLATION:
+                return "records are not deleted from a compacted log"
+            raise
     promise(log.delete_records(offset) == offset, f"DeleteRecords to {offset}")
     model.moved_start(offset)
     return f"{topic_partition} records before {offset} deleted"
@@ -102,7 +118,12 @@ def truncate(world: World, rng: Random) -> str:
     except KafkaError:
         model.truncation_failed(offset)
         raise
+    high_watermark = model.high_watermark
     model.truncated_to(offset)
+    if model.is_compacted and model.end < log.log_end_offset <= offset:
+        # Behind a hole a segment's name alone says where the log goes on.
+        model.end = log.segments.active.base_offset
+        model.high_watermark = min(high_watermark, model.end)
     return f"{topic_partition} truncated to {offset}"
 
 
@@ -125,6 +146,6 @@ def delete_topic(world: World, rng: Random) -> str:
     topic_partition = world.pick(rng)
     world.log(topic_partition)
     world.manager.delete(topic_partition, world.now_ms)
-    world.models[topic_partition] = PartitionModel(world.new_topic_id())
+    world.new_model(topic_partition)
     world.check_online()
     return f"{topic_partition} deleted and created anew"

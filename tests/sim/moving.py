@@ -8,7 +8,7 @@ from typing import cast
 from kwire.log.relocation import Relocation
 from kwire.wire.parts import FileRange
 from tests.sim import inspection
-from tests.sim.model import promise
+from tests.sim.batches import promise
 from tests.sim.world import World
 
 

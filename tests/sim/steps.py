@@ -11,7 +11,7 @@ from random import Random
 from typing import NamedTuple
 
 from kwire.errors import KafkaError
-from tests.sim import appends, life, lookups, moving, upkeep
+from tests.sim import appends, compaction, life, lookups, moving, upkeep
 from tests.sim.world import World
 
 
@@ -50,6 +50,7 @@ STEPS: dict[str, tuple[int, StepFunction]] = {
     "expire producers": (1, upkeep.expire_producers),
     "delete topic": (1, life.delete_topic),
     "move": (6, moving.move),
+    "compact": (14, compaction.compact),
     "stop": (3, upkeep.stop),
     "kill": (4, upkeep.kill),
     "cut power": (4, upkeep.cut_power),

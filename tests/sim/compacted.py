@@ -146,7 +146,7 @@ class Rules:
                 promise(
                     not batch.records or batch.header.base_offset not in aborted, f"{batch} was aborted, and is there"
                 )
-                for record in (record for record in batch.records if record.offset < end):
+                for record in (record for record in batch.records if model.start <= record.offset < end):
                     promise(record.key not in seen, f"{record.key!r} is there twice below {end}")
                     seen.add(record.key)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from struct import Struct
 
 from kwire.errors import KafkaError
@@ -16,6 +17,7 @@ from tests.sim.model import PartitionModel
 
 _OFFSET_ENTRY = Struct(">ii")
 _TIME_ENTRY = Struct(">qi")
+_TIMES_CHECKED = 4
 
 
 def content(records: FileRange | bytes) -> bytes:
@@ -35,15 +37,20 @@ def segment_paths(disk: SimDisk, directory: str) -> list[str]:
 
 
 def check_offsets(log: Log, model: PartitionModel) -> None:
+    # After every step of every history: nothing is put into words that is not needed.
     seen = (log.log_start_offset, log.high_watermark, log.log_end_offset)
     wanted = (model.start, model.high_watermark, model.end)
-    promise(seen == wanted, f"{log.topic_partition}: start, high watermark, end are {seen} instead of {wanted}")
+    if seen != wanted:
+        promise(False, f"{log.topic_partition}: start, high watermark, end are {seen} instead of {wanted}")
     stable = log.last_stable_offset
-    promise(model.may_be_stable(stable), f"{log.topic_partition}: last stable offset is {stable}")
+    if not model.may_be_stable(stable):
+        promise(False, f"{log.topic_partition}: last stable offset is {stable}")
     flushed = max(model.flushed, model.may_be_flushed)
-    promise(log.recovery_point <= flushed, f"recovery point {log.recovery_point}, flushed is {flushed}")
-    size = sum(len(batch.data) for batch in model.kept)
-    promise(log.size == size, f"{log.topic_partition} says that it has {log.size} bytes, not {size}")
+    if log.recovery_point > flushed:
+        promise(False, f"recovery point {log.recovery_point}, flushed is {flushed}")
+    size = sum([len(batch.data) for batch in model.kept])
+    if log.size != size:
+        promise(False, f"{log.topic_partition} says that it has {log.size} bytes, not {size}")
 
 
 def check_read(log: Log, model: PartitionModel, offset: int, max_bytes: int, up_to: int, min_one: bool) -> int:
@@ -85,8 +92,9 @@ def check_no_invented_records(log: Log, model: PartitionModel) -> None:
 
 
 def check_times(log: Log, model: PartitionModel) -> None:
-    """The first record at or behind each timestamp that there is, and the one with the largest."""
-    for timestamp in {record.timestamp + delta for record in model.records for delta in (0, 1)}:
+    """The first record at or behind some of the timestamps that there are, and the one with the largest."""
+    timestamps = sorted({record.timestamp + delta for record in model.records for delta in (0, 1)})
+    for timestamp in Random(model.end).sample(timestamps, min(len(timestamps), _TIMES_CHECKED)):
         check_time(log, model, timestamp)
     found, wanted = log.max_timestamp_offset(), model.with_largest_timestamp()
     if found is None and wanted and compacted.is_later_emptied(model, wanted.timestamp):

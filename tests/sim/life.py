@@ -118,12 +118,8 @@ def truncate(world: World, rng: Random) -> str:
     except KafkaError:
         model.truncation_failed(offset)
         raise
-    high_watermark = model.high_watermark
-    model.truncated_to(offset)
-    if model.is_compacted and model.end < log.log_end_offset <= offset:
-        # Behind a hole a segment's name alone says where the log goes on.
-        model.end = log.segments.active.base_offset
-        model.high_watermark = min(high_watermark, model.end)
+    # Behind a hole a segment's name alone says where the log goes on.
+    model.truncated_to(offset, goes_on_at=log.segments.active.base_offset if model.is_compacted else 0)
     return f"{topic_partition} truncated to {offset}"
 
 

@@ -104,7 +104,7 @@ class PartitionModel:
         self.reloaded_at = len(bases) if known_from is None else bisect_left(bases, known_from)
         self._seen_transactions = (-1, None, [])
 
-    def truncated_to(self, offset: int) -> None:
+    def truncated_to(self, offset: int, *, goes_on_at: int = 0) -> None:
         if offset >= self.end:
             return
         while self.path and self.path[-1].header.last_offset >= offset:
@@ -112,7 +112,8 @@ class PartitionModel:
         self.first_kept = min(self.first_kept, len(self.path))
         if not self.kept:
             self.may_begin_at = max(self.may_begin_at, self.end)
-        self.end = min(self.end, self.path[-1].header.next_offset if self.kept else self.first_segment)
+        end = self.path[-1].header.next_offset if self.kept else self.first_segment
+        self.end = min(self.end, max(end, goes_on_at))
         self.high_watermark = min(self.high_watermark, self.end)
         self.start = min(self.start, self.end)
         self.checkpointed_start = min(self.checkpointed_start, self.end)
@@ -252,14 +253,17 @@ class PartitionModel:
         A snapshot does not know of such a marker, in Kafka neither: what ended before a restart may count as stable,
         where it lies below the snapshot that was read then.
         """
+        transactions = self.transactions()
+        if not transactions:
+            return offset == self.high_watermark
         reloaded_end = self.path[self.reloaded_at - 1].header.next_offset if self.reloaded_at else 0
         doubtful = self.doubtful
         allowed = set()
-        ends = {found.last_offset + 1 for found in self.transactions() if found.last_offset is not None}
+        ends = {found.last_offset + 1 for found in transactions if found.last_offset is not None}
         for forgotten_below in {0, reloaded_end} | {end for end in ends if end <= reloaded_end}:
             unstable = [
                 max(transaction.first_offset, self.start)
-                for transaction in self.transactions()
+                for transaction in transactions
                 if transaction.last_offset is None
                 or transaction.last_offset >= max(self.high_watermark, forgotten_below)
             ]

@@ -248,3 +248,19 @@ def test_a_compaction_does_not_give_up_records_for_some_that_are_not_on_the_devi
     disk.sync_directory(log.directory)
     _, log = after_power_cut(disk, manager, settings)
     assert held(log) == [b"new"]
+
+
+def test_a_snapshot_of_truncated_producers_does_not_come_back() -> None:
+    disk = SimDisk(NOW)
+    manager = manager_on(disk)
+    log = log_of(manager)
+    append(log, batch(b"kept"))
+    append(log, batch(b"x" * 99, producer_id=1, producer_epoch=0, base_sequence=0, transactional=True))
+    append(log, batch(b"x" * 99, producer_id=1, producer_epoch=0, base_sequence=1, transactional=True))
+    log.flush(NOW)
+    log.truncate_to(1, NOW)
+    _, log = after_power_cut(disk, manager)
+    append(log, batch(b"y", producer_id=2, producer_epoch=0, base_sequence=0, transactional=True))
+    log.update_high_watermark(2)
+    assert log.last_stable_offset == 1
+    assert list(log.producers.entries) == [2]

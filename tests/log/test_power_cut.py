@@ -255,6 +255,8 @@ def test_a_snapshot_of_truncated_producers_does_not_come_back() -> None:
     manager = manager_on(disk)
     log = log_of(manager)
     append(log, batch(b"kept"))
+    log.flush(NOW)
+    manager.checkpoint(NOW, sync=True)
     append(log, batch(b"x" * 99, producer_id=1, producer_epoch=0, base_sequence=0, transactional=True))
     append(log, batch(b"x" * 99, producer_id=1, producer_epoch=0, base_sequence=1, transactional=True))
     log.flush(NOW)

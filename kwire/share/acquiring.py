@@ -85,6 +85,7 @@ class _Acquisition:
         # What lay before the first batch is gone from the log.
         if fetch_offset < first_base and partition.archive(fetch_offset, first_base - 1, AVAILABLE):
             partition.note_free()
+            partition.advance()
         base = first_base
         floor = partition.in_flight.floor(first_base)
         if floor is None:

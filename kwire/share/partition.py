@@ -128,7 +128,9 @@ class SharePartition:
     @property
     def gap_start(self) -> int | None:
         """The first offset in flight that the persister knew nothing of when this was loaded, and nobody has had."""
-        return self._gap[1] if self._gap is not None and self._gap[0] == self.end_offset else None
+        if self._gap is None or self._gap[0] != self.end_offset:
+            return None
+        return max(self._gap[1], self.start_offset)  # The log may have lost what lay there.
 
     def next_fetch_offset(self) -> int:
         """From where on there may be something to acquire."""
@@ -158,9 +160,13 @@ class SharePartition:
         self._looks_for_free = True
 
     def move_gap(self, offset: int) -> None:
-        """Everything below `offset` has been acquired once; a gap behind it is left."""
-        if self._gap is not None:
-            self._gap = (self._gap[0], offset) if self._gap[0] == self.end_offset >= offset else None
+        """Everything below `offset` has been acquired once; a gap behind it, and behind what is known there, is left."""
+        if self._gap is None:
+            return
+        end = self._gap[0]
+        while (batch := self.in_flight.floor(offset)) is not None and batch.last >= offset:
+            offset = batch.last + 1
+        self._gap = (end, offset) if end == self.end_offset >= offset else None
 
     # Locks
 
@@ -267,7 +273,7 @@ class SharePartition:
         done = self._last_offset_done()
         if done is None:
             return False
-        in_flight = self.in_flight
+        in_flight, gap_start = self.in_flight, self.gap_start
         if done == in_flight.last_offset:
             self.start_offset = self.end_offset = max(self.start_offset, done + 1)
             in_flight.clear()
@@ -278,8 +284,8 @@ class SharePartition:
             following = in_flight.above(done)
             assert following is not None, "it was not the last"
             self.start_offset = max(self.start_offset, following.first)
-            if self.gap_start is not None:
-                self.start_offset = min(self.gap_start, self.start_offset)
+            if gap_start is not None:
+                self.start_offset = min(gap_start, self.start_offset)
             in_flight.drop_through(batch.first)
         else:
             self.start_offset = max(self.start_offset, done + 1)
@@ -313,6 +319,7 @@ class SharePartition:
             self._looks_for_free = True
         self.start_offset = log_start
         self.end_offset = max(self.end_offset, log_start)
+        self.advance()
 
     def archive(self, first: int, last: int, state: int) -> bool:
         """Give up the offsets `first` to `last` that are in `state`; whether there were any."""

@@ -94,9 +94,7 @@ class Relocation:
 
     def _go_on_behind_a_gap(self, now_ms: int) -> None:
         """The log's last offsets hold nothing, as a crash may leave a compacted one: a new segment's name says it."""
-        future = self.future
-        future.log_end_offset = future.producers.map_end_offset = self.log.log_end_offset
-        future.roll(now_ms).create_files()
+        self.future.roll_to(self.log.log_end_offset, now_ms).create_files()
 
     def _align(self, now_ms: int) -> None:
         """Drop from the future log what the current one has dropped at its end.

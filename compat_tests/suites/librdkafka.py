@@ -17,7 +17,7 @@ from pathlib import Path
 from compat_tests.suites.suite import FAILED, PASSED, SKIPPED, Outcome, Run, call
 
 KAFKA_VERSION = "4.3.1"
-NUMBER_S = 600
+NUMBER_S = 900
 WORKERS = 2
 
 _ENTRY = re.compile(r"_TEST\(\s*(\d{4})_(\w+)\s*,([^,)]*)")
@@ -60,13 +60,17 @@ def outcomes(log: str, number: str, status: int | None, seconds: float) -> Itera
 
 
 def _shell_tools(folder: Path, libs: Path) -> Path:
-    """A folder like that of an unpacked Kafka: its libraries, and the two tools that the tests call."""
+    """A folder like that of an unpacked Kafka: its libraries, and the scripts that the tests call."""
     (folder / "bin").mkdir(parents=True, exist_ok=True)
     (folder / "libs").symlink_to(libs)
-    for name, tool in (("kafka-topics", "TopicCommand"), ("kafka-acls", "AclCommand")):
+    for name, tool in (
+        ("kafka-topics", "org.apache.kafka.tools.TopicCommand"),
+        ("kafka-acls", "org.apache.kafka.tools.AclCommand"),
+        ("kafka-run-class", ""),
+    ):
         script = folder / "bin" / f"{name}.sh"
-        java = f'exec java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xmx128m -cp "{libs}/*"'
-        script.write_text(f'#!/bin/sh\n{java} org.apache.kafka.tools.{tool} "$@"\n')
+        java = f'exec java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xmx256m -cp "$CLASSPATH:{libs}/*"'
+        script.write_text(f'#!/bin/sh\n{java} {tool} "$@"\n')
         script.chmod(0o755)
     return folder
 

@@ -24,8 +24,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from struct import Struct
-from typing import NamedTuple
 
+from kwire.named_tuple import NamedTuple
 from kwire.wire.crc import crc32c
 from kwire.wire.primitives import WireError
 
@@ -59,6 +59,8 @@ NO_SEQUENCE = -1
 NO_PARTITION_LEADER_EPOCH = -1
 
 _MAX_INT32 = 0x7FFFFFFF
+PLACE = Struct(">qii")
+"""What comes before the checksum's range: base offset, length, leader epoch."""
 _LENGTH = Struct(">i")
 _OFFSET = Struct(">q")
 _CRC = Struct(">I")

@@ -10,8 +10,8 @@ first.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
+from kwire.named_tuple import NamedTuple
 from kwire.wire.length_chain import holds_records
 from kwire.wire.record_batch import (
     HEADER,

@@ -7,7 +7,7 @@ here remembers anything but the deletions under way, so that a decision that cou
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from kwire.cluster.controller.changes import (
     Change,
@@ -33,6 +33,7 @@ from kwire.cluster.controller.validation import (
 from kwire.cluster.metadata_cache import BrokerImage, MetadataCache, PartitionImage, TopicImage
 from kwire.config.topic_config import validate_topic_overrides
 from kwire.errors import ErrorCode, KafkaError
+from kwire.named_tuple import NamedTuple
 
 
 class Entropy(Protocol):

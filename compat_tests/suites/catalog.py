@@ -7,8 +7,13 @@ from functools import partial
 from compat_tests.suites import kafka_python, kgo, librdkafka
 from compat_tests.suites.suite import Suite
 
-AS_IN_TRIVUP = {"num.partitions": "4", "broker.rack": "RACK1", "group.initial.rebalance.delay.ms": "3000"}
-"""What librdkafka's tests expect of a cluster. The delay for a group's first members to gather is Kafka's default."""
+AS_IN_TRIVUP = {
+    "num.partitions": "4",
+    "broker.rack": "RACK1",
+    "group.initial.rebalance.delay.ms": "3000",
+    "group.consumer.assignment.interval.ms": "1000",
+}
+"""What librdkafka's tests expect of a cluster. The last two are Kafka's defaults, which the dev profile changes."""
 
 SUITES = (
     Suite(

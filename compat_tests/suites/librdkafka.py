@@ -26,16 +26,21 @@ _STARTED = re.compile(r"Running test (\d{4}_\w+)")
 _ENDED = re.compile(r"={5,} Test (\d{4}_\w+) (PASSED|FAILED|SKIPPED)")
 _DURATION = re.compile(r"\] (\d{4}_\w+): duration ([\d.]+)ms")
 _FAILURE = re.compile(r'### Test "(\d{4}_\w+)[^"]*" failed at (\S+).*?###\n(.*)')
-_SKIPPED = re.compile(r"SKIPPING TEST: (.*)")
+_SKIPPED = re.compile(r"\[(\d{4}_\w+) +/.*SKIPPING TEST: (.*)")
 _RESULTS = {"PASSED": PASSED, "FAILED": FAILED, "SKIPPED": SKIPPED}
 
 
-def numbers(source: str) -> list[str]:
-    """The numbers in test.c's table of tests that need a broker and are meant to run by themselves."""
+def numbers(source: str, group_protocol: str) -> list[str]:
+    """The numbers in test.c's table of tests that need a broker and are meant to run by themselves.
+
+    Share consumers have one protocol of their own: they run with "classic" only.
+    """
     table = source[source.index("struct test tests[]") :]
     found = set()
-    for number, _, flags in _ENTRY.findall(table[: table.index("NULL}}")]):
-        if "LOCAL" not in flags and "MANUAL" not in flags and flags.strip() != "TEST_F_KNOWN_ISSUE":
+    for number, name, flags in _ENTRY.findall(table[: table.index("NULL}}")]):
+        if "LOCAL" in flags or "MANUAL" in flags or flags.strip() == "TEST_F_KNOWN_ISSUE":
+            continue
+        if group_protocol == "classic" or not name.startswith("share_consumer"):
             found.add(number)
     return sorted(found)
 
@@ -50,12 +55,12 @@ def outcomes(log: str, number: str, status: int | None, seconds: float) -> Itera
     for name, place, reason in _FAILURE.findall(text):
         results[name] = FAILED
         reasons.setdefault(name, f"{place} {reason.strip()}")
-    skips = _SKIPPED.findall(text)
+    reasons |= dict(_SKIPPED.findall(text))
     unfinished = f"not ended after {seconds:.0f} s" if status is None else f"the process ended with status {status}"
     for name, result in sorted(results.items()):
         if not name.startswith(number):
             continue
-        why = "" if result == PASSED else reasons.get(name) or (skips[0] if result == SKIPPED and skips else unfinished)
+        why = "" if result == PASSED else reasons.get(name) or unfinished
         yield Outcome(name, result, durations.get(name, seconds), why)
 
 
@@ -103,7 +108,7 @@ def run(run: Run, *, group_protocol: str = "classic") -> Iterator[Outcome]:
         "BROKERS": run.bootstrap,
         "KAFKA_PATH": str(_shell_tools(run.logs / "kafka", run.cache / f"kafka-{KAFKA_VERSION}/libs")),
     }
-    chosen = [number for number in numbers((tests / "test.c").read_text()) if run.only in number]
+    chosen = [number for number in numbers((tests / "test.c").read_text(), group_protocol) if run.only in number]
     with ThreadPoolExecutor(WORKERS) as pool:
         for done in as_completed([pool.submit(partial(_one, run, tests, environment), number) for number in chosen]):
             yield from done.result()

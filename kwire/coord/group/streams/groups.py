@@ -117,7 +117,11 @@ class StreamsGroups:
     def _response(
         self, group: StreamsGroup, request: StreamsGroupHeartbeatRequest, before: StreamsMember, advanced: Advanced
     ) -> StreamsGroupHeartbeatResponse:
-        """Tasks are in it if they changed, or if the member joins; endpoints if they are not those it knows."""
+        """Tasks are in it if they changed, if the member joins or says what it has; endpoints if it knows others.
+
+        A member says what it has once it has come to its target, and when it has lost an answer. As that may have been
+        the one with its new tasks, it gets them again, as a consumer does for a full request.
+        """
         after = advanced.member
         response = StreamsGroupHeartbeatResponse(
             throttle_time_ms=0,
@@ -130,13 +134,14 @@ class StreamsGroups:
             status=[StatusMessage(status_code=part.status, status_detail=part.text) for part in advanced.problems],
             endpoint_information_epoch=0,
         )
-        if request.member_epoch == JOIN_EPOCH or before.has.assigned != after.has.assigned:
+        is_changed = request.member_epoch == JOIN_EPOCH or before.has.assigned != after.has.assigned
+        if is_changed or request.active_tasks is not None:
             tasks = after.has.assigned.without_epochs()
             response.active_tasks = _messages(tasks.active)
             response.standby_tasks = _messages(tasks.standby)
             response.warmup_tasks = _messages(tasks.warmup)
-            if after.said.endpoint is not None:
-                group.endpoint_epoch += 1
+        if is_changed and after.said.endpoint is not None:
+            group.endpoint_epoch += 1
         if group.endpoint_epoch != request.endpoint_information_epoch:
             response.partitions_by_user_endpoint = partitions_by_endpoint(group, after, self._topics)
         if group.group_id in self.groups:

@@ -22,6 +22,15 @@ class ProfileRow(NamedTuple):
     reason: str
 
 
+class ConductRow(NamedTuple):
+    """One case in which the broker does something else than Kafka: what each of them does, and why."""
+
+    case: str
+    kafka: str
+    here: str
+    reason: str
+
+
 # fmt: off
 DEV: Final = (
     ProfileRow("broker.id", "1", "A single broker needs a number, not a generated one that differs by directory."),
@@ -40,5 +49,20 @@ DEV: Final = (
     ProfileRow("share.coordinator.state.topic.min.isr", "1", "With one replica there is one in sync."),
 )
 # fmt: on
+
+LOWERED_REPLICATION_FACTOR: Final = "replication factor above the number of brokers"
+
+DEV_CONDUCT: Final = (
+    ConductRow(
+        LOWERED_REPLICATION_FACTOR,
+        "refused, INVALID_REPLICATION_FACTOR",
+        "lowered to it, with a line in the log",
+        "An application that asks for three replicas runs on one broker as it is.",
+    ),
+)
+"""What `dev` does that no option of Kafka's says."""
+
+CONDUCT: Final[dict[str, frozenset[str]]] = {"dev": frozenset(row.case for row in DEV_CONDUCT), "kafka": frozenset()}
+"""The cases in which a profile does not do as Kafka does."""
 
 PROFILES: Final[dict[str, tuple[ProfileRow, ...]]] = {"dev": DEV, "kafka": ()}

@@ -6,6 +6,7 @@ here remembers anything but the deletions under way, so that a decision that cou
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
@@ -34,6 +35,8 @@ from kwire.cluster.metadata_cache import BrokerImage, MetadataCache, PartitionIm
 from kwire.config.topic_config import validate_topic_overrides
 from kwire.errors import ErrorCode, KafkaError
 
+logger = logging.getLogger("kwire.controller")
+
 
 class Entropy(Protocol):
     """The randomness that decisions need, handed in."""
@@ -48,10 +51,14 @@ class Entropy(Protocol):
 
 
 class TopicDefaults(NamedTuple):
-    """What a creation without numbers gets: `num.partitions`, `default.replication.factor`."""
+    """What a creation without numbers gets: `num.partitions`, `default.replication.factor`.
+
+    `lowers_replication_factor`: more replicas than brokers come to one on each (the dev profile), instead of an error.
+    """
 
     partition_count: int
     replication_factor: int
+    lowers_replication_factor: bool = False
 
 
 class NewTopic(NamedTuple):
@@ -192,6 +199,11 @@ class ControllerCore:
             count = defaults.partition_count if new.partition_count == -1 else new.partition_count
             factor = defaults.replication_factor if new.replication_factor == -1 else new.replication_factor
             bound = max(len(self.cluster.brokers), 1)
+            if factor > bound and defaults.lowers_replication_factor:
+                logger.info(
+                    "topic %s: replication factor %d lowered to %d, one for each broker", new.name, factor, bound
+                )
+                factor = bound
             replicas = place_replicas(
                 self._racks(), count, factor, start_index=entropy.below(bound), shift=entropy.below(bound)
             )

@@ -387,7 +387,8 @@ class Controller:
     # --- settings --------------------------------------------------------------------------------------------------
 
     def _topic_defaults(self) -> TopicDefaults:
-        return TopicDefaults(self._options.get("num.partitions"), self._options.get("default.replication.factor"))
+        partitions, replicas = self._options.get("num.partitions"), self._options.get("default.replication.factor")
+        return TopicDefaults(partitions, replicas, self._options.lowers_replication_factor)
 
     def _unclean_by_default(self) -> bool:
         return bool(self._options.get("unclean.leader.election.enable"))

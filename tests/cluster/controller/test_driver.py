@@ -204,12 +204,32 @@ def test_auto_creation_and_internal_topics() -> None:
 
 def test_an_internal_topic_that_needs_more_brokers() -> None:
     async def scenario() -> None:
-        node = await Node({"offsets.topic.replication.factor": "3"}).start()
+        node = await Node({"offsets.topic.replication.factor": "3"}, profile="kafka").start()
         with pytest.raises(KafkaError) as refused:
             await node.controller.ensure_internal_topic("__consumer_offsets")
         assert refused.value.code is ErrorCode.INVALID_REPLICATION_FACTOR
 
     asyncio.run(scenario())
+
+
+def test_the_dev_profile_makes_do_with_the_brokers_there_are(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        node = await Node({"offsets.topic.replication.factor": "3"}).start()
+        offsets = await node.controller.ensure_internal_topic("__consumer_offsets")
+        assert {len(partition.replicas) for partition in offsets.partitions} == {1}
+        (created,) = await node.controller.create_topics([NewTopic("t", 2, 3)])
+        assert created.topic is not None
+        assert [partition.replicas for partition in created.topic.partitions] == [[1], [1]]
+        (zero,) = await node.controller.create_topics([NewTopic("u", 2, 0)])
+        assert zero.error is not None
+        assert zero.error.code is ErrorCode.INVALID_REPLICATION_FACTOR
+        (named,) = await node.controller.create_topics([NewTopic("v", -1, -1, [(0, [1, 2])])])
+        assert named.error is not None
+        assert named.error.code is ErrorCode.INVALID_REPLICA_ASSIGNMENT
+
+    with caplog.at_level("INFO", logger="kwire.controller"):
+        asyncio.run(scenario())
+    assert "topic t: replication factor 3 lowered to 1, one for each broker" in caplog.messages
 
 
 def test_a_deposed_controller_writes_nothing() -> None:

@@ -11,7 +11,6 @@ import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kwire.api.context import Services
@@ -97,7 +96,7 @@ class Broker:
         self.broker_id = -1
         self.cluster_id = ""
         self.services = Services()
-        self.data_directories: list[Path] = []
+        self.data_directories: list[str] = []
         self._given_store = store
         self._ready = asyncio.Event()
         self._listeners: list[Listener] = []
@@ -189,7 +188,7 @@ class Broker:
             from shutil import rmtree
             from tempfile import mkdtemp
 
-            directory = Path(mkdtemp(prefix="kwire-"))
+            directory = mkdtemp(prefix="kwire-")
             self.data_directories = [directory]
 
             async def remove() -> None:
@@ -197,12 +196,12 @@ class Broker:
 
             self._undo.append(remove)
             return
-        self.data_directories = [Path(name).expanduser().absolute() for name in self.config.log_dirs()]
+        self.data_directories = [os.path.abspath(os.path.expanduser(name)) for name in self.config.log_dirs()]
 
     def _open_store(self) -> MetadataStore:
         store = self._given_store
         if store is None:
-            path = None if self.ephemeral else self.data_directories[0] / METADATA_FILE_NAME
+            path = None if self.ephemeral else os.path.join(self.data_directories[0], METADATA_FILE_NAME)
             store = EmbeddedStore(path, self.clock)
             self._undo.append(_closing(store))
         session = store.session()
@@ -211,7 +210,7 @@ class Broker:
 
     def _lock_directories(self) -> list[LogDirectory]:
         """Lock every directory that can be had; the log manager finds again, and tells, what is wrong with others."""
-        directories = [LogDirectory(str(path), FILES) for path in self.data_directories]
+        directories = [LogDirectory(path, FILES) for path in self.data_directories]
 
         async def release() -> None:
             for directory in directories:

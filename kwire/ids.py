@@ -7,7 +7,8 @@ of URL-safe base64 without padding (apache/kafka `Uuid.toString`).
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from typing import NamedTuple
+
+from kwire.named_tuple import NamedTuple
 
 ZERO_UUID = bytes(16)
 """The uuid that stands for "none" in every message."""

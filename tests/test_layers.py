@@ -15,6 +15,7 @@ LAYER = {
     "errors": 0,
     "clock": 0,
     "ids": 0,
+    "named_tuple": 0,
     "wire": 1,
     "log": 2,
     "net": 2,

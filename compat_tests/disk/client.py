@@ -35,6 +35,8 @@ PATIENCE_S, SETTLE_S = 60.0, 120.0
 EARLIEST, LATEST, MAX_TIMESTAMP = -2, -1, -3
 FETCH_VERSION, PRODUCE_VERSION = 11, 9
 _FETCH_BYTES = 8 << 20
+_NOT_YET = RETRIABLE | {ErrorCode.BROKER_NOT_AVAILABLE}
+"""The last one is what `topics` says of a broker of Kafka's that accepts connections and knows no broker yet."""
 
 T = TypeVar("T")
 
@@ -103,7 +105,7 @@ class Client:
             try:
                 return work()
             except Refused as error:
-                if error.code not in RETRIABLE or time.monotonic() > deadline:
+                if error.code not in _NOT_YET or time.monotonic() > deadline:
                     raise
             except ClientError:
                 if time.monotonic() > deadline:

@@ -21,8 +21,12 @@ class ServedPartition(NamedTuple):
     max_timestamp: tuple[int, int]
     epoch_ends: tuple[tuple[int, int], ...]
     """(epoch, end offset) that OffsetForLeaderEpoch answers, for each epoch up to the newest one in a batch."""
-    aborted: frozenset[tuple[int, int]]
-    """(producer id, first offset) of the aborted transactions."""
+    hidden: frozenset[int]
+    """Base offsets of the batches with records that a reader of committed records passes over.
+
+    Not the list of aborted transactions itself: compaction takes the records of one away, after which an index that is
+    rebuilt (which batches it covers depends on the recovery point) names it no longer, in Kafka and in kwire.
+    """
     data: bytes
     """All batches, byte for byte."""
 
@@ -94,7 +98,6 @@ def served_partition(client: Client, topic: str, partition: int, *, by_time: boo
     end = client.offset_at(topic, partition, LATEST)[1]
     stable = client.offset_at(topic, partition, LATEST, committed=True)[1]
     parts: list[bytes] = []
-    aborted: set[tuple[int, int]] = set()
     offset, epoch = start, -1
     while offset < end:
         chunk = bytes(client.fetch(topic, partition, offset).records or b"")
@@ -105,15 +108,6 @@ def served_partition(client: Client, topic: str, partition: int, *, by_time: boo
             offset, whole = _next_offset(memoryview(chunk), position, magic), position + size
             epoch = max(epoch, read_header(chunk, position).partition_leader_epoch if magic == 2 else -1)
         parts.append(chunk[:whole])
-    offset = start
-    while offset < stable:
-        answer = client.fetch(topic, partition, offset, committed=True)
-        aborted |= {(each.producer_id, each.first_offset) for each in answer.aborted_transactions or ()}
-        chunk = bytes(answer.records or b"")
-        if not chunk:
-            break
-        for position, _, magic in stored_batches(chunk):
-            offset = _next_offset(memoryview(chunk), position, magic)
     known = range(epoch + 1)
     return ServedPartition(
         log_start=start,
@@ -121,9 +115,33 @@ def served_partition(client: Client, topic: str, partition: int, *, by_time: boo
         last_stable=stable,
         max_timestamp=client.offset_at(topic, partition, MAX_TIMESTAMP) if by_time else (-1, -1),
         epoch_ends=tuple(client.end_of_epoch(topic, partition, each) for each in known),
-        aborted=frozenset(aborted),
+        hidden=frozenset(_hidden(client, topic, partition, start, stable)),
         data=b"".join(parts),
     )
+
+
+def _hidden(client: Client, topic: str, partition: int, start: int, stable: int) -> Iterator[int]:
+    """What a consumer skips by the aborted transactions that each answer names (KIP-98): see ServedPartition."""
+    offset = start
+    while offset < stable:
+        answer = client.fetch(topic, partition, offset, committed=True)
+        chunk = bytes(answer.records or b"")
+        if not chunk:
+            return
+        first_offsets = {(each.first_offset, each.producer_id) for each in answer.aborted_transactions or ()}
+        aborting: set[int] = set()
+        for position, _, magic in stored_batches(chunk):
+            offset = _next_offset(memoryview(chunk), position, magic)
+            if magic < 2:
+                continue
+            header = read_header(chunk, position)
+            begun = {each for each in first_offsets if each[0] < offset}
+            first_offsets -= begun
+            aborting |= {producer for _, producer in begun}
+            if header.is_control:
+                aborting.discard(header.producer_id)
+            elif header.is_transactional and header.producer_id in aborting and header.record_count:
+                yield header.base_offset
 
 
 def served_group(client: Client, group: str) -> ServedGroup:

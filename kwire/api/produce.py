@@ -33,6 +33,7 @@ from kwire.wire.messages.produce import (
 from kwire.wire.record_batch import ATTRIBUTES_OFFSET, MAGIC_OFFSET, RECORD_BATCH_OVERHEAD, TRANSACTIONAL_MASK
 
 if TYPE_CHECKING:
+    from kwire.log.log import LogAppendInfo
     from kwire.log.record_checks import Prepared
 
 FIRST_VERSION_WITH_TOPIC_IDS = 13
@@ -83,18 +84,29 @@ def _append_all(
     later: Later = []
     responses = []
     failed = False
+    services, now_ms, acks = context.services, context.now_ms, request.acks
     by_id = context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS
+    find = services.replicas.get
     for topic in request.topic_data:
-        name = context.services.metadata.topic_names.get(topic.topic_id) if by_id else topic.name
+        name = services.metadata.topic_names.get(topic.topic_id) if by_id else topic.name
         results: list[PartitionProduceResponse] = []
         for data in topic.partition_data:
+            records, info = data.records, None
             try:
-                result = _append_one(request, name, data, context, unacknowledged, refused)
+                partition = find(name, data.index) if name is not None and acks in _ACKS else None
+                if partition is not None and records.__class__ is memoryview:
+                    info = partition.append_plain(records, acks, now_ms)
+                if partition is None or info is None:
+                    partition, info = _append(request, name, data, context, refused)
+                result = _appended(data.index, info)
+                if acks == -1 and partition.log.high_watermark <= info.last_offset:
+                    unacknowledged.append((partition, info.last_offset, result))
+            except KafkaError as error:
+                failed = True
+                result = _refused(data.index, error.code, error.message, error)
             except PreparationNeeded:
                 later.append((results, len(results), name, data))
                 result = _refused(data.index, ErrorCode.UNKNOWN_SERVER_ERROR, None)
-            if result.error_code != NO_ERROR:
-                failed = True
             results.append(result)
         responses.append(TopicProduceResponse(name=topic.name, topic_id=topic.topic_id, partition_responses=results))
     if later:
@@ -127,7 +139,14 @@ async def _append_later(
                 prepared = await loop.run_in_executor(
                     None, prepare, bytes(cast("memoryview", data.records)), partition.log.config, context.now_ms
                 )
-        results[position] = _append_one(request, topic, data, context, unacknowledged, refused, prepared)
+        try:
+            led, info = _append(request, topic, data, context, refused, prepared)
+        except KafkaError as error:
+            results[position] = _refused(data.index, error.code, error.message, error)
+            continue
+        results[position] = _appended(data.index, info)
+        if request.acks == -1 and led.log.high_watermark <= info.last_offset:
+            unacknowledged.append((led, info.last_offset, results[position]))
     failed = any(result.error_code != NO_ERROR for topic in responses for result in topic.partition_responses)
     answer = _answer(request, context, responses, unacknowledged, failed)
     return await answer if isinstance(answer, asyncio.Future) else answer
@@ -167,37 +186,41 @@ def error_response(request: ProduceRequest, code: ErrorCode, message: str | None
     )
 
 
-def _append_one(
+def _append(
     request: ProduceRequest,
     topic: str | None,
     data: PartitionProduceData,
     context: RequestContext,
-    unacknowledged: Unacknowledged,
     refused: Mapping[TopicPartition, ErrorCode],
     prepared: Prepared | None = None,
-) -> PartitionProduceResponse:
-    index, acks = data.index, request.acks
-    try:
-        if acks not in _ACKS:
-            raise KafkaError(ErrorCode.INVALID_REQUIRED_ACKS)
-        if topic is None:
-            raise KafkaError(ErrorCode.UNKNOWN_TOPIC_ID)
-        partition = context.services.replicas.partition(topic, index)
-        records = data.records
-        if records.__class__ is not memoryview:
-            raise KafkaError(ErrorCode.INVALID_RECORD, "the records of this partition are null")
-        if len(records) >= RECORD_BATCH_OVERHEAD and records[ATTRIBUTES_OFFSET + 1] & TRANSACTIONAL_MASK:
-            _check_admitted(request.transactional_id, records, refused.get(TopicPartition(topic, index)))
-        info = partition.append(
-            records,
-            required_acks=acks,
-            now_ms=context.now_ms,
-            produce_version=context.api_version,
-            prepared=prepared,
-        )
-    except KafkaError as error:
-        return _refused(index, error.code, error.message, error)
-    result = PartitionProduceResponse(
+) -> tuple[Partition, LogAppendInfo]:
+    """Whatever is not a plain batch for a partition that takes it: the rules one by one.
+
+    Raises KafkaError; PreparationNeeded if there is nothing `prepared`.
+    """
+    acks = request.acks
+    if acks not in _ACKS:
+        raise KafkaError(ErrorCode.INVALID_REQUIRED_ACKS)
+    if topic is None:
+        raise KafkaError(ErrorCode.UNKNOWN_TOPIC_ID)
+    partition = context.services.replicas.partition(topic, data.index)
+    records = data.records
+    if records.__class__ is not memoryview:
+        raise KafkaError(ErrorCode.INVALID_RECORD, "the records of this partition are null")
+    if len(records) >= RECORD_BATCH_OVERHEAD and records[ATTRIBUTES_OFFSET + 1] & TRANSACTIONAL_MASK:
+        _check_admitted(request.transactional_id, records, refused.get(TopicPartition(topic, data.index)))
+    info = partition.append(
+        records,
+        required_acks=acks,
+        now_ms=context.now_ms,
+        produce_version=context.api_version,
+        prepared=prepared,
+    )
+    return partition, info
+
+
+def _appended(index: int, info: LogAppendInfo) -> PartitionProduceResponse:
+    return PartitionProduceResponse(
         index=index,
         error_code=NO_ERROR,
         base_offset=info.first_offset,
@@ -205,9 +228,6 @@ def _append_one(
         log_start_offset=info.log_start_offset,
         record_errors=[],
     )
-    if acks == -1 and partition.log.high_watermark <= info.last_offset:
-        unacknowledged.append((partition, info.last_offset, result))
-    return result
 
 
 def _refused(

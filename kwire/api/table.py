@@ -7,7 +7,7 @@ Versions start at 0 wherever Kafka 3.9 still serves them and end at Kafka 4.3's 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from kwire.named_tuple import NamedTuple
 
 
 class Api(NamedTuple):

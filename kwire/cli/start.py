@@ -144,14 +144,14 @@ def _on_signal(stopping: asyncio.Event) -> None:
 def banner(broker: Broker, log_format: str, age_ms: int) -> str:
     """What standard output says when the broker is ready: a few lines, or one JSON object."""
     addresses = broker.addresses()
-    directory = "none (ephemeral)" if broker.ephemeral else ", ".join(str(path) for path in broker.data_directories)
+    directory = "none (ephemeral)" if broker.ephemeral else ", ".join(broker.data_directories)
     if log_format == "json":
         import json
 
         ready = {
             "event": "ready",
             "listeners": addresses,
-            "data_directories": [str(path) for path in broker.data_directories],
+            "data_directories": broker.data_directories,
             "ephemeral": broker.ephemeral,
             "profile": broker.config.profile,
             "broker_id": broker.broker_id,

@@ -7,7 +7,9 @@ wrong and what help looks like; so there is one authority for messages and no im
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final
+
+from kwire.named_tuple import NamedTuple
 
 
 class StartOption(NamedTuple):

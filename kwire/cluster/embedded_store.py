@@ -15,9 +15,9 @@ Reads never touch SQLite. A failed write is taken back in memory and raised as `
 
 from __future__ import annotations
 
+import os
 from asyncio import get_running_loop
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kwire.cluster.store import (
@@ -60,8 +60,8 @@ class EmbeddedStore:
     holds it.
     """
 
-    def __init__(self, path: Path | str | None, clock: Clock) -> None:
-        self.path = None if path is None else Path(path)
+    def __init__(self, path: str | os.PathLike[str] | None, clock: Clock) -> None:
+        self.path = None if path is None else os.fspath(path)
         self.clock = clock
         self._sessions: dict[int, EmbeddedSession] = {}
         self._session_count = 0
@@ -107,7 +107,7 @@ class EmbeddedStore:
             self.run([Delete(path) for path in sorted(owned)], session_id)
         self.tree.ephemerals.pop(session_id, None)
 
-    def _open(self, path: Path) -> ZnodeTree:
+    def _open(self, path: str) -> ZnodeTree:
         import sqlite3  # 15 ms, and not needed by a broker in memory.
 
         try:
@@ -126,7 +126,7 @@ class EmbeddedStore:
             database.execute("COMMIT")
             rows = database.execute(SELECT_ALL).fetchall()
         except sqlite3.Error as error:
-            raise StoreUnavailableError(str(path), f"cannot open the metadata store: {error}") from error
+            raise StoreUnavailableError(path, f"cannot open the metadata store: {error}") from error
         self._database = database
         self._opening = opening
         tree = ZnodeTree(opening << 32)

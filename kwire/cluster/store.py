@@ -18,7 +18,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from enum import IntEnum
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+from kwire.named_tuple import NamedTuple
 
 ANY_VERSION = -1
 """As an expected data version: whatever it is."""

@@ -7,7 +7,6 @@ that a transaction touched to its file; if that fails it takes the transaction b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from kwire.cluster.store import (
     ANY_VERSION,
@@ -27,6 +26,7 @@ from kwire.cluster.store import (
     StoreError,
     WatchEvent,
 )
+from kwire.named_tuple import NamedTuple
 
 ROOT = "/"
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from kwire.config.endpoints import Endpoint
 from kwire.ids import ZERO_UUID, uuid_from_text, uuid_text
+from kwire.named_tuple import NamedTuple
 
 NO_LEADER = -1
 

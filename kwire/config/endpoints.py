@@ -8,9 +8,10 @@ both (KIP-797); a name that is not a security protocol needs a row in `listener.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 from kwire.config.option import ConfigError
+from kwire.named_tuple import NamedTuple
 
 SECURITY_PROTOCOLS: Final = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
+
+from kwire.named_tuple import NamedTuple
 
 # The numbers of DescribeConfigs' `configSource`.
 SOURCE_TOPIC: Final = 1

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+from kwire.named_tuple import NamedTuple
 
 # The numbers are those of DescribeConfigs' `configType` (KIP-569).
 BOOLEAN: Final = 1

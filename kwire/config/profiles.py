@@ -11,7 +11,9 @@ some ten milliseconds once.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
+
+from kwire.named_tuple import NamedTuple
 
 
 class ProfileRow(NamedTuple):

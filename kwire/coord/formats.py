@@ -17,8 +17,9 @@ flexible version only, which Kafka reads since 3.5.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Any
 
+from kwire.named_tuple import NamedTuple
 from kwire.wire.messages import consumer_group_records as consumer
 from kwire.wire.messages.group_records import (
     GroupMetadataKey,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from kwire.coord.coordinator_log import CoordinatorLog, CoordinatorShard
 from kwire.coord.records import decode_batches
 from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import TopicPartition
+from kwire.named_tuple import NamedTuple
 
 
 class ReplayedSlice(NamedTuple):

@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from struct import Struct
-from typing import Any, NamedTuple
+from typing import Any
 
 from kwire.coord.formats import KEY_VERSION, RecordFormat, value_version
+from kwire.named_tuple import NamedTuple
 from kwire.wire.codec import decode, encode_prefixed
 from kwire.wire.control import read_end_transaction_marker
 from kwire.wire.record_batch import (

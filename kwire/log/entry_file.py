@@ -16,7 +16,8 @@ from struct import Struct
 from kwire.log.descriptors import DESCRIPTORS
 from kwire.log.files import Files, OpenFile
 
-_ENTRIES_IN_A_RUN = 64
+_ENTRIES_IN_A_RUN = 256
+"""A megabyte of log at the default interval; both indexes of a segment hold 5 KiB until then."""
 
 
 class EntryFile(ABC):

@@ -28,18 +28,21 @@ _VERSION = "0"
 class LeaderEpochs:
     """The epochs of one log, oldest first, kept in memory and written when they change."""
 
-    __slots__ = ("_files", "_path", "_written", "entries")
+    __slots__ = ("_files", "_path", "_written", "entries", "latest_epoch")
+
+    entries: list[tuple[int, int]]
+    latest_epoch: int
+    """-1 when none has started."""
 
     def __init__(self, path: str, files: Files) -> None:
         self._path = path
         self._files = files
         self._written = False
-        self.entries: list[tuple[int, int]] = []
+        self._take([])
 
-    @property
-    def latest_epoch(self) -> int:
-        """The newest epoch, -1 when none has started."""
-        return self.entries[-1][0] if self.entries else UNDEFINED_EPOCH
+    def _take(self, entries: list[tuple[int, int]]) -> None:
+        self.entries = entries
+        self.latest_epoch = entries[-1][0] if entries else UNDEFINED_EPOCH
 
     def load(self, *, clean: bool) -> None:
         """Read the file; a missing, empty or unreadable one is an empty cache (it is rebuilt from batches).
@@ -48,14 +51,14 @@ class LeaderEpochs:
         """
         data = self._files.read_file(self._path)
         self._written = clean or data is None
-        self.entries = parse(data) if data else []
+        self._take(parse(data) if data else [])
 
     def assign(self, epoch: int, start_offset: int) -> bool:
         """`epoch` starts at `start_offset`; False if it has started before. Older entries that contradict it go."""
         if epoch < 0 or (self.entries and self.entries[-1][0] >= epoch and self.entries[-1][1] <= start_offset):
             return False
-        self.entries = [entry for entry in self.entries if entry[0] < epoch and entry[1] < start_offset]
-        self.entries.append((epoch, start_offset))
+        older = [entry for entry in self.entries if entry[0] < epoch and entry[1] < start_offset]
+        self._take([*older, (epoch, start_offset)])
         self._written = False
         return True
 
@@ -85,22 +88,22 @@ class LeaderEpochs:
     def truncate_from_end(self, end_offset: int) -> None:
         """Drop the epochs that start at or beyond the new end of the log."""
         if self.entries and self.entries[-1][1] >= end_offset:
-            self.entries = [entry for entry in self.entries if entry[1] < end_offset]
+            self._take([entry for entry in self.entries if entry[1] < end_offset])
             self._written = False
 
     def truncate_from_start(self, start_offset: int) -> None:
         """Drop the epochs that end before the new start; the oldest kept one then starts there."""
         older = [entry for entry in self.entries if entry[1] <= start_offset]
         if older and older[-1][1] < start_offset:
-            self.entries = [(older[-1][0], start_offset), *self.entries[len(older) :]]
+            self._take([(older[-1][0], start_offset), *self.entries[len(older) :]])
             self._written = False
         elif len(older) > 1:
-            self.entries = self.entries[len(older) - 1 :]
+            self._take(self.entries[len(older) - 1 :])
             self._written = False
 
     def replace(self, entries: list[tuple[int, int]]) -> None:
         """Take over another log's epochs."""
-        self.entries = list(entries)
+        self._take(list(entries))
         self._written = False
 
     def move_to(self, directory: str) -> None:
@@ -109,7 +112,7 @@ class LeaderEpochs:
 
     def clear(self) -> None:
         """Drop all (the log starts over)."""
-        self.entries = []
+        self._take([])
         self._written = False
 
     def write(self) -> None:

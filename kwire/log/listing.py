@@ -7,7 +7,6 @@ its segment is removed. Alien files are left alone. Source: Kafka's `LogLoader`.
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from kwire.log import txn_index
 from kwire.log.files import (
@@ -26,6 +25,7 @@ from kwire.log.files import (
 )
 from kwire.log.offset_index import OffsetIndex
 from kwire.log.time_index import TimeIndex
+from kwire.named_tuple import NamedTuple
 
 _UNFINISHED = (DELETED_SUFFIX, CLEANED_SUFFIX, SWAP_SUFFIX)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from kwire.errors import ErrorCode, KafkaError
 from kwire.log import lookup, producer_journal, recovery, retention, validate
@@ -19,9 +19,20 @@ from kwire.log.producer_state import BatchMetadata, Marker
 from kwire.log.segment import LogSegment
 from kwire.log.txn_index import AbortedTransaction
 from kwire.log.validate import AppendRefused, RecordsInvalid
+from kwire.named_tuple import NamedTuple
 from kwire.wire.parts import FileRange
 from kwire.wire.primitives import WireError
-from kwire.wire.record_batch import HEADER, BatchHeader, Buffer, as_header, batches, set_offset_and_epoch, verify
+from kwire.wire.record_batch import (
+    HEADER,
+    LOG_OVERHEAD,
+    PLACE,
+    BatchHeader,
+    Buffer,
+    as_header,
+    batches,
+    set_offset_and_epoch,
+    verify,
+)
 
 if TYPE_CHECKING:
     from kwire.log.record_checks import Prepared
@@ -43,6 +54,8 @@ class LogAppendInfo(NamedTuple):
 
 _as_info: Callable[[tuple[int, int, int, int, int, bool]], LogAppendInfo] = partial(tuple.__new__, LogAppendInfo)
 """`LogAppendInfo._make` without its own Python frame."""
+_set_place = PLACE.pack_into
+_ANY_ATTRIBUTE = -1
 
 
 class LogSlice(NamedTuple):
@@ -60,6 +73,53 @@ class Log(LogState):
     __slots__ = ()
 
     # Appending.
+
+    def append_plain(self, records: memoryview, leader_epoch: int, now_ms: int, *, alone: bool) -> LogAppendInfo | None:
+        """`append_as_leader` for a client's batch with which nothing is special, as with most. None, and nothing was
+        written or decided, if something is (`validate.plain_batch`), or begins with this batch: the log, a segment, a
+        leader epoch, what is known of its producer, its transaction.
+
+        `alone`: no other replica is in sync, so the high watermark is the log's end. Raises what `read_error` makes of
+        a disk that fails.
+        """
+        config = self.config
+        fields = validate.plain_batch(records, config, now_ms, _ANY_ATTRIBUTE)
+        if fields is None or self.is_failed:
+            return None
+        _, length, _, _, _, _, delta, _, max_timestamp, producer_id, epoch, sequence, count = fields
+        producers, producer = self.producers, None
+        if producer_id >= 0:
+            producer = producers.expecting(producer_id, epoch, sequence, delta)
+            if producer is None:
+                return None
+        segment = self.segments.active
+        first_offset = self.log_end_offset
+        last_offset = first_offset + delta
+        if (
+            leader_epoch != self.epochs.latest_epoch
+            or not segment.size
+            or segment.must_roll(
+                length + LOG_OVERHEAD, last_offset, max_timestamp, now_ms, config, self.segments.jitter_ms
+            )
+        ):
+            return None
+        _set_place(records, 0, first_offset, length, leader_epoch)
+        try:
+            segment.append(records, first_offset, last_offset, (max_timestamp, last_offset))
+        except (OSError, WireError) as error:
+            raise self.read_error(error) from error
+        self.log_end_offset = producers.map_end_offset = last_offset + 1
+        if producer is not None:
+            producer.remember(BatchMetadata(sequence + delta, last_offset, delta, max_timestamp))
+        if alone:
+            if producers.unreplicated:
+                self.update_high_watermark(last_offset + 1)
+            else:
+                self.high_watermark = last_offset + 1
+        self._unflushed_messages += count
+        if self._unflushed_messages >= config.flush_messages:
+            self.flush(now_ms)
+        return _as_info((first_offset, last_offset, -1, self.log_start_offset, max_timestamp, False))
 
     def append_as_leader(
         self,
@@ -88,7 +148,7 @@ class Log(LogState):
             else:
                 data, header = records, as_header(HEADER.unpack_from(records))
                 marker = marker or producer_journal.marker_of(records, header)
-            if header.producer_id >= 0 and not (from_client and self.producers.continues(header)):
+            if header.producer_id >= 0:
                 known = self.producers.duplicate_of(header) if from_client else None
                 if known is not None:
                     return self._answer_duplicate(known)
@@ -172,14 +232,7 @@ class Log(LogState):
                 raise OSError("the log directory is offline")
             if segment.size == 0:
                 self.put_on_disk()
-            elif segment.must_roll(
-                len(data),
-                last_offset,
-                largest[0],
-                now_ms,
-                config.segment_bytes,
-                config.segment_ms - segments.jitter_ms,
-            ):
+            elif segment.must_roll(len(data), last_offset, largest[0], now_ms, config, segments.jitter_ms):
                 segment = self.roll(now_ms)
             if leader_epoch > self.epochs.latest_epoch:
                 self.epochs.assign(leader_epoch, first_offset)

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kwire.log.segment import LogSegment
 from kwire.log.time_index import NO_TIMESTAMP
 from kwire.log.validate import MOST_BYTES_AT_ONCE, MOST_RECORDS_AT_ONCE
+from kwire.named_tuple import NamedTuple
 from kwire.wire.record_batch import BatchHeader
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import ZERO_UUID, TopicPartition
@@ -42,7 +41,7 @@ class LogManager(LogUpkeep):
 
     def __init__(
         self,
-        directories: Sequence[LogDirectory | Path | str],
+        directories: Sequence[LogDirectory | os.PathLike[str] | str],
         *,
         default_config: LogConfig,
         config_for: Callable[[str], LogConfig],

@@ -12,14 +12,14 @@ All state is derived from the log: `producer_snapshot` keeps it from being deriv
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from kwire.errors import ErrorCode, KafkaError
+from kwire.named_tuple import NamedTuple
 from kwire.wire.record_batch import NO_PRODUCER_EPOCH, NO_SEQUENCE, BatchHeader
 
 REMEMBERED_BATCHES = 5
 """A client may have five requests in flight, so five batches may come again."""
-_MAX_SEQUENCE = 0x7FFFFFFF
+MAX_SEQUENCE = 0x7FFFFFFF
 NO_COORDINATOR_EPOCH = -1
 
 
@@ -37,7 +37,7 @@ class BatchMetadata(NamedTuple):
 
     @property
     def first_sequence(self) -> int:
-        return (self.last_sequence - self.offset_delta) & _MAX_SEQUENCE
+        return (self.last_sequence - self.offset_delta) & MAX_SEQUENCE
 
 
 class Marker(NamedTuple):
@@ -102,7 +102,7 @@ class ProducerState:
                     ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
                     f"sequence {first} of producer {self.producer_id} cannot begin epoch {header.producer_epoch}",
                 )
-        elif first != last + 1 and not (first == 0 and last == _MAX_SEQUENCE):
+        elif first != last + 1 and not (first == 0 and last == MAX_SEQUENCE):
             raise KafkaError(
                 ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
                 f"sequence {first} of producer {self.producer_id} does not follow {last}",
@@ -133,14 +133,19 @@ class ProducerState:
     def add_batch(self, header: BatchHeader) -> None:
         """Remember a written batch, whose header carries its final offsets."""
         self.take_epoch(header.producer_epoch)
-        if len(self.batches) == REMEMBERED_BATCHES:
-            del self.batches[0]
-        self.batches.append(
+        self.remember(
             BatchMetadata(header.last_sequence, header.last_offset, header.last_offset_delta, header.max_timestamp)
         )
-        self.last_timestamp = header.max_timestamp
         if header.is_transactional and self.txn_first_offset is None:
             self.txn_first_offset = header.base_offset
+
+    def remember(self, batch: BatchMetadata) -> None:
+        """The newest batch; the oldest gives way to it."""
+        batches = self.batches
+        if len(batches) == REMEMBERED_BATCHES:
+            del batches[0]
+        batches.append(batch)
+        self.last_timestamp = batch.timestamp
 
     def add_marker(self, header: BatchHeader, marker: Marker) -> CompletedTxn | None:
         """End the transaction; None when nothing was written in it."""
@@ -169,16 +174,20 @@ class ProducerStateManager:
 
     # Before a write.
 
-    def continues(self, header: BatchHeader) -> bool:
-        """Whether the batch is what its producer was expected to send next, with which nothing can be wrong."""
-        entry = self.entries.get(header.producer_id)
-        return (
+    def expecting(self, producer_id: int, producer_epoch: int, base_sequence: int, delta: int) -> ProducerState | None:
+        """The producer, if a batch up to the sequence `base_sequence + delta`, outside of a transaction, is what it was
+        expected to send next: nothing can be wrong with that.
+        """
+        entry = self.entries.get(producer_id)
+        if (
             entry is not None
-            and header.producer_epoch == entry.epoch
-            and bool(entry.batches)
-            and header.base_sequence == entry.batches[-1].last_sequence + 1
-            and (entry.txn_first_offset is None or header.is_transactional)
-        )
+            and producer_epoch == entry.epoch
+            and entry.batches
+            and entry.batches[-1].last_sequence + 1 == base_sequence <= MAX_SEQUENCE - delta
+            and entry.txn_first_offset is None
+        ):
+            return entry
+        return None
 
     def duplicate_of(self, header: BatchHeader) -> BatchMetadata | None:
         """The batch as it was written before, if it is one of its producer's last five."""

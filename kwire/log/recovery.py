@@ -143,8 +143,11 @@ def _ends_at(segment: LogSegment, offset: int | None) -> bool:
 def _load_producers(log: LogState, segments: list[LogSegment], first_to_scan: int) -> None:
     """Producer state as of the first segment to scan, or of the end: the newest snapshot and the batches behind it."""
     journal = log.journal
+    # A power cut may bring back one that lies beyond what is left.
     if first_to_scan < len(segments):
         journal.drop_above(segments[first_to_scan].base_offset)
+    else:
+        journal.drop_above(segments[-1].end_of_batches()[1] if segments else 0)
     offset, entries = journal.newest()
     # As Kafka's `loadFromSnapshot`: who was idle for long is not remembered again.
     now_ms, host = log.created_ms, log.host

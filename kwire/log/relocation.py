@@ -81,16 +81,31 @@ class Relocation:
             if offset > future.log_end_offset:
                 # Retention has emptied the log: where it goes on, the name of a segment alone says.
                 future.truncate_fully_and_start_at(offset, now_ms)
+            elif future.log_end_offset < log.log_end_offset:
+                self._go_on_behind_a_gap(now_ms)
             return None, True
         base_offset = found.segment.header_at(found.records.position).base_offset
         if offset > future.log_end_offset or base_offset < future.log_end_offset:
-            # The future log begins where the current one does: with the batch that holds the log's start.
-            future.truncate_fully_and_start_at(base_offset, now_ms)
+            # The future log begins where the current one does: with the batch that holds the log's start, or amid a gap
+            # at that very offset, or after a restart a consumer that waits there would be out of range.
+            future.truncate_fully_and_start_at(min(base_offset, offset), now_ms)
         end = found.records.position + found.records.size
         return found.records, found.segment is log.segments.active and end == found.segment.size
 
+    def _go_on_behind_a_gap(self, now_ms: int) -> None:
+        """The log's last offsets hold nothing, as a crash may leave a compacted one: a new segment's name says it."""
+        future = self.future
+        future.log_end_offset = future.producers.map_end_offset = self.log.log_end_offset
+        future.roll(now_ms).create_files()
+
     def _align(self, now_ms: int) -> None:
-        """Drop from the future log what the current one has dropped at its end."""
+        """Drop from the future log what the current one has dropped at its end.
+
+        It begins anew where it lacks the beginning: a crash may have brought back what DeleteRecords had taken.
+        """
+        start = self.log.log_start_offset
+        if next(iter(self.future.segments)).base_offset > start:
+            self.future.truncate_fully_and_start_at(start, now_ms)
         epoch = self.future.latest_epoch
         _, end_offset = self.log.end_offset_for_epoch(epoch)
         end_offset = min(self.log.log_end_offset, end_offset if end_offset >= 0 else self.log.log_end_offset)

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from kwire.log.config import LogConfig
 from kwire.log.files import Files
 from kwire.log.segment_files import SegmentFiles
 from kwire.log.time_index import NO_TIMESTAMP
 from kwire.wire.parts import FileRange
 from kwire.wire.record_batch import BatchHeader, Buffer, CorruptRecordError
 
-_REMEMBERED_POSITIONS = 64
+_MOST_POSITIONS = 128
 _MAX_RELATIVE_OFFSET = 0x7FFFFFFF
 
 
@@ -62,36 +63,39 @@ class LogSegment(SegmentFiles):
         `base_offset` and `last_offset` are the first batch's and the last batch's. `newest` is their largest timestamp
         (-1 none), and the last offset of the first batch that has it: nothing before that offset is as late.
         """
-        position = self.size
-        if self._largest is None and position:
+        position, largest = self.size, self._largest
+        if largest is None and position:
             # Asked before the size grows: it is found from the batches that are there.
-            self.largest_timestamp_and_offset()
+            largest = self.largest_timestamp_and_offset()
         try:
             self._files.write_at(self._file or self.file, records, position)
         except OSError:
             self._cut_back(position)
             raise
-        self.size = position + len(records)
-        try:
-            self._note(position, len(records), last_offset, newest)
-        except OSError:
-            # Refused is refused: left standing, the batch would share its offsets with the next one.
-            self._take_back(base_offset, position)
-            raise
-        self._remember(base_offset, position)
-
-    def _note(self, position: int, size: int, last_offset: int, newest: tuple[int, int]) -> None:
-        """Timestamps and index entries for `size` bytes of batches at `position`."""
-        largest = self._largest
+        size = len(records)
+        self.size = position + size
         if largest is None or newest[0] > largest[0]:
             self._largest = largest = newest
         if self._bytes_since_index_entry > self.index_interval_bytes:
-            index, time_index = self._index or self.index, self._time_index or self.time_index
-            index.append(last_offset, position)
-            time_index.append_if_later(*largest)
-            self.has_full_index = index.is_full or time_index.is_full
-            self._bytes_since_index_entry = 0
+            try:
+                self._add_entries(position, last_offset, largest)
+            except OSError:
+                # Refused is refused: left standing, the batch would share its offsets with the next one.
+                self._take_back(base_offset, position)
+                raise
         self._bytes_since_index_entry += size
+        positions = self._positions
+        positions[base_offset] = position
+        if len(positions) >= _MOST_POSITIONS:
+            self._forget_positions()
+
+    def _add_entries(self, position: int, last_offset: int, largest: tuple[int, int]) -> None:
+        """An entry in both indexes for the batch at `position`; `largest` is the segment's so far."""
+        index, time_index = self._index or self.index, self._time_index or self.time_index
+        index.append(last_offset, position)
+        time_index.append_if_later(*largest)
+        self.has_full_index = index.is_full or time_index.is_full
+        self._bytes_since_index_entry = 0
 
     def _cut_back(self, size: int) -> None:
         """Take back a partial write, so that no torn batch stands in the middle when the disk has room again."""
@@ -108,15 +112,12 @@ class LogSegment(SegmentFiles):
         self.time_index.take_back(1, base_offset - self.base_offset)
         self.has_full_index = self.index.is_full or self.time_index.is_full
 
-    def _remember(self, base_offset: int, position: int) -> None:
-        """Where the newest batches lie, so that those who read at the end need no index."""
-        positions = self._positions
-        positions[base_offset] = position
-        if len(positions) == 2 * _REMEMBERED_POSITIONS:
-            self._positions = dict(list(positions.items())[_REMEMBERED_POSITIONS:])
+    def _forget_positions(self) -> None:
+        """Keep those of the newest batches: who reads at the end needs no index."""
+        self._positions = dict(list(self._positions.items())[-_MOST_POSITIONS // 2 :])
 
     def must_roll(
-        self, size: int, last_offset: int, max_timestamp: int, now_ms: int, max_bytes: int, max_wait_ms: int
+        self, size: int, last_offset: int, max_timestamp: int, now_ms: int, config: LogConfig, jitter_ms: int
     ) -> bool:
         """Whether bytes, offset range, index room or time leave no room for `size` more bytes up to `last_offset`.
 
@@ -129,8 +130,8 @@ class LogSegment(SegmentFiles):
             first = self.first_timestamp()
         waited_ms = max_timestamp - first if first >= 0 else now_ms - self.created_ms
         return (
-            waited_ms > max_wait_ms
-            or self.size > max_bytes - size
+            waited_ms > config.segment_ms - jitter_ms
+            or self.size > config.segment_bytes - size
             or last_offset - self.base_offset > _MAX_RELATIVE_OFFSET
             or self.has_full_index
         )
@@ -180,7 +181,9 @@ class LogSegment(SegmentFiles):
             cut = self.index.batch_position_up_to(position + max_bytes)
             if cut > position:
                 available = cut - position
-                self._remember(self.header_at(cut).base_offset, cut)
+                self._positions[self.header_at(cut).base_offset] = cut
+                if len(self._positions) >= _MOST_POSITIONS:
+                    self._forget_positions()
             else:
                 available = max(self.header_at(position).size, max_bytes) if min_one_message else max_bytes
         file = self._file or self.file
@@ -296,7 +299,12 @@ class LogSegment(SegmentFiles):
 
     def reindex(self, position: int, header: BatchHeader) -> None:
         """Index a batch that is there, as if it had just been appended."""
-        self._note(position, header.size, header.last_offset, (header.max_timestamp, header.last_offset))
+        largest = self._largest
+        if largest is None or header.max_timestamp > largest[0]:
+            self._largest = largest = header.max_timestamp, header.last_offset
+        if self._bytes_since_index_entry > self.index_interval_bytes:
+            self._add_entries(position, header.last_offset, largest)
+        self._bytes_since_index_entry += header.size
 
     def end_rebuild(self, size: int) -> None:
         """Cut the file to `size` bytes, behind the last sound batch, and trim the new indexes."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import NamedTuple
 
 from kwire.log.descriptors import DESCRIPTORS
 from kwire.log.files import INDEX_SUFFIX, LOG_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX, Files, OpenFile, offset_name
 from kwire.log.offset_index import OffsetIndex
 from kwire.log.time_index import TimeIndex
 from kwire.log.txn_index import TxnIndex
+from kwire.named_tuple import NamedTuple
 from kwire.wire.record_batch import (
     HEADER,
     LOG_OVERHEAD,

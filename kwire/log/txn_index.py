@@ -16,9 +16,9 @@ recovery empties the file and writes it anew while it scans the segment.
 from __future__ import annotations
 
 from struct import Struct
-from typing import NamedTuple
 
 from kwire.log.files import Files
+from kwire.named_tuple import NamedTuple
 
 _ENTRY = Struct(">hqqqq")
 ENTRY_SIZE = 34

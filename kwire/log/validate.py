@@ -24,11 +24,11 @@ harms its own consumers only.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from kwire.errors import ErrorCode, KafkaError
 from kwire.log.config import PRODUCER_COMPRESSION, LogConfig
+from kwire.named_tuple import NamedTuple
 from kwire.wire.crc import crc32c
 from kwire.wire.length_chain import holds_records
 from kwire.wire.record_batch import (
@@ -112,8 +112,7 @@ class ValidBatch(NamedTuple):
     header: BatchHeader
 
 
-_as_valid: Callable[[tuple[bytearray | memoryview, BatchHeader]], ValidBatch] = partial(tuple.__new__, ValidBatch)
-"""`ValidBatch._make` without its own Python frame."""
+_header_fields: Callable[[memoryview], tuple[int, ...]] = HEADER.unpack_from
 
 
 def _first_batch_size(records: memoryview) -> int:
@@ -176,6 +175,35 @@ def _one_batch_of_any_magic(records: memoryview, config: LogConfig, prepared: Pr
     return converted(records, config, prepared)
 
 
+def plain_batch(
+    records: memoryview, config: LogConfig, now_ms: int, special: int = ~TRANSACTIONAL_MASK
+) -> tuple[int, ...] | None:
+    """The header's fields (those of `BatchHeader`) of what most producers send to most topics, if nothing is wrong with
+    it: one uncompressed batch without the attributes in `special`. It is judged in one go; of anything else, None, the
+    depths tell what it is.
+    """
+    size = len(records)
+    if size < RECORD_BATCH_OVERHEAD:
+        return None
+    fields = _header_fields(records)
+    base, length, _, magic, crc, attributes, last_delta, base_time, max_time, producer, _, sequence, count = fields
+    if (
+        not attributes & special
+        and magic == 2
+        and length == size - LOG_OVERHEAD
+        and base == 0
+        and config.takes_plain_batches
+        and MOST_RECORDS_AT_ONCE > last_delta == count - 1 >= 0
+        and NO_TIMESTAMP <= base_time <= max_time <= now_ms + config.message_timestamp_after_max_ms
+        and (producer < 0 or sequence >= 0)
+        and size <= config.max_message_bytes
+        and crc32c(records[ATTRIBUTES_OFFSET:]) == crc
+        and holds_records(records[RECORD_BATCH_OVERHEAD:], count)
+    ):
+        return fields
+    return None
+
+
 def valid_record_set(
     records: memoryview, config: LogConfig, now_ms: int, produce_version: int, prepared: Prepared | None = None
 ) -> ValidBatch | None:
@@ -184,25 +212,9 @@ def valid_record_set(
 
     Raises PreparationNeeded for what would hold the event loop too long, unless it is given as `prepared`.
     """
-    size = len(records)
-    if size >= RECORD_BATCH_OVERHEAD:
-        fields = HEADER.unpack_from(records)
-        base, length, _, magic, crc, attributes, last_delta, base_time, max_time, producer, _, sequence, count = fields
-        # What most producers send to most topics is judged in one go; of anything else the depths tell what it is.
-        if (
-            config.takes_plain_batches
-            and magic == 2
-            and length == size - LOG_OVERHEAD
-            and base == 0
-            and not attributes & ~TRANSACTIONAL_MASK
-            and MOST_RECORDS_AT_ONCE > last_delta == count - 1 >= 0
-            and NO_TIMESTAMP <= base_time <= max_time <= now_ms + config.message_timestamp_after_max_ms
-            and (producer < 0 or sequence >= 0)
-            and size <= config.max_message_bytes
-            and crc32c(records[ATTRIBUTES_OFFSET:]) == crc
-            and holds_records(records[RECORD_BATCH_OVERHEAD:], count)
-        ):
-            return _as_valid((records, as_header(fields)))
+    fields = plain_batch(records, config, now_ms)
+    if fields is not None:
+        return ValidBatch(records, as_header(fields))
     if produce_version >= _V2_ONLY_SINCE_PRODUCE:
         return _valid_batch(_one_batch_of_magic_2(records, produce_version), config, now_ms, prepared)
     batch = _one_batch_of_any_magic(records, config, prepared)

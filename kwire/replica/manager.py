@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import TopicPartition
 from kwire.log.log import Log, LogConfig
 from kwire.log.manager import LogManager
+from kwire.named_tuple import NamedTuple
 from kwire.replica.partition import Partition
 
 

@@ -95,6 +95,17 @@ class Partition:
         if self.leader_id != self.local_id:
             raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
 
+    def append_plain(self, records: memoryview, required_acks: int, now_ms: int) -> LogAppendInfo | None:
+        """`append` for the common batch (`Log.append_plain`); None for any other, and where `append` would refuse."""
+        in_sync = len(self.in_sync_replicas)
+        if self.leader_id != self.local_id or (required_acks == -1 and in_sync < self.min_insync_replicas):
+            return None
+        # A leader is always in sync: if one replica is, it is the local one.
+        info = self.log.append_plain(records, self.leader_epoch, now_ms, alone=in_sync == 1)
+        if self.watchers and info is not None and in_sync == 1:
+            self.wake()
+        return info
+
     def append(
         self,
         records: memoryview,
@@ -113,17 +124,14 @@ class Partition:
             raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
         if required_acks == -1 and len(self.in_sync_replicas) < self.min_insync_replicas:
             self._check_in_sync_replicas()
-        log = self.log
-        info = log.append_as_leader(
+        info = self.log.append_as_leader(
             records,
             leader_epoch=self.leader_epoch,
             now_ms=now_ms,
             produce_version=produce_version,
             prepared=prepared,
         )
-        # A leader is always in sync: if one replica is, it is the local one.
-        if len(self.in_sync_replicas) == 1 and log.update_high_watermark(log.log_end_offset) and self.watchers:
-            self.wake()
+        self._advance_high_watermark()
         return info
 
     def append_own(self, records: memoryview, *, now_ms: int, marker: Marker | None = None) -> LogAppendInfo:

@@ -11,8 +11,8 @@ log, whose values are messages of their own; here they are known by name only.
 from __future__ import annotations
 
 from struct import Struct
-from typing import NamedTuple
 
+from kwire.named_tuple import NamedTuple
 from kwire.wire.record_batch import NO_PARTITION_LEADER_EPOCH, NO_SEQUENCE
 from kwire.wire.records import InvalidRecordError, Record, build_batch
 

@@ -171,8 +171,13 @@ class _DecodeWriter:
             self.flush()
             self.has_records = True
             span = self.primitive("read_compact_span" if compact else "read_span")
-            self.put(f"s, p = {span}(data, p, {self.end})")
-            self.put(f"{target} = None if s < 0 else view[s:p]")
+            read = f"s, p = {span}(data, p, {self.end}); {target} = None if s < 0 else view[s:p]"
+            if compact:
+                # Records of 127 bytes to 16 KiB have a length of two bytes: no call for those.
+                self.put("n = data[p]; e = data[p + 1]; s = n + (e - 1 << 7) + p + 1")
+                self.put(f"if e < 128 <= n and s <= {self.end}: {target} = view[p + 2:s]; p = s")
+                read = "else: " + read
+            self.put(read)
         else:
             self.flush()
             kind = ("compact_" if compact else "") + ("nullable_" if nullable else "") + field.type.lower()

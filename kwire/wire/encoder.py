@@ -100,17 +100,56 @@ class _EncodeWriter:
         fields = model_of(cls).fields
         self.refuse_absent(cls, fields, var)
         present = [field for field in fields if field.present(self.version)]
-        for field in present:
-            if field.tag is None:
-                self.field(field, f"{var}.{field.name}")
-        if not self.flexible:
-            return
+        untagged = [field for field in present if field.tag is None]
         tagged = [field for field in present if field.tag is not None]
-        if not tagged:
-            self.codes.append("x")
-            return
+        count = self.rarely_set(untagged) if self.depth else 0
+        for field in untagged[: len(untagged) - count]:
+            self.field(field, f"{var}.{field.name}")
+        if count and self.codes:
+            self.tail(untagged[-count:], var, ends=not tagged)
+        else:
+            for field in untagged[len(untagged) - count :]:
+                self.field(field, f"{var}.{field.name}")
+            if self.flexible and not tagged:
+                self.codes.append("x")
+        if tagged:
+            self.flush()
+            self.put(f"w({self.tag_function(cls, tagged)}({var}))")
+
+    def rarely_set(self, fields: list[Field]) -> int:
+        """How many fields at the end are nullable strings or arrays of structures, which elements mostly have empty."""
+        count = 0
+        for field in reversed(fields):
+            if not field.is_flexible(self.version, self.flexible):
+                break
+            if field.is_nullable(self.version) != (field.type == "String" and not field.array):
+                break
+            if field.type != "String" and not (field.array and field.struct):
+                break
+            count += 1
+        return count
+
+    def tail(self, fields: list[Field], var: str, *, ends: bool) -> None:
+        """Fields that are mostly empty: if all are, one byte each, in the run before them."""
+        targets = [f"{var}.{field.name}" for field in fields]
+        is_set = [
+            f"{target} != []" if field.array else f"{target} is not None"
+            for target, field in zip(targets, fields, strict=True)
+        ]
+        values, codes = list(self.values), list(self.codes)
+        self.put(f"if {' or '.join(is_set)}:")
+        self.pad += " "
+        for field, target in zip(fields, targets, strict=True):
+            self.field(field, target)
+        self.codes += ["x"] * ends
         self.flush()
-        self.put(f"w({self.tag_function(cls, tagged)}({var}))")
+        self.pad = self.pad[:-1]
+        self.put("else:")
+        self.pad += " "
+        self.values = values + ["1" for field in fields if field.array]
+        self.codes = [*codes, *("B" if field.array else "x" for field in fields), *["x"] * ends]
+        self.flush()
+        self.pad = self.pad[:-1]
 
     def refuse_absent(self, cls: type, fields: list[Field], var: str) -> None:
         """A value in a field that the version lacks would be lost: raise, unless that was declared harmless."""

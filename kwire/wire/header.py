@@ -12,8 +12,8 @@ from collections.abc import Callable
 from functools import partial
 from struct import Struct
 from struct import error as StructError  # noqa: N812  # it is a class, whatever it is called
-from typing import NamedTuple
 
+from kwire.named_tuple import NamedTuple
 from kwire.wire.messages import API_MODULES
 from kwire.wire.parts import Buffer
 from kwire.wire.primitives import (

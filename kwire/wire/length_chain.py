@@ -12,12 +12,21 @@ size 250 us); of 100 bytes 140 us (of unequal size 2.5 ms). The full walk of eve
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from struct import Struct
+
 _MIN_BODY = 6
 """Bytes of the shortest record behind its length."""
 _SPARSE_BYTES = 512
 """Records this large on average are so few that looking at them in place is cheaper than copying the batch."""
 _FIRST_RUN = 128
 _MAX_RUN = 1 << 16
+_FEW = 64
+"""Records of which one `unpack` looks at all lengths."""
+
+_lengths_of: dict[tuple[int, int], Callable[[memoryview], tuple[int, ...]]] = {}
+"""By (count, stride), for lengths of two bytes: what reads those of a few records of one size."""
+_MAX_SHAPES = 256
 
 
 def holds_records(section: memoryview, count: int) -> bool:
@@ -25,31 +34,43 @@ def holds_records(section: memoryview, count: int) -> bool:
     if count <= 0:
         return not section
     try:
-        if _are_alike(section, count):
-            return True
+        n, width = section[0], 1
+        if n > 127:
+            n += section[1] - 1 << 7
+            width = 2
+            if n > 16383:
+                n, width = _long_varint(section, 0)
+        stride = width + (n >> 1)
+        if stride * count == len(section) and not n & 1 and n >= _MIN_BODY * 2:
+            # One alone, or perhaps the few of a small batch, of one size.
+            if count == 1:
+                return True
+            if width == 2 and count <= _FEW:
+                lengths = (_lengths_of.get((count, stride)) or _shape(count, stride))(section)
+                if lengths.count(lengths[0]) == count:
+                    return True
+            elif _are_alike(section, count, width, stride):
+                return True
         data = section if len(section) > count * _SPARSE_BYTES else bytes(section)
         return count > 1 and skip_records(data, 0, count) == len(data)
     except IndexError:
         return False
 
 
-def _are_alike(section: memoryview, count: int) -> bool:
-    """Whether `count` records of one size fill `section`: one alone, or the few of a small batch."""
-    n, width = section[0], 1
-    if n > 127:
-        n += section[1] - 1 << 7
-        width = 2
-        if n > 16383:
-            n, width = _long_varint(section, 0)
-    stride = width + (n >> 1)
-    if n & 1 or n < _MIN_BODY * 2 or stride * count != len(section):
-        return False
-    if count > 1:
-        for at in range(width):
-            column = bytes(section[at::stride])
-            if column.count(column[:1]) != count:
-                return False
+def _are_alike(section: memoryview, count: int, width: int, stride: int) -> bool:
+    for at in range(width):
+        column = bytes(section[at::stride])
+        if column.count(column[:1]) != count:
+            return False
     return True
+
+
+def _shape(count: int, stride: int) -> Callable[[memoryview], tuple[int, ...]]:
+    """Reads two bytes at each multiple of `stride`, as far as `count` records go."""
+    if len(_lengths_of) >= _MAX_SHAPES:
+        _lengths_of.clear()
+    read = _lengths_of[count, stride] = Struct(">" + f"H{stride - 2}x" * count).unpack_from
+    return read
 
 
 def skip_records(data: bytes | memoryview, pos: int, count: int) -> int:

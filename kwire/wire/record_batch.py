@@ -24,8 +24,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from struct import Struct
-from typing import NamedTuple
 
+from kwire.named_tuple import NamedTuple
 from kwire.wire.crc import crc32c
 from kwire.wire.primitives import WireError
 
@@ -59,9 +59,11 @@ NO_SEQUENCE = -1
 NO_PARTITION_LEADER_EPOCH = -1
 
 _MAX_INT32 = 0x7FFFFFFF
+PLACE = Struct(">qii")
+"""What comes before the checksum's range: base offset, length, leader epoch."""
 _LENGTH = Struct(">i")
 _OFFSET = Struct(">q")
-_CRC = Struct(">I")
+CRC = Struct(">I")
 _ATTRIBUTES = Struct(">h")
 _PRODUCER = Struct(">qhi")
 
@@ -234,4 +236,4 @@ def rewrite_crc(buf: WritableBuffer, pos: int = 0) -> None:
     """Compute the checksum of the batch at `pos` anew and write it."""
     (length,) = _LENGTH.unpack_from(buf, pos + 8)
     value = crc32c(memoryview(buf)[pos + ATTRIBUTES_OFFSET : pos + LOG_OVERHEAD + length])
-    _CRC.pack_into(buf, pos + CRC_OFFSET, value)
+    CRC.pack_into(buf, pos + CRC_OFFSET, value)

@@ -21,8 +21,8 @@ IndexError, a varint that does not end OverflowError; the callers turn both into
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
+from kwire.named_tuple import NamedTuple
 from kwire.wire.primitives import WireError
 
 Header = tuple[bytes, bytes | None]

@@ -43,7 +43,7 @@ def home(served: Served) -> Path:
 
 
 def other(served: Served) -> Path:
-    return next(path for path in served.broker.data_directories if path != home(served))
+    return next(path for path in map(Path, served.broker.data_directories) if path != home(served))
 
 
 def settle(served: Served) -> None:
@@ -160,7 +160,7 @@ def test_what_is_refused(served: Served, tmp_path: Path) -> None:
 
 
 def test_a_partition_comes_where_it_was_asked_to_be(served: Served) -> None:
-    target = served.broker.data_directories[1]
+    target = Path(served.broker.data_directories[1])
     for _ in range(2):
         assert moved(served, target, topic="u", partition=1) == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
     served.create_topic("u", 2)

@@ -35,11 +35,11 @@ CLOCK = ManualClock()
 def killed_copy(store: EmbeddedStore, directory: Path) -> EmbeddedStore:
     """Another process's view after this one was killed: the files as they are now, nothing closed."""
     assert store.path is not None
-    files = [file for file in store.path.parent.iterdir() if file.is_file()]
+    files = [file for file in Path(store.path).parent.iterdir() if file.is_file()]
     directory.mkdir()
     for file in files:
         shutil.copy(file, directory / file.name)
-    return EmbeddedStore(directory / store.path.name, CLOCK)
+    return EmbeddedStore(directory / Path(store.path).name, CLOCK)
 
 
 def test_a_session_is_a_metadata_store() -> None:

@@ -395,7 +395,7 @@ def test_a_batch_that_cannot_be_indexed_is_taken_back(tmp_path: Path) -> None:
     appended = 0
     # The first run of entries is full some time, and wants its file.
     refused = False
-    while not refused and appended < 200:
+    while not refused and appended < 300:
         try:
             append(log, batch(b"%d" % appended, timestamp=NOW + appended))
         except AppendRefused as refusal:

@@ -17,6 +17,7 @@ from kwire.log.manager import LogManager
 from kwire.log.relocation import Relocation
 from kwire.wire.control import EndTransactionMarker, build_end_transaction_marker
 from kwire.wire.primitives import Buffer
+from kwire.wire.record_batch import set_offset_and_epoch
 from tests.log.building import NOW, TOPIC_ID, TP, append, batch, config, crash, open_manager, read_all, values
 
 SETTINGS = config(segment_bytes=400, index_interval_bytes=0)
@@ -111,6 +112,62 @@ def test_the_log_start_moves_along(tmp_path: Path) -> None:
     crash(manager)
     manager, log = opened(tmp_path)
     assert (log.log_start_offset, log.log_end_offset) == (3, 20)
+    crash(manager)
+
+
+def test_a_start_amid_a_gap_moves_along(tmp_path: Path) -> None:
+    manager, log = opened(tmp_path)
+    append(log, batch(*VALUES[:5]))
+    late = batch(*VALUES[9:])
+    set_offset_and_epoch(late, 0, 9, 0)
+    log.append_as_follower(late, now_ms=NOW)
+    log.update_high_watermark(20)
+    log.delete_records(5)
+    move = begun(manager, log)
+    copied(move)
+    manager.relocations.complete(move, NOW)
+    crash(manager)
+    manager, log = opened(tmp_path)
+    assert (log.log_start_offset, log.log_end_offset) == (5, 20)
+    crash(manager)
+
+
+def test_a_gap_at_the_end_moves_along(tmp_path: Path) -> None:
+    """As a power cut leaves a compacted log: a segment without batches, and another's name alone behind it."""
+    settings = config(cleanup_policy=["compact"])
+    manager = open_manager(tmp_path / "one", tmp_path / "two", settings=settings)
+    log = manager.get_or_create(TP, TOPIC_ID, settings, NOW)
+    append(log, batch(*VALUES[:5]))
+    log.roll(NOW).create_files()
+    crash(manager)
+    (tmp_path / "one" / "t-0" / f"{0:020}.log").write_bytes(b"")
+    manager = open_manager(tmp_path / "one", tmp_path / "two", settings=settings)
+    log = manager.get_or_create(TP, TOPIC_ID, settings, NOW)
+    assert log.log_end_offset == 5
+    move = begun(manager, log)
+    copied(move)
+    manager.relocations.complete(move, NOW)
+    manager.close()
+    manager = open_manager(tmp_path / "one", tmp_path / "two", settings=settings)
+    log = manager.get_or_create(TP, TOPIC_ID, settings, NOW)
+    assert log.directory == str(tmp_path / "two" / "t-0")
+    assert append(log, batch(b"more")).first_offset == 5
+    crash(manager)
+
+
+def test_records_that_a_crash_brings_back_are_copied_too(tmp_path: Path) -> None:
+    manager, log = filled(tmp_path)
+    log.delete_records(20)
+    copied(begun(manager, log))
+    crash(manager)
+    # The checkpoint that knows of the deletion was not written.
+    manager, log = opened(tmp_path)
+    assert log.log_start_offset == 0
+    move = manager.relocations.get(TP)
+    assert move is not None
+    copied(move)
+    manager.relocations.complete(move, NOW)
+    assert values(read_all(log)) == VALUES
     crash(manager)
 
 

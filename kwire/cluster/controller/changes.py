@@ -7,7 +7,6 @@ epoch), `apply` puts it into the images. Both are pure; `driver` performs them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from kwire.cluster.config_znodes import ConfigChangesZnode, ConfigEntityZnode
 from kwire.cluster.controller.config_alteration import GROUPS
@@ -23,6 +22,7 @@ from kwire.cluster.znodes import (
     TopicPartitionZnode,
     TopicZnode,
 )
+from kwire.named_tuple import NamedTuple
 
 
 class TopicCreated(NamedTuple):

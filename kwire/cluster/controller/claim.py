@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import NamedTuple
 
 from kwire.cluster.store import (
     BadVersionError,
@@ -16,6 +15,7 @@ from kwire.cluster.store import (
     WatchCallback,
 )
 from kwire.cluster.znodes import ControllerEpochZnode, ControllerZnode
+from kwire.named_tuple import NamedTuple
 
 
 class Claim(NamedTuple):

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
-from typing import NamedTuple
 
 from kwire.cluster.metadata_cache import TopicImage
 from kwire.config.broker_config import BrokerConfig, base_option, validate_broker_alterations
 from kwire.config.option import LIST, Option, value_text
 from kwire.config.topic_config import TOPIC_OPTIONS, TopicConfig, validate_topic_overrides
 from kwire.errors import ErrorCode, KafkaError
+from kwire.named_tuple import NamedTuple
 
 TOPICS = "topics"
 BROKERS = "brokers"

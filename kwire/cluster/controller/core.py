@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from kwire.cluster.controller.changes import (
     Change,
@@ -34,6 +34,7 @@ from kwire.cluster.controller.validation import (
 from kwire.cluster.metadata_cache import BrokerImage, MetadataCache, PartitionImage, TopicImage
 from kwire.config.topic_config import validate_topic_overrides
 from kwire.errors import ErrorCode, KafkaError
+from kwire.named_tuple import NamedTuple
 
 logger = logging.getLogger("kwire.controller")
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from kwire.cluster.controller.changes import Change, PartitionsAdded, PartitionsChanged, TopicCreated
 from kwire.cluster.metadata_cache import PartitionImage, TopicImage
 from kwire.cluster.znodes import NO_LEADER
 from kwire.ids import TopicPartition
+from kwire.named_tuple import NamedTuple
 
 
 class PartitionAssignment(NamedTuple):

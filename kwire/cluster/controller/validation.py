@@ -7,9 +7,9 @@ settings, then assignment or replication factor and partition count.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
 
 from kwire.errors import ErrorCode, KafkaError
+from kwire.named_tuple import NamedTuple
 
 MAX_NAME_LENGTH = 249
 """The longest name: with `-<partition>` and a deletion suffix it must still be a legal file name."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from kwire.coord.decision import NO_REPLY_KEY, ReplyKey
+from kwire.named_tuple import NamedTuple
 from kwire.wire.messages.group_records import MemberMetadata
 from kwire.wire.messages.join_group import JoinGroupRequest, JoinGroupRequestProtocol
 

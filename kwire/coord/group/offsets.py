@@ -7,7 +7,6 @@ then a fetch that requires stable offsets is told so (KIP-447). Rules: apache/ka
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from kwire.coord.decision import Decision, ReplyKey
 from kwire.coord.formats import NO_EXPIRY
@@ -15,6 +14,7 @@ from kwire.coord.group.config import GroupConfig
 from kwire.coord.records import NO_PRODUCER
 from kwire.errors import ErrorCode
 from kwire.ids import TopicPartition
+from kwire.named_tuple import NamedTuple
 from kwire.wire.messages.group_records import OffsetCommitKey, OffsetCommitValue
 from kwire.wire.messages.offset_commit import (
     OffsetCommitRequest,

@@ -8,7 +8,6 @@ whoever had it. Source: apache/kafka `TransactionCoordinator.prepareInitProducer
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from kwire.coord.txn.metadata import (
     MAX_EPOCH,
@@ -19,6 +18,7 @@ from kwire.coord.txn.metadata import (
 )
 from kwire.coord.txn.states import COMPLETE
 from kwire.errors import ErrorCode, KafkaError
+from kwire.named_tuple import NamedTuple
 
 
 class ProducerIdentity(NamedTuple):

@@ -7,10 +7,11 @@ epochs they leave are those of apache/kafka `TransactionMetadata`.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Final
 
 from kwire.coord.txn.states import STORED, TRANSITIONS, IllegalTransition, TransactionState
 from kwire.ids import TopicPartition
+from kwire.named_tuple import NamedTuple
 from kwire.wire.messages.transaction_records import PartitionsSchema, TransactionLogValue
 
 NO_PRODUCER_ID: Final = -1

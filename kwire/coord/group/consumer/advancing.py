@@ -12,7 +12,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from kwire.coord.decision import Decision
 from kwire.coord.group.consumer import deadlines
@@ -34,6 +33,7 @@ from kwire.coord.group.modern.assignment import NOTHING, Partitions
 from kwire.coord.group.modern.assignor import GroupSpec, MemberSpec
 from kwire.coord.group.modern.reconciliation import MemberState, Reconciliation, reconcile
 from kwire.coord.group.modern.topics import MetadataHashes, TopicDirectory, ids_of
+from kwire.named_tuple import NamedTuple
 
 
 class Change(NamedTuple):

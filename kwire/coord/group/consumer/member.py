@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from kwire.coord.group.modern.reconciliation import CurrentAssignment
+from kwire.named_tuple import NamedTuple
 
 LEAVE_EPOCH = -1
 LEAVE_STATIC_EPOCH = -2

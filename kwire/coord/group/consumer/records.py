@@ -14,12 +14,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from kwire.coord.group.consumer.member import ClassicProtocols, ConsumerMember, Subscription
 from kwire.coord.group.modern.assignment import Owned, Partitions
 from kwire.coord.group.modern.reconciliation import CurrentAssignment, MemberState
 from kwire.coord.records import CoordinatorRecord
+from kwire.named_tuple import NamedTuple
 from kwire.wire.messages import consumer_group_records as wire
 
 

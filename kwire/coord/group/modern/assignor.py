@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from kwire.coord.group.modern.assignment import Partitions
+from kwire.named_tuple import NamedTuple
 
 
 class MemberSpec(NamedTuple):

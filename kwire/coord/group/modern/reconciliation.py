@@ -18,10 +18,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import IntEnum
-from typing import NamedTuple
 
 from kwire.coord.group.modern.assignment import NOTHING_OWNED, Owned, Partitions, share_any
 from kwire.errors import ErrorCode, KafkaError
+from kwire.named_tuple import NamedTuple
 
 
 class MemberState(IntEnum):

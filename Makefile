@@ -7,13 +7,14 @@
 # make exactly-once  Apache Kafka's own transactional copiers under kill -9, alone and in a group (six minutes)
 # make exactly-once-long  ten minutes of each
 # make kill9-long   200 rounds amid rolls, retention and compaction, and 20 of a disk that fills up (half an hour)
+# make suites other projects' own test suites (builds them first; an hour and a half)
 # make bench  kwire beside Apache Kafka and kfake (about half an hour)
 
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: run test lint compat compat-disk compat-disk-long kill9 kill9-long exactly-once exactly-once-long bench clean
+.PHONY: run test lint compat suites compat-disk compat-disk-long kill9 kill9-long exactly-once exactly-once-long bench clean
 
 run: $(VENV)/.installed
 	$(BIN)/kwire start --data-dir var/data
@@ -28,6 +29,9 @@ lint: $(VENV)/.installed-test
 
 compat: $(VENV)/.installed-test
 	$(BIN)/python -m compat_tests.matrix
+
+suites: $(VENV)/.installed-test
+	$(BIN)/python -m compat_tests.suites
 
 kill9: $(VENV)/.installed-test
 	$(BIN)/python -m compat_tests.durability.kill9 --rounds 50

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from compat_tests.suites import kafka_python, kgo, librdkafka
+from compat_tests.suites import java_tools, kafka_python, kgo, librdkafka
 from compat_tests.suites.suite import Suite
 
 AS_IN_TRIVUP = {
@@ -32,4 +32,11 @@ SUITES = (
     ),
     Suite("kgo", ("kgo",), {}, kgo.run, "the tests of franz-go's client that talk to a broker"),
     Suite("kafka-python", ("kafka-python-tests",), AS_IN_TRIVUP, kafka_python.run, "kafka-python's integration tests"),
+    Suite(
+        "java",
+        ("kafka-4.3.1", "kafka-3.9.2"),
+        {},
+        java_tools.run,
+        "programs of Apache Kafka's own system tests",
+    ),
 )

@@ -86,6 +86,7 @@ INSTALLERS: Installers = {
     "librdkafka": (librdkafka, ""),
     "kgo": (kgo, ""),
     "kafka-4.3.1": (kafka("4.3.1"), ""),
+    "kafka-3.9.2": (kafka("3.9.2"), ""),
     "kafka-python-tests": (kafka_python, "../suites/stand_ins"),
 }
 """As in `compat_tests.clients.install`, in the same cache."""

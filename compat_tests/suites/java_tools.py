@@ -13,19 +13,15 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
 
 from compat_tests.disk.apache import V39, V43, java
+from compat_tests.durability.load import create_topic
 from compat_tests.suites.suite import FAILED, PASSED, Outcome, Run, call
 
 MESSAGES = 20_000
 PROGRAM_S = 90.0
 TOOLS = "org.apache.kafka.tools"
-
-
-def _create(run: Run, topic: str, partitions: int = 1) -> None:
-    admin = AdminClient({"bootstrap.servers": run.bootstrap})
-    admin.create_topics([NewTopic(topic, partitions)])[topic].result(20)
 
 
 def _program(run: Run, log: str, name: str, *arguments: str, version: str = V43) -> str:
@@ -81,15 +77,15 @@ def _numbers_once(values: list[str]) -> None:
 
 def _produced_and_consumed(run: Run, protocol: str) -> None:
     topic = f"verifiable-{protocol}"
-    _create(run, topic, 4)
+    create_topic(run.bootstrap, topic, 4)
     _fill(run, topic)
     _numbers_once(_values(run, topic, f"of-{protocol}", "--group-protocol", protocol))
 
 
 def _copied(run: Run, *mode: str) -> None:
     source, copy = f"copier-input{len(mode)}", f"copier-output{len(mode)}"
-    _create(run, source)
-    _create(run, copy)
+    create_topic(run.bootstrap, source, 1)
+    create_topic(run.bootstrap, copy, 1)
     _fill(run, source)
     where = ("--broker-list", run.bootstrap, "--input-topic", source, "--output-topic", copy)
     who = ("--input-partition", "0", "--transactional-id", source, "--consumer-group", source)
@@ -108,7 +104,7 @@ def _copied(run: Run, *mode: str) -> None:
 
 
 def _share_consumer(run: Run) -> None:
-    _create(run, "shared")
+    create_topic(run.bootstrap, "shared", 1)
     _fill(run, "shared")
     where = ("--bootstrap-server", run.bootstrap, "--topic", "shared", "--group-id", "sharing")
     output = _program(

@@ -21,13 +21,13 @@ from kwire.log.files import CLEANED_SUFFIX, INDEX_SUFFIX, LOG_SUFFIX, TIME_INDEX
 from kwire.log.keyed_records import outline
 from kwire.log.offset_map import KEYLESS, TOMBSTONE, OffsetMap
 from kwire.log.record_filter import RecordFilter
+from kwire.log.segment import MAX_RELATIVE_OFFSET
 from kwire.log.stored_frames import Pause, StoredFrame, stored_frames
 from kwire.log.txn_index import AbortedTransaction
 from kwire.wire.legacy import message_batches
 from kwire.wire.record_batch import read_header
 from kwire.wire.records import read_records, records_data
 
-_MAX_RELATIVE_OFFSET = 0x7FFFFFFF
 _LEAST_PIECE_BYTES = 4096
 
 
@@ -86,6 +86,10 @@ class _Source:
     def modified_ms(self, base_offset: int) -> int:
         return self.files.modified_ms(self._path(base_offset, LOG_SUFFIX))
 
+    def sync(self, base_offset: int) -> None:
+        """Put a segment's batches on the device. OSError."""
+        self.files.sync(self.files.open(self._path(base_offset, LOG_SUFFIX)))
+
     def frames(self, base_offset: int, size: int) -> Iterator[StoredFrame]:
         """The batches and messages of a segment; CorruptRecordError, OSError."""
         path = self._path(base_offset, LOG_SUFFIX)
@@ -94,15 +98,15 @@ class _Source:
     def groups(self, end_offset: int) -> Iterator[list[tuple[int, int]]]:
         """The segments that begin below `end_offset`, in runs that fit one segment (Kafka's `groupSegmentsBySize`)."""
         job = self._job
-        segments = [segment for segment in job.segments if segment[0] < end_offset]
-        ends = [base for base, _ in segments[1:]] + [job.first_uncleanable_offset]
         group: list[tuple[int, int]] = []
         totals = (0, 0, 0)
-        for (base, size), end in zip(segments, ends, strict=True):
+        for base, size, end in _with_ends(job):
+            if base >= end_offset:
+                break
             sizes = (size, self._size(base, INDEX_SUFFIX), self._size(base, TIME_INDEX_SUFFIX))
             joined = (totals[0] + sizes[0], totals[1] + sizes[1], totals[2] + sizes[2])
             limits = (job.segment_bytes, job.segment_index_bytes, job.segment_index_bytes)
-            in_range = not group or size == 0 or end - 1 - group[0][0] <= _MAX_RELATIVE_OFFSET
+            in_range = not group or size == 0 or end - 1 - group[0][0] <= MAX_RELATIVE_OFFSET
             if group and not (in_range and all(map(int.__le__, joined, limits))):
                 yield group
                 group, joined = [], sizes
@@ -118,21 +122,24 @@ class _Source:
             return 0
 
 
+def _with_ends(job: CleaningJob) -> list[tuple[int, int, int]]:
+    """(base offset, size, offset behind it) of each segment."""
+    ends = [base for base, _ in job.segments[1:]] + [job.first_uncleanable_offset]
+    return [(base, size, end) for (base, size), end in zip(job.segments, ends, strict=bool(job.segments))]
+
+
 # Building the map.
 
 
 def _fill_map(job: CleaningJob, source: _Source, offset_map: OffsetMap, stats: CleanerStats) -> None:
-    dirty = [
-        (base, size, end)
-        for (base, size), end in zip(
-            job.segments, [base for base, _ in job.segments[1:]] + [job.first_uncleanable_offset], strict=True
-        )
-        if end > job.first_dirty_offset
-    ]
+    dirty = [(base, size, end) for base, size, end in _with_ends(job) if end > job.first_dirty_offset]
     start = job.first_dirty_offset
     offset_map.clear(start, job.first_uncleanable_offset - start)
     transactions = CleanedTransactions(_aborted(job, start))
     for base, size, end in dirty:
+        # For what is newer here, older records go that may be on the device long since: a power cut must not take both.
+        if size:
+            source.sync(base)
         for piece, pos, frame_bytes, magic in source.frames(base, size):
             stats.map_bytes_read += frame_bytes
             taken, last_offset = (
@@ -140,10 +147,10 @@ def _fill_map(job: CleaningJob, source: _Source, offset_map: OffsetMap, stats: C
                 if magic == 2
                 else _put_messages(piece, pos, pos + frame_bytes, start, offset_map, stats)
             )
-            if not taken:
-                return
             if last_offset >= start:
                 offset_map.latest_offset = last_offset
+            if not taken:
+                return
         # Offsets are missing at the end of a segment where an earlier compaction took the last batches.
         offset_map.latest_offset = max(offset_map.latest_offset, end - 1)
 
@@ -156,7 +163,7 @@ def _put_batch(
     transactions: CleanedTransactions,
     stats: CleanerStats,
 ) -> tuple[bool, int]:
-    """(whether all of the batch is in the map, its last offset)."""
+    """(whether all of the batch is in the map, the last offset up to which it is)."""
     header = read_header(piece, pos)
     if header.last_offset < start:
         return True, header.last_offset
@@ -180,7 +187,13 @@ def _put_batch(
     for index in found.keyless:
         if base + found.deltas[index] >= start:
             offset_map.mark(base + found.deltas[index], KEYLESS)
-    return offset_map.put_all(keys, offsets) == len(keys), header.last_offset
+    return _put(keys, offsets, header.last_offset, offset_map)
+
+
+def _put(keys: list[bytes], offsets: list[int], last_offset: int, offset_map: OffsetMap) -> tuple[bool, int]:
+    """As `_put_batch`. A part counts: else a batch with more keys than the map holds would never be compacted."""
+    taken = offset_map.put_all(keys, offsets)
+    return (True, last_offset) if taken == len(keys) else (False, offsets[taken] - 1)
 
 
 def _put_messages(
@@ -192,7 +205,8 @@ def _put_messages(
         last_offset = batch.last_offset
         keyed = [(record.key, record.offset) for record in batch.records if record.key is not None]
         keyed = [(key, offset) for key, offset in keyed if offset >= start]
-        if offset_map.put_all([key for key, _ in keyed], [offset for _, offset in keyed]) < len(keyed):
+        taken, last_offset = _put([key for key, _ in keyed], [offset for _, offset in keyed], last_offset, offset_map)
+        if not taken:
             return False, last_offset
     return True, last_offset
 

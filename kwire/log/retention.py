@@ -145,8 +145,8 @@ def truncate_to(log: LogState, offset: int, now_ms: int) -> None:
     log.segments.active.truncate_to(offset)
     # After a power cut nothing of what was dropped may stand behind or amid what is appended now.
     log.segments.active.sync()
-    log.files.sync_directory(log.directory)
     log.journal.drop_above(offset)
+    log.files.sync_directory(log.directory)
     snapshot, entries = log.journal.newest()
     log.producers.reload(entries, snapshot)
     replay_producers(log, list(log.segments), snapshot, None)
@@ -175,6 +175,8 @@ def truncate_fully_and_start_at(log: LogState, offset: int, now_ms: int) -> None
     log.segments.add(offset, log.config, now_ms).create_files()
     if not is_among_the_old:
         log.remove_later([last], now_ms)
+    # After a power cut nothing of the old may stand before what is appended now.
+    log.files.sync_directory(log.directory)
     log.epochs.clear()
     log.producers.reload([], offset)
     log.lower_start(offset)

@@ -12,8 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from kwire.named_tuple import NamedTuple
+from kwire.wire.crc import crc32c
 from kwire.wire.length_chain import holds_records
 from kwire.wire.record_batch import (
+    ATTRIBUTES_OFFSET,
+    CRC,
+    CRC_OFFSET,
     HEADER,
     LOG_APPEND_TIME,
     LOG_OVERHEAD,
@@ -27,7 +31,6 @@ from kwire.wire.record_batch import (
     Buffer,
     CorruptRecordError,
     read_header,
-    rewrite_crc,
 )
 from kwire.wire.record_codec import (
     MAX_INT64,
@@ -257,7 +260,7 @@ def build_batch(
 
     The first record's timestamp is the base timestamp, the largest is the maximum. ValueError without records.
     """
-    encoded: list[bytes] = []
+    encoded = bytearray()
     base_timestamp = max_timestamp = NO_TIMESTAMP
     count = 0
     for timestamp, key, value, headers in records:
@@ -265,26 +268,27 @@ def build_batch(
             base_timestamp = max_timestamp = timestamp
         elif timestamp > max_timestamp:
             max_timestamp = timestamp
-        encoded.append(encode_record(timestamp - base_timestamp, count, key, value, headers))
+        encoded += encode_record(timestamp - base_timestamp, count, key, value, headers)
         count += 1
     if not count:
         raise ValueError("a batch is built of one record at least")
+    attributes = compression | timestamp_type << 3 | transactional << 4 | control << 5
     header = BatchHeader(
-        base_offset=base_offset,
-        batch_length=0,
-        partition_leader_epoch=partition_leader_epoch,
-        magic=2,
-        crc=0,
-        attributes=compression | timestamp_type << 3 | transactional << 4 | control << 5,
-        last_offset_delta=count - 1,
-        base_timestamp=base_timestamp,
-        max_timestamp=max_timestamp,
-        producer_id=producer_id,
-        producer_epoch=producer_epoch,
-        base_sequence=base_sequence,
-        record_count=count,
+        base_offset,
+        0,
+        partition_leader_epoch,
+        2,
+        0,
+        attributes,
+        count - 1,
+        base_timestamp,
+        max_timestamp,
+        producer_id,
+        producer_epoch,
+        base_sequence,
+        count,
     )
-    return seal_batch(header, b"".join(encoded), level=level)
+    return seal_batch(header, encoded, level=level)
 
 
 def rebuild_batch(header: BatchHeader, records: Sequence[Record], *, level: int | None = None) -> bytearray:
@@ -303,7 +307,7 @@ def rebuild_batch(header: BatchHeader, records: Sequence[Record], *, level: int 
     return seal_batch(header._replace(record_count=len(encoded)), b"".join(encoded), level=level)
 
 
-def seal_batch(header: BatchHeader, data: bytes, *, level: int | None = None) -> bytearray:
+def seal_batch(header: BatchHeader, data: bytes | bytearray, *, level: int | None = None) -> bytearray:
     """`header` and the encoded records, compressed as its attributes say, with length and checksum computed."""
     if header.compression and header.record_count:
         from kwire.wire.compression import compress
@@ -312,10 +316,10 @@ def seal_batch(header: BatchHeader, data: bytes, *, level: int | None = None) ->
     return seal_compressed(header, data)
 
 
-def seal_compressed(header: BatchHeader, section: bytes) -> bytearray:
+def seal_compressed(header: BatchHeader, section: bytes | bytearray) -> bytearray:
     """`header` and the records section as it is, with length and checksum computed."""
     length = RECORD_BATCH_OVERHEAD - LOG_OVERHEAD + len(section)
     out = bytearray(HEADER.pack(header.base_offset, length, *header[2:]))
     out += section
-    rewrite_crc(out)
+    CRC.pack_into(out, CRC_OFFSET, crc32c(memoryview(out)[ATTRIBUTES_OFFSET:]))
     return out

@@ -159,23 +159,6 @@ def test_offsets_too_far_apart_are_not_joined(tmp_path: Path) -> None:
     assert len(log.segments) == 3
 
 
-def test_a_map_that_fills_up_leaves_the_rest_for_the_next_round(tmp_path: Path) -> None:
-    manager, log = compacted_log(tmp_path, segment_bytes=600)
-    for n in range(60):
-        write(log, [(b"%d" % (n % 40), b"%d" % n)])
-    roll(log)
-    rounds = []
-    while (chosen := manager.cleaner.grab_filthiest(NOW)) is not None:
-        manager.cleaner.done_cleaning(log, None)
-        if chosen.first_dirty_offset == chosen.first_uncleanable_offset:
-            break
-        rounds.append(compact(manager, map_bytes=16 * SLOT_BYTES).end_offset)
-        assert len(rounds) < 20
-    assert rounds[0] == 14
-    assert rounds[-1] == 60
-    assert [(key, value) for _, key, value in survivors(log)] == [(b"%d" % (n % 40), b"%d" % n) for n in range(20, 60)]
-
-
 def test_batches_larger_than_a_read_are_read_whole(tmp_path: Path) -> None:
     manager, log = compacted_log(tmp_path)
     write(log, [(b"a", b"x" * 50_000), (b"b", b"y" * 50_000)])

@@ -6,19 +6,25 @@ from random import Random
 
 import pytest
 
+from kwire.log.cleaner import clean
+from kwire.log.cleaning_job import CleanedGroup
+from kwire.log.config import LogConfig
 from kwire.log.log import Log
 from kwire.log.manager import LogManager
+from kwire.log.offset_map import OffsetMap
+from kwire.log.swap import replace_segments
 from tests.log.building import NOW, TOPIC_ID, TP, append, batch, config, records_in, values
+from tests.log.compacting import COMPACT
 from tests.sim.disk import Manner, SimDisk
 
 SETTINGS = config(segment_bytes=200, index_interval_bytes=0)
 
 
-def manager_on(disk: SimDisk) -> LogManager:
+def manager_on(disk: SimDisk, settings: LogConfig = SETTINGS) -> LogManager:
     manager = LogManager(
         ["/d"],
-        default_config=SETTINGS,
-        config_for=lambda topic: SETTINGS,
+        default_config=settings,
+        config_for=lambda topic: settings,
         broker_id=1,
         cluster_id="kwire-test-cluster",
         files=disk,
@@ -27,16 +33,16 @@ def manager_on(disk: SimDisk) -> LogManager:
     return manager
 
 
-def log_of(manager: LogManager) -> Log:
-    return manager.get_or_create(TP, TOPIC_ID, SETTINGS, NOW)
+def log_of(manager: LogManager, settings: LogConfig = SETTINGS) -> Log:
+    return manager.get_or_create(TP, TOPIC_ID, settings, NOW)
 
 
-def after_power_cut(disk: SimDisk, manager: LogManager) -> tuple[LogManager, Log]:
+def after_power_cut(disk: SimDisk, manager: LogManager, settings: LogConfig = SETTINGS) -> tuple[LogManager, Log]:
     """Everything that was not fsynced is gone."""
     manager.close(clean=False)
     disk.power_cut(Random(0), Manner(in_order=True, keeps=0.0))
-    manager = manager_on(disk)
-    return manager, log_of(manager)
+    manager = manager_on(disk, settings)
+    return manager, log_of(manager, settings)
 
 
 def held(log: Log) -> list[bytes | None]:
@@ -205,3 +211,58 @@ def test_a_log_that_lost_all_behind_its_start_has_forgotten_its_producers_and_ep
     assert (log.log_start_offset, log.log_end_offset) == (2, 2)
     assert (log.producers.entries, log.epochs.entries) == ({}, [])
     assert append(log, produced(b"c", 0)).first_offset == 2
+
+
+def test_an_emptied_log_does_not_come_back_before_what_follows_it() -> None:
+    disk = SimDisk(NOW)
+    manager = manager_on(disk)
+    log = log_of(manager)
+    log.config = config(cleanup_policy=["compact"])
+    append(log, batch(b"old"))
+    log.flush(NOW)
+    log.truncate_fully_and_start_at(7, NOW)
+    append(log, batch(b"new"))
+    disk.sync(disk.open(log.segments.active.log_path))
+    _, log = after_power_cut(disk, manager)
+    assert held(log) == [b"new"]
+
+
+def test_a_compaction_does_not_give_up_records_for_some_that_are_not_on_the_device() -> None:
+    disk = SimDisk(NOW)
+    settings = config(segment_bytes=80, index_interval_bytes=0, **COMPACT)
+    manager = manager_on(disk, settings)
+    log = log_of(manager, settings)
+    append(log, batch(b"old"))
+    log.flush(NOW)
+    append(log, batch(b"new"))
+    append(log, batch(b"other", key=b"other"))
+    log.update_high_watermark(3)
+    chosen = manager.cleaner.grab_filthiest(NOW)
+    assert chosen is not None
+    job = chosen.job(NOW)
+    work = clean(job, disk, OffsetMap(1 << 10, 0.9), io_bytes=4096, pause=lambda size: None)
+    first = next(work)
+    assert isinstance(first, CleanedGroup)
+    assert (first.replaced, first.size) == ([0], 0)
+    assert replace_segments(log, job, first, NOW)
+    disk.sync_directory(log.directory)
+    _, log = after_power_cut(disk, manager, settings)
+    assert held(log) == [b"new"]
+
+
+def test_a_snapshot_of_truncated_producers_does_not_come_back() -> None:
+    disk = SimDisk(NOW)
+    manager = manager_on(disk)
+    log = log_of(manager)
+    append(log, batch(b"kept"))
+    log.flush(NOW)
+    manager.checkpoint(NOW, sync=True)
+    append(log, batch(b"x" * 99, producer_id=1, producer_epoch=0, base_sequence=0, transactional=True))
+    append(log, batch(b"x" * 99, producer_id=1, producer_epoch=0, base_sequence=1, transactional=True))
+    log.flush(NOW)
+    log.truncate_to(1, NOW)
+    _, log = after_power_cut(disk, manager)
+    append(log, batch(b"y", producer_id=2, producer_epoch=0, base_sequence=0, transactional=True))
+    log.update_high_watermark(2)
+    assert log.last_stable_offset == 1
+    assert list(log.producers.entries) == [2]

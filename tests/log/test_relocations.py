@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import errno
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import TopicPartition
-from kwire.log import relocations
+from kwire.log import relocation, relocations
 from kwire.log.checkpoints import LOG_STARTS
 from kwire.log.files import Files, OpenFile
 from kwire.log.log import Log
@@ -17,6 +19,7 @@ from kwire.log.manager import LogManager
 from kwire.log.relocation import Relocation
 from kwire.wire.control import EndTransactionMarker, build_end_transaction_marker
 from kwire.wire.primitives import Buffer
+from kwire.wire.record_batch import set_offset_and_epoch
 from tests.log.building import NOW, TOPIC_ID, TP, append, batch, config, crash, open_manager, read_all, values
 
 SETTINGS = config(segment_bytes=400, index_interval_bytes=0)
@@ -111,6 +114,62 @@ def test_the_log_start_moves_along(tmp_path: Path) -> None:
     crash(manager)
     manager, log = opened(tmp_path)
     assert (log.log_start_offset, log.log_end_offset) == (3, 20)
+    crash(manager)
+
+
+def test_a_start_amid_a_gap_moves_along(tmp_path: Path) -> None:
+    manager, log = opened(tmp_path)
+    append(log, batch(*VALUES[:5]))
+    late = batch(*VALUES[9:])
+    set_offset_and_epoch(late, 0, 9, 0)
+    log.append_as_follower(late, now_ms=NOW)
+    log.update_high_watermark(20)
+    log.delete_records(5)
+    move = begun(manager, log)
+    copied(move)
+    manager.relocations.complete(move, NOW)
+    crash(manager)
+    manager, log = opened(tmp_path)
+    assert (log.log_start_offset, log.log_end_offset) == (5, 20)
+    crash(manager)
+
+
+def test_a_gap_at_the_end_moves_along(tmp_path: Path) -> None:
+    """As a power cut leaves a compacted log: a segment without batches, and another's name alone behind it."""
+    settings = config(cleanup_policy=["compact"])
+    manager = open_manager(tmp_path / "one", tmp_path / "two", settings=settings)
+    log = manager.get_or_create(TP, TOPIC_ID, settings, NOW)
+    append(log, batch(*VALUES[:5]))
+    log.roll(NOW).create_files()
+    crash(manager)
+    (tmp_path / "one" / "t-0" / f"{0:020}.log").write_bytes(b"")
+    manager = open_manager(tmp_path / "one", tmp_path / "two", settings=settings)
+    log = manager.get_or_create(TP, TOPIC_ID, settings, NOW)
+    assert log.log_end_offset == 5
+    move = begun(manager, log)
+    copied(move)
+    manager.relocations.complete(move, NOW)
+    manager.close()
+    manager = open_manager(tmp_path / "one", tmp_path / "two", settings=settings)
+    log = manager.get_or_create(TP, TOPIC_ID, settings, NOW)
+    assert log.directory == str(tmp_path / "two" / "t-0")
+    assert append(log, batch(b"more")).first_offset == 5
+    crash(manager)
+
+
+def test_records_that_a_crash_brings_back_are_copied_too(tmp_path: Path) -> None:
+    manager, log = filled(tmp_path)
+    log.delete_records(20)
+    copied(begun(manager, log))
+    crash(manager)
+    # The checkpoint that knows of the deletion was not written.
+    manager, log = opened(tmp_path)
+    assert log.log_start_offset == 0
+    move = manager.relocations.get(TP)
+    assert move is not None
+    copied(move)
+    manager.relocations.complete(move, NOW)
+    assert values(read_all(log)) == VALUES
     crash(manager)
 
 
@@ -237,6 +296,64 @@ class FullFiles(Files):
         if file.path.startswith(self.below) and file.path.endswith(".log"):
             raise OSError(errno.ENOSPC, "No space left on device")
         super().write_at(file, data, position)
+
+
+def test_writes_that_outrun_a_slice_are_caught_up_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relocation, "SLICE_BYTES", 400)
+    manager, log = filled(tmp_path)
+    log.config = config(segment_bytes=1 << 20)
+    move = begun(manager, log)
+    for _ in range(20):
+        records, reaches_end = move.next_slice(NOW)
+        if records is not None:
+            move.copy(records, NOW)
+        if reaches_end:
+            break
+        for value in VALUES[:10]:
+            append(log, batch(value))
+    assert reaches_end
+    assert not move.lag
+    crash(manager)
+
+
+class SlowFiles(Files):
+    """A disk whose fsync takes until it is told to end."""
+
+    __slots__ = ("has_begun", "is_slow", "may_go_on")
+
+    def __init__(self) -> None:
+        self.is_slow = False
+        self.has_begun, self.may_go_on = threading.Event(), threading.Event()
+
+    def sync(self, file: OpenFile) -> None:
+        if self.is_slow:
+            self.has_begun.set()
+            assert self.may_go_on.wait(10)
+        super().sync(file)
+
+
+def test_giving_a_move_up_waits_for_no_thread(tmp_path: Path) -> None:
+    files = SlowFiles()
+    manager, log = filled(tmp_path, files)
+    move = begun(manager, log)
+    copied(move)
+    files.is_slow = True
+
+    def flushed_in_vain() -> None:
+        with suppress(KafkaError):
+            move.flush(NOW)
+
+    thread = threading.Thread(target=flushed_in_vain)
+    thread.start()
+    assert files.has_begun.wait(10)
+    manager.relocations.cancel(TP, NOW)
+    assert names(tmp_path / "two") == {"t-0-delete"}
+    files.may_go_on.set()
+    thread.join()
+    assert all(directory.is_online for directory in manager.directories)
+    append(log, batch(b"more"))
+    assert values(read_all(log)) == [*VALUES, b"more"]
+    crash(manager)
 
 
 def test_a_full_disk_keeps_the_log_where_it_is(tmp_path: Path) -> None:

@@ -163,10 +163,12 @@ def _nothing_to_close(fd: int) -> None:
 class SimDisk(Files):
     """The disk. Each method does what `Files` says of it, after `faults` had its say."""
 
-    __slots__ = ("_journal", "_root", "faults", "now_ms")
+    __slots__ = ("_found", "_journal", "_root", "faults", "now_ms")
 
     def __init__(self, now_ms: int = 0) -> None:
         self._root = Directory()
+        self._found: dict[str, Directory] = {}
+        """Directories by path, until one of them has another name."""
         self._journal: list[tuple[NameChange, ...]] = []
         self.faults = Faults()
         self.now_ms = now_ms
@@ -179,6 +181,7 @@ class SimDisk(Files):
             # Not atomic: the new name is there, the old one is not gone yet.
             _rename_on_device(self._journal[0][:1])
         self._journal.clear()
+        self._found.clear()
         self._root.lose(rng, manner)
 
     def _commit(self, count: int) -> None:
@@ -189,6 +192,9 @@ class SimDisk(Files):
     # Names.
 
     def _directory(self, path: str) -> Directory:
+        known = self._found.get(path)
+        if known is not None:
+            return known
         node: File | Directory = self._root
         for part in path.split("/"):
             if part:
@@ -198,6 +204,7 @@ class SimDisk(Files):
                 node = found
         if isinstance(node, File):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
+        self._found[path] = node
         return node
 
     def _find(self, path: str) -> File | Directory | None:
@@ -215,6 +222,8 @@ class SimDisk(Files):
 
     def _change(self, *changes: NameChange) -> None:
         for directory, name, node in changes:
+            if isinstance(directory.names.get(name), Directory):
+                self._found.clear()
             if node is None:
                 del directory.names[name]
             else:
@@ -314,6 +323,9 @@ class SimDisk(Files):
 
     def modified_ms(self, path: str) -> int:
         return self._file(path).modified_ms
+
+    def set_modified_ms(self, path: str, modified_ms: int) -> None:
+        self._file(path).modified_ms = modified_ms
 
     def truncate(self, file: OpenFile, size: int) -> None:
         self.faults.meet("truncate", file.path)

@@ -25,10 +25,11 @@ from kwire.errors import KafkaError
 from kwire.log.directory import LogDirectoryError
 from kwire.log.log import Log
 from tests.sim import inspection
+from tests.sim.batches import promise
 from tests.sim.disk import Manner
 from tests.sim.faults import Fault, Kind
-from tests.sim.model import PartitionModel, promise
-from tests.sim.steps import STEPS
+from tests.sim.model import PartitionModel
+from tests.sim.steps import take
 from tests.sim.world import PARTITIONS, StorageFailedError, World
 
 FILE_KINDS = {
@@ -87,7 +88,7 @@ def filled(seed: int) -> World:
 
 def live(world: World, rng: Random) -> None:
     for name in LIFE * 2:
-        STEPS[name][1](world, rng)
+        take(world, name, rng)
         world.pass_time(10)
         for topic_partition in PARTITIONS:
             world.check(topic_partition)

@@ -6,7 +6,7 @@ import traceback
 from random import Random
 from typing import NamedTuple
 
-from tests.sim.steps import STEPS, Step
+from tests.sim.steps import STEPS, Step, take
 from tests.sim.world import PARTITIONS, HistoryOverError, StorageFailedError, World
 
 STEP_COUNT = 45
@@ -55,7 +55,7 @@ def run(seed: int, steps: list[Step] | None = None) -> Failure | None:
             rng = Random(step.seed)
             trace.append(step.name)
             try:
-                trace[-1] = f"{step.name}: {STEPS[step.name][1](world, rng)}"
+                trace[-1] = f"{step.name}: {take(world, step.name, rng)}"
                 world.pass_time(rng.choice((0, 1, 10, 500)))
                 for topic_partition in PARTITIONS:
                     world.check(topic_partition)

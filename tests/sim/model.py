@@ -10,67 +10,24 @@ earlier point; the log is a path in it. After a crash that path may have changed
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import NamedTuple
 
 from kwire.wire.control import read_end_transaction_marker
-from kwire.wire.record_batch import BatchHeader, read_header
-from kwire.wire.records import Record, read_records
+from kwire.wire.records import Record
+from tests.sim.batches import Batch, Producer, Transaction, promise
 
 REMEMBERED = 5
-
-
-class BrokenPromiseError(AssertionError):
-    """The log did what it must not."""
-
-
-def promise(kept: bool, text: str) -> None:
-    """Raise BrokenPromiseError unless `kept`."""
-    if not kept:
-        raise BrokenPromiseError(text)
-
-
-class Batch:
-    """A batch as it was written."""
-
-    __slots__ = ("data", "header", "records")
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.header: BatchHeader = read_header(data)
-        self.records: list[Record] = list(read_records(data))
-
-    def __repr__(self) -> str:
-        return f"[{self.header.base_offset}..{self.header.last_offset}]"
-
-
-class Transaction(NamedTuple):
-    """A transaction on the path; no marker yet while `last_offset` is None."""
-
-    producer_id: int
-    first_offset: int
-    last_offset: int | None
-    is_aborted: bool
-
-
-class Producer(NamedTuple):
-    """What the path says of one producer; its batches of the current epoch, oldest first."""
-
-    epoch: int
-    batches: list[Batch]
-    has_transaction: bool
-
-    @property
-    def next_sequence(self) -> int:
-        return self.batches[-1].header.last_sequence + 1 if self.batches else 0
 
 
 class PartitionModel:
     """One partition. Offsets as the log's; `path` holds every batch from the first, `kept` those that lie on disk."""
 
-    def __init__(self, topic_id: bytes) -> None:
+    def __init__(self, topic_id: bytes, *, is_compacted: bool = False) -> None:
         self.topic_id = topic_id
+        self.is_compacted = is_compacted
+        """Whether a hole may be what a compaction left, so that recovery takes one that a power cut left as well."""
         self.path: list[Batch] = []
         self.first_kept = 0
         self.start = self.end = self.high_watermark = 0
@@ -91,15 +48,27 @@ class PartitionModel:
         """Producers that may have been forgotten."""
         self.attempted: list[bytes] = []
         """Appends that failed: nobody was told that they are there, and they may be."""
+        self.is_rewritten = False
+        """Whether a compaction has been at work."""
+        self.may_be_gone: set[int] = set()
+        """Offsets of records that a compaction left out of a segment which may lie on the device, or may not yet."""
+        self.also_flushed: set[int] = set()
+        """Offsets of records for which flushed ones were given up: they are promised as those were."""
+        self.ended: set[tuple[int, int]] = set()
+        """(producer id, marker's offset) of aborted transactions that a compaction has met."""
+        self.newest_epochs: dict[int, int] = {}
+        self._origins: dict[bytes, bytes] = {}
+        self._known: dict[bytes, Batch] = {}
         self._behind: dict[bytes, set[bytes]] = {}
         self._seen_transactions: tuple[int, Batch | None, list[Transaction]] = (-1, None, [])
 
     # What happened.
 
     def appended(self, data: bytes) -> None:
-        batch = Batch(data)
+        batch = self.batch(data)
         self._stands_behind(data)
         self.path.append(batch)
+        self.newest_epochs[batch.header.producer_id] = batch.header.producer_epoch
         self.end = batch.header.next_offset
         self.uncertain.discard(batch.header.producer_id)
 
@@ -109,9 +78,33 @@ class PartitionModel:
         self.attempted.append(data)
 
     def _stands_behind(self, data: bytes) -> None:
-        self._behind.setdefault(data, set()).add(self.path[-1].data if self.path else b"")
+        self._behind.setdefault(data, set()).add(self.origin(self.path[-1].data) if self.path else b"")
 
-    def truncated_to(self, offset: int) -> None:
+    def batch(self, data: bytes) -> Batch:
+        """The batch that these bytes are."""
+        known = self._known.get(data)
+        if known is None:
+            known = self._known[data] = Batch(data)
+        return known
+
+    def origin(self, data: bytes) -> bytes:
+        """A batch as it was appended, before compaction thinned it out."""
+        return self._origins.get(data, data)
+
+    def may_become(self, was: Batch, becomes: Batch) -> None:
+        """A compaction makes one batch into another."""
+        self._origins[becomes.data] = self.origin(was.data)
+
+    def rewritten(self, begin: int, end: int, batches: Iterable[Batch]) -> None:
+        """The batches from `begin` to `end` (exclusive) are now these."""
+        bases = [batch.header.base_offset for batch in self.path]
+        known_from = bases[self.reloaded_at] if self.reloaded_at < len(bases) else None
+        self.path[bisect_left(bases, begin) : bisect_left(bases, end)] = batches
+        bases = [batch.header.base_offset for batch in self.path]
+        self.reloaded_at = len(bases) if known_from is None else bisect_left(bases, known_from)
+        self._seen_transactions = (-1, None, [])
+
+    def truncated_to(self, offset: int, *, goes_on_at: int = 0) -> None:
         if offset >= self.end:
             return
         while self.path and self.path[-1].header.last_offset >= offset:
@@ -119,12 +112,14 @@ class PartitionModel:
         self.first_kept = min(self.first_kept, len(self.path))
         if not self.kept:
             self.may_begin_at = max(self.may_begin_at, self.end)
-        self.end = min(self.end, self.path[-1].header.next_offset if self.kept else self.first_segment)
+        end = self.path[-1].header.next_offset if self.kept else self.first_segment
+        self.end = min(self.end, max(end, goes_on_at))
         self.high_watermark = min(self.high_watermark, self.end)
         self.start = min(self.start, self.end)
         self.checkpointed_start = min(self.checkpointed_start, self.end)
         self.flushed = 0 if offset < self.first_segment else min(self.flushed, self.end)
         self.may_be_flushed = min(self.may_be_flushed, self.end)
+        self.also_flushed = {kept for kept in self.also_flushed if kept < self.end}
         self.reloaded_at = len(self.path)
 
     def truncation_failed(self, offset: int) -> None:
@@ -142,6 +137,7 @@ class PartitionModel:
         self.checkpointed_start = min(self.checkpointed_start, offset)
         self.flushed = self.may_be_flushed = 0
         self.uncertain.clear()
+        self.also_flushed.clear()
 
     def emptying_failed(self, offset: int) -> None:
         """Some of it may be gone, and it may begin at `offset` or not."""
@@ -215,7 +211,7 @@ class PartitionModel:
         """Whether producer state must recognise it as a duplicate: among the last five, and not lost in a snapshot."""
         producer = self.producer(batch.header.producer_id)
         assert producer is not None
-        remembered = producer.batches[-REMEMBERED:]
+        remembered = producer.batches[-1 if self.is_compacted else -REMEMBERED :]
         return batch in remembered and (batch is remembered[-1] or self.path.index(batch) >= self.reloaded_at)
 
     def transactions(self) -> list[Transaction]:
@@ -231,7 +227,7 @@ class PartitionModel:
                 continue
             if not header.is_control:
                 open_since.setdefault(header.producer_id, header.base_offset)
-            else:
+            elif batch.records:
                 marker = read_end_transaction_marker(batch.records[0])
                 assert marker is not None
                 first = open_since.pop(header.producer_id, -1)
@@ -247,7 +243,7 @@ class PartitionModel:
         All, where a power cut undid the emptying of a log that had lost its beginning before: the path has it not.
         """
         begin = self.kept[0].header.base_offset if self.kept else self.end
-        if self.path and b"" not in self._behind[self.path[0].data]:
+        if self.path and b"" not in self._behind[self.origin(self.path[0].data)]:
             begin = self.end
         return {transaction.producer_id for transaction in self.transactions() if transaction.first_offset < begin}
 
@@ -257,14 +253,17 @@ class PartitionModel:
         A snapshot does not know of such a marker, in Kafka neither: what ended before a restart may count as stable,
         where it lies below the snapshot that was read then.
         """
+        transactions = self.transactions()
+        if not transactions:
+            return offset == self.high_watermark
         reloaded_end = self.path[self.reloaded_at - 1].header.next_offset if self.reloaded_at else 0
         doubtful = self.doubtful
         allowed = set()
-        ends = {found.last_offset + 1 for found in self.transactions() if found.last_offset is not None}
+        ends = {found.last_offset + 1 for found in transactions if found.last_offset is not None}
         for forgotten_below in {0, reloaded_end} | {end for end in ends if end <= reloaded_end}:
             unstable = [
                 max(transaction.first_offset, self.start)
-                for transaction in self.transactions()
+                for transaction in transactions
                 if transaction.last_offset is None
                 or transaction.last_offset >= max(self.high_watermark, forgotten_below)
             ]
@@ -297,7 +296,7 @@ class PartitionModel:
 
     def was_appended(self, data: bytes) -> bool:
         """Ever, whatever became of it."""
-        return data in self._behind
+        return self.origin(data) in self._behind
 
     # After a crash.
 
@@ -306,20 +305,28 @@ class PartitionModel:
 
         Everything below the offset `floor` must be there; `exactly`: nothing but the path, or an append that failed.
         """
+        batches = [self.batch(data) for data in stored]
         for data in stored:
-            promise(data in self._behind, f"a batch that nobody appended: {Batch(data)}")
-        for before, after in pairwise(stored):
-            promise(before in self._behind[after], f"{Batch(after)} stands behind {Batch(before)}, and never did")
+            promise(self.was_appended(data), f"a batch that nobody appended: {self.batch(data)}")
+        for before, after in pairwise(batches):
+            promise(self._may_stand_behind(before, after), f"{after} stands behind {before}, and never did")
         there = set(stored)
+        offsets = {record.offset for batch in batches for record in batch.records} if self.is_rewritten else set()
         for batch in self.kept:
-            must_be_there = self.start <= batch.header.last_offset < floor
-            promise(not must_be_there or batch.data in there, f"lost {batch}: everything below {floor} was promised")
+            if batch.data in there or batch.header.last_offset < self.start:
+                continue
+            wanted = [batch.header.last_offset]
+            if self.is_rewritten:
+                wanted = [record.offset for record in batch.records if record.offset not in self.may_be_gone]
+            for offset in wanted:
+                must_be_there = self.start <= offset and (offset < floor or offset in self.also_flushed)
+                is_there = self.is_rewritten and offset in offsets
+                promise(not must_be_there or is_there, f"lost {offset} of {batch}, and {floor} was promised")
         if exactly:
             allowed = {batch.data for batch in self.kept} | set(self.attempted)
-            extra = [Batch(data) for data in stored if data not in allowed]
+            extra = [self.batch(data) for data in stored if data not in allowed]
             promise(not extra, f"came back, though nothing was lost: {extra}")
-        batches = [Batch(data) for data in stored]
-        if batches:
+        if batches and not self.is_compacted:
             begin = batches[0].header.base_offset
             is_first_kept = bool(self.kept) and self.kept[0].data == stored[0]
             promise(
@@ -328,6 +335,20 @@ class PartitionModel:
             )
         self._adopt(batches, end)
 
+    def _may_stand_behind(self, before: Batch, after: Batch) -> bool:
+        """Whether it did; in a log that was compacted also with others in between."""
+        behind = self._behind[self.origin(after.data)]
+        if not self.is_compacted:
+            return before.data in behind
+        if before.header.last_offset >= after.header.base_offset:
+            return False
+        wanted, seen, waiting = self.origin(before.data), set(behind), list(behind)
+        while waiting and wanted not in seen:
+            more = self._behind.get(waiting.pop(), set()) - seen
+            seen |= more
+            waiting += more
+        return wanted in seen
+
     def _adopt(self, batches: list[Batch], end: int) -> None:
         begin = batches[0].header.base_offset if batches else end
         before = [batch for batch in self.path[: self.first_kept] if batch.header.last_offset < begin]
@@ -335,5 +356,6 @@ class PartitionModel:
         self.first_kept = len(before)
         self.reloaded_at = len(self.path)
         self.attempted.clear()
+        self.may_be_gone.clear()
         kept = {batch.header.producer_id for batch in batches}
         self.uncertain |= {batch.header.producer_id for batch in before} - kept

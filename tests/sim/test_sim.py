@@ -10,7 +10,7 @@ from tests.sim import history
 from tests.sim.disk import Manner, SimDisk
 from tests.sim.faults import Fault, Kind
 from tests.sim.history import Failure, run, shortened, steps_of
-from tests.sim.steps import STEPS, Step
+from tests.sim.steps import Step, take
 from tests.sim.world import World
 
 ALL_LOST = Manner(in_order=True, keeps=0.0)
@@ -27,7 +27,7 @@ def trace(seed: int) -> list[str]:
     world, said = World(seed), []
     for step in steps_of(seed)[:20]:
         if step.name != "arm fault":
-            said.append(STEPS[step.name][1](world, Random(step.seed)))
+            said.append(take(world, step.name, Random(step.seed)))
     return said
 
 

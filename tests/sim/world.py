@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from random import Random
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import TopicPartition
@@ -14,11 +14,16 @@ from kwire.log.manager import LogManager
 from kwire.wire.record_batch import batches, verify
 from tests.log.building import config
 from tests.sim import inspection
+from tests.sim.batches import promise
 from tests.sim.disk import Manner, SimDisk
-from tests.sim.model import PartitionModel, promise
+from tests.sim.model import PartitionModel
+
+if TYPE_CHECKING:
+    from tests.sim.compaction import Compaction
 
 START_MS = 1_700_000_000_000
 PARTITIONS = (TopicPartition("a", 0), TopicPartition("b", 0))
+PRODUCERS = (11, 12, 13)
 
 
 class StorageFailedError(Exception):
@@ -47,16 +52,24 @@ class World:
             "flush_messages": rng.choice((1, 7, 1 << 62, 1 << 62)),
             "file_delete_delay_ms": rng.choice((0, 30_000)),
             "message_timestamp_after_max_ms": 1 << 62,
+            "cleanup_policy": rng.choice((["delete"], ["delete"], ["compact"], ["compact", "delete"])),
+            "delete_retention_ms": rng.choice((0, 10_000, 60_000)),
+            "min_compaction_lag_ms": rng.choice((0, 0, 20_000)),
+            "min_cleanable_dirty_ratio": rng.choice((0.0, 0.0, 0.5)),
         }
         self._config: LogConfig | None = None
         self.models: dict[TopicPartition, PartitionModel] = {}
         self.leader_epoch = 0
         self.counter = 0
         """Makes every record's value, topic id and coordinator unlike any other."""
+        self.compaction: Compaction | None = None
+        """The one that is under way."""
+        self.dead_workers: list[Compaction] = []
+        """Kept, since a generator that goes away tidies up, and a process that is killed does not."""
         self.manager = self.new_manager()
         self.manager.open(self.now_ms, recovery_threads=0)
         for topic_partition in PARTITIONS:
-            self.models[topic_partition] = PartitionModel(self.new_topic_id())
+            self.new_model(topic_partition)
 
     # Access.
 
@@ -78,6 +91,10 @@ class World:
     def new_topic_id(self) -> bytes:
         return self.unique().to_bytes(16)
 
+    def new_model(self, topic_partition: TopicPartition) -> None:
+        """The topic is new."""
+        self.models[topic_partition] = PartitionModel(self.new_topic_id(), is_compacted=self.config.is_compacted)
+
     def pick(self, rng: Random) -> TopicPartition:
         return rng.choice((PARTITIONS[0], PARTITIONS[0], PARTITIONS[1]))
 
@@ -96,6 +113,9 @@ class World:
     # Ends and beginnings.
 
     def new_manager(self) -> LogManager:
+        if self.compaction is not None:
+            self.dead_workers.append(self.compaction)
+            self.compaction = None
         return LogManager(
             self.directories,
             default_config=self.config,
@@ -150,7 +170,12 @@ class World:
         self.manager = self.new_manager()
         self.manager.open(self.now_ms, recovery_threads=0)
         for topic_partition, model in self.models.items():
-            inspection.check_no_invented_records(self.log(topic_partition), model)
+            try:
+                log = self.manager.get_or_create(topic_partition, model.topic_id, self.config, self.now_ms)
+                inspection.check_no_invented_records(log, model)
+            except KafkaError:
+                # Refused as a whole, which is honest too.
+                continue
         raise HistoryOverError
 
     def give_up(self, rng: Random) -> None:
@@ -230,9 +255,14 @@ class World:
             inspection.check_epochs(log, model)
             inspection.check_indexes(self.disk, log)
 
-    def storage_failed(self, error: KafkaError) -> NoReturn:
+    def storage_failed(self, error: KafkaError | OSError) -> NoReturn:
         """Raise StorageFailedError for an error that a fault explains; anything else is a broken promise."""
-        promise(
-            error.code is ErrorCode.KAFKA_STORAGE_ERROR and self.disk.faults.failed, f"refused without a cause: {error}"
-        )
-        raise StorageFailedError
+        is_storage = isinstance(error, OSError) or error.code is ErrorCode.KAFKA_STORAGE_ERROR
+        promise(is_storage and self.disk.faults.failed, f"refused without a cause: {error}")
+        raise StorageFailedError from error
+
+    def check_online(self) -> None:
+        """StorageFailedError if a directory was taken offline."""
+        if any(not directory.is_online for directory in self.manager.directories):
+            promise(self.disk.faults.failed, "a directory is offline though the disk works")
+            raise StorageFailedError

@@ -161,6 +161,9 @@ def _share_coordinator(services: Services) -> ShareCoordinator:
         topic = metadata.topic_by_id(topic_id)
         return topic is not None and partition < len(topic.partitions)
 
+    def delete_before(name: TopicPartition, offset: int) -> None:
+        services.replicas.partition(name.topic, name.partition).delete_records(offset)
+
     states = ShareCoordinator(
         ShareCoordinatorConfig(options.get),
         InternalTopic(services.replicas),
@@ -168,6 +171,7 @@ def _share_coordinator(services: Services) -> ShareCoordinator:
         partition_count=lambda: metadata.partition_count(SHARE_GROUP_STATE_TOPIC),
         ensure_internal_topic=ensure_topic,
         exists=exists,
+        delete_before=delete_before,
         commit_timeout_ms=options.int("share.coordinator.write.timeout.ms"),
         compression=options.int("share.coordinator.state.topic.compression.codec"),
         load_slice_bytes=options.int("share.coordinator.load.buffer.size"),

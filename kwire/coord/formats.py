@@ -11,6 +11,7 @@ flexible version only, which Kafka reads since 3.5.
 | | 2 | group | a classic group's generation and members | value 3 |
 | | 3 to 8, 16 | group, member, expression | a consumer group (KIP-848), see `group/consumer/records.py` | value 0 |
 | | 10 to 15 | group, member | a share group (KIP-932), see `group/share/records.py` | value 0 |
+| | 17 to 23 | group, member | a Streams group (KIP-1071), see `group/streams/records.py` | value 0 |
 | `__transaction_state` | 0 | transactional id | its producer, state and partitions | value 1 |
 | `__share_group_state` | 0, 1 | group, topic id, partition | a share partition, see `share/state.py` | value 0 |
 """
@@ -48,6 +49,12 @@ _IMPORTED_LATER: dict[int, tuple[str, str]] = {
     13: ("share_records", "ShareGroupTargetAssignmentMember"),
     14: ("share_records", "ShareGroupCurrentMemberAssignment"),
     15: ("share_records", "ShareGroupStatePartitionMetadata"),
+    17: ("streams_records", "StreamsGroupMetadata"),
+    19: ("streams_records", "StreamsGroupMemberMetadata"),
+    20: ("streams_records", "StreamsGroupTargetAssignmentMetadata"),
+    21: ("streams_records", "StreamsGroupTargetAssignmentMember"),
+    22: ("streams_records", "StreamsGroupCurrentMemberAssignment"),
+    23: ("streams_records", "StreamsGroupTopology"),
 }
 """Record types that few logs hold: the module of their messages, and how their key and value begin."""
 

@@ -14,6 +14,13 @@ LATEST: Final = "latest"
 EARLIEST: Final = "earliest"
 _BY_DURATION: Final = "by_duration:"
 
+_OPTIONS: Final = {
+    "delivery.count.limit": "group.share.delivery.count.limit",
+    "partition.max.record.locks": "group.share.partition.max.record.locks",
+    "record.lock.duration.ms": "group.share.record.lock.duration.ms",
+}
+"""What groups have in place of which of the broker's options."""
+
 
 class ShareConfig:
     """Values of the options; the methods know a group's own, within the bounds that the broker sets."""
@@ -22,10 +29,9 @@ class ShareConfig:
 
     def __init__(self, get: Callable[[str], Any], overrides: GroupOverrides) -> None:
         """Read the options through `get(name)`, which returns typed values."""
-        names = ("delivery.count.limit", "partition.max.record.locks", "record.lock.duration.ms")
-        self._defaults: dict[str, int] = {name: get(f"group.share.{name}") for name in names}
+        self._defaults: dict[str, int] = {name: get(option) for name, option in _OPTIONS.items()}
         self._bounds: dict[str, tuple[int, int]] = {
-            name: (get(f"group.share.min.{name}"), get(f"group.share.max.{name}")) for name in names
+            name: (get(f"group.share.min.{name}"), get(f"group.share.max.{name}")) for name in _OPTIONS
         }
         self._overrides = overrides
         self.max_sessions: int = get("group.share.max.share.sessions")

@@ -160,7 +160,7 @@ class SharePartition:
         self._looks_for_free = True
 
     def move_gap(self, offset: int) -> None:
-        """Everything below `offset` has been acquired once; a gap behind it, and behind what is known there, is left."""
+        """Everything below `offset` has been acquired once; a gap behind it and behind what is known there is left."""
         if self._gap is None:
             return
         end = self._gap[0]

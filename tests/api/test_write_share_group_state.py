@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+
+from kwire.coord.share.coordinator import SHARE_GROUP_STATE_TOPIC
 from kwire.errors import ErrorCode
 from tests.api.served import Served
 from tests.api.share_states import States, batches_of
@@ -39,5 +42,29 @@ def test_many_updates_make_a_snapshot() -> None:
         for offset in range(6):
             states.write((offset, offset, 2, 1))
         assert batches_of(states.read()) == [(0, 5, 2, 1)]
+    finally:
+        served.close()
+
+
+def test_what_snapshots_make_unnecessary_goes() -> None:
+    served = Served(
+        {
+            "share.coordinator.snapshot.update.records.per.snapshot": "0",
+            "share.coordinator.state.topic.num.partitions": "1",
+            "share.coordinator.state.topic.prune.interval.ms": "10",
+        }
+    )
+    try:
+        states = States(served, served.create_topic("t"))
+        states.initialize()
+        log = served.log(SHARE_GROUP_STATE_TOPIC)
+        for offset in range(100):
+            states.write((offset, offset, 2, 1), start_offset=offset)
+            served.clock.advance(10)
+            served.run(asyncio.sleep(0.003))
+            if log.log_start_offset > 5:
+                break
+        assert 5 < log.log_start_offset < log.log_end_offset
+        assert states.read().start_offset == offset
     finally:
         served.close()

@@ -22,13 +22,16 @@ from kwire.wire.messages.txn_offset_commit import TxnOffsetCommitRequest
 
 TimerKey = tuple[str, str, str]
 
-KINDS: Mapping[str, str] = {"share": "kwire.coord.group.share.groups"}
+KINDS: Mapping[str, str] = {
+    "share": "kwire.coord.group.share.groups",
+    "streams": "kwire.coord.group.streams.groups",
+}
 """Modules by the name of the kind, which begins the keys of its timers (`share-session`) as well."""
 
 NEVER_EXPIRE = frozenset({"share"})
 """Kinds whose groups are gone only when somebody deletes them."""
 
-RECORD_PREFIXES: Mapping[str, str] = {"ShareGroup": "share"}
+RECORD_PREFIXES: Mapping[str, str] = {"ShareGroup": "share", "StreamsGroup": "streams"}
 """Kinds by how the names of their records' classes begin."""
 
 
@@ -125,7 +128,9 @@ class GroupKinds:
 
     def expiring(self) -> Iterator[GroupKind]:
         """The kinds whose empty groups go when their offsets have expired."""
-        return (kind for name, kind in self._met.items() if name not in NEVER_EXPIRE)
+        for name, kind in self._met.items():
+            if name not in NEVER_EXPIRE:
+                yield kind
 
     def of_group(self, group_id: str) -> GroupKind | None:
         """The kind that has this group."""

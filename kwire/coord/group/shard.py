@@ -315,9 +315,9 @@ class GroupShard(Membership):
             return out
         if key[0] in deadlines.KINDS:
             return self.consumer.on_timer(key, now_ms)
-        other = self.kinds.of_timer(key)
-        if other is not None:
-            return other.on_timer(key, now_ms)
+        owner = self.kinds.of_timer(key)
+        if owner is not None:
+            return owner.on_timer(key, now_ms)
         decision = self.classic.on_timer(key, now_ms)
         if key[0] == SESSION:
             self._drop_if_vacant(key[1])

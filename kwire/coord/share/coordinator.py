@@ -6,6 +6,7 @@ of its own, by the shard that it hashes to; no method raises for what somebody a
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import groupby
 from typing import Any, TypeAlias, TypeVar
@@ -20,11 +21,14 @@ from kwire.coord.share.config import ShareCoordinatorConfig
 from kwire.coord.share.shard import Change, Outcome, ShareShard, keys_of
 from kwire.coord.share.state import NO_STATE, ShareKey, batches_from
 from kwire.errors import ErrorCode, KafkaError
+from kwire.ids import TopicPartition
 from kwire.wire.messages import delete_share_group_state as delete_messages
 from kwire.wire.messages import initialize_share_group_state as initialize_messages
 from kwire.wire.messages import read_share_group_state as read_messages
 from kwire.wire.messages import read_share_group_state_summary as summary_messages
 from kwire.wire.messages import write_share_group_state as write_messages
+
+logger = logging.getLogger(__name__)
 
 SHARE_GROUP_STATE_TOPIC = "__share_group_state"
 
@@ -36,7 +40,7 @@ class ShareCoordinator:
 
     `partition_count()` is that topic's number of partitions as the metadata has it, 0 while it does not exist;
     `ensure_internal_topic()` creates it if need be and returns when its partitions are led. `exists(topic_id, index)`
-    is about the cluster's partitions.
+    is about the cluster's partitions. `delete_before(partition, offset)` forgets the records that nobody needs.
     """
 
     def __init__(
@@ -48,10 +52,13 @@ class ShareCoordinator:
         partition_count: Callable[[], int],
         ensure_internal_topic: Callable[[], Awaitable[None]],
         exists: Callable[[bytes, int], bool],
+        delete_before: Callable[[TopicPartition, int], object],
         commit_timeout_ms: int = 5000,
         compression: int = 0,
         load_slice_bytes: int = LOAD_SLICE_BYTES,
     ) -> None:
+        self._log = log
+        self._delete_before = delete_before
         self._partition_count = partition_count
         self._ensure_internal_topic = OnDemand(ensure_internal_topic)
         self._runtime: CoordinatorRuntime[ShareShard] = CoordinatorRuntime(
@@ -62,6 +69,7 @@ class ShareCoordinator:
             commit_timeout_ms=commit_timeout_ms,
             compression=compression,
             load_slice_bytes=load_slice_bytes,
+            on_order=lambda partition, leader_epoch, order: self._prune(partition),
         )
 
     # Where states live
@@ -93,6 +101,21 @@ class ShareCoordinator:
         """Topics were deleted: forget the states of their partitions."""
         for partition in self._runtime.partitions():
             self._runtime.act(partition, lambda shard, now_ms: shard.forget_gone())
+
+    def _prune(self, partition: int) -> None:
+        """Forget the part of the log that snapshots have made unnecessary."""
+
+        def decide(shard: ShareShard, now_ms: int) -> Decision:
+            name = TopicPartition(SHARE_GROUP_STATE_TOPIC, partition)
+            try:
+                unneeded = shard.unneeded_before(self._log.end_offset(name))
+                if unneeded > self._log.start_offset(name):
+                    self._delete_before(name, unneeded)
+            except KafkaError as error:
+                logger.warning("%s: cannot be pruned now: %s", name, error)
+            return Decision()
+
+        self._runtime.act(partition, decide)
 
     def stop(self) -> None:
         """Tell everybody who waits to look for another coordinator. The log holds everything that counts."""

@@ -39,6 +39,8 @@ SHARE_FORMATS: dict[int, RecordFormat] = {
 """Record types of `__share_group_state`."""
 
 COLD_SNAPSHOTS = "cold snapshots"
+PRUNE = "prune"
+"""The timers; the order to prune has the same name."""
 
 NO_UPDATES = -1
 """The very first update counts as none, as it does in Apache Kafka."""
@@ -62,15 +64,19 @@ class Outcome(NamedTuple):
 
 
 class _Entry:
-    """One share partition: its state, the largest epochs that were seen, the updates since its last snapshot."""
+    """One share partition: its state, the largest epochs that were seen, the updates since its last snapshot.
 
-    __slots__ = ("leader_epoch", "state", "state_epoch", "update_count")
+    `is_old`: there was no snapshot since the shard's last mark.
+    """
+
+    __slots__ = ("is_old", "leader_epoch", "state", "state_epoch", "update_count")
 
     def __init__(self, state: ShareState) -> None:
         self.state = state
         self.leader_epoch = NO_EPOCH
         self.state_epoch = NO_EPOCH
         self.update_count = NO_UPDATES
+        self.is_old = False
 
     def see_leader(self, epoch: int) -> None:
         self.leader_epoch = max(self.leader_epoch, epoch)
@@ -82,13 +88,14 @@ class ShareShard:
     `exists(topic_id, partition)`: whether there is such a partition in the cluster.
     """
 
-    __slots__ = ("_config", "_exists", "entries", "timers")
+    __slots__ = ("_config", "_exists", "_mark", "_unneeded_before", "entries", "timers")
 
     formats: Mapping[int, RecordFormat] = SHARE_FORMATS
 
     def __init__(self, config: ShareCoordinatorConfig, exists: Callable[[bytes, int], bool]) -> None:
         self._config = config
         self._exists = exists
+        self._mark = self._unneeded_before = 0
         self.entries: dict[ShareKey, _Entry] = {}
         self.timers: Timers[str] = Timers()
 
@@ -176,6 +183,18 @@ class ShareShard:
                 out.record(_snapshot_key(key), None)
         return out
 
+    def unneeded_before(self, end_offset: int) -> int:
+        """Below which offset the log holds nothing that counts; `end_offset` is where it ends now.
+
+        Offsets are not looked at one by one: once every state known at one call has had its next snapshot, the log
+        before that call is spent, and the end of the log is marked anew.
+        """
+        if not any(entry.is_old for entry in self.entries.values()):
+            for entry in self.entries.values():
+                entry.is_old = True
+            self._unneeded_before, self._mark = self._mark, end_offset
+        return self._unneeded_before
+
     def _entry(self, key: ShareKey, text: str) -> _Entry:
         entry = self.entries.get(key)
         if entry is None:
@@ -229,6 +248,7 @@ class ShareShard:
             if entry is None:
                 entry = self.entries[share_key] = _Entry(state)
             entry.state = state
+            entry.is_old = False
             entry.state_epoch = max(entry.state_epoch, value.state_epoch)
             if entry.update_count >= self._config.updates_per_snapshot:
                 entry.update_count = 0
@@ -262,15 +282,22 @@ class ShareShard:
     def on_loaded(self, now_ms: int) -> Decision:
         """The log is read to its end."""
         self.timers.schedule(COLD_SNAPSHOTS, now_ms + self._config.cold_snapshot_interval_ms)
+        self.timers.schedule(PRUNE, now_ms + self._config.prune_interval_ms)
         return Decision()
 
     def on_unloaded(self, now_ms: int) -> Decision:
         """Another broker leads the partition; nobody waits for anything but the log."""
         self.timers.cancel(COLD_SNAPSHOTS)
+        self.timers.cancel(PRUNE)
         return Decision()
 
     def on_timer(self, key: Any, now_ms: int) -> Decision:
-        """States that nobody has changed for long get a snapshot, so that the log before it may go."""
+        """States that nobody has changed for long get a snapshot, so that the log before it may go; or it goes."""
+        if key == PRUNE:
+            self.timers.schedule(PRUNE, now_ms + self._config.prune_interval_ms)
+            out = Decision()
+            out.orders.append(PRUNE)
+            return out
         self.timers.schedule(COLD_SNAPSHOTS, now_ms + self._config.cold_snapshot_interval_ms)
         out = Decision(atomic=False)
         if all(entry.state.created_ms != entry.state.written_ms for entry in self.entries.values()):

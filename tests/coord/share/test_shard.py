@@ -146,3 +146,30 @@ def test_an_update_without_its_snapshot() -> None:
     del world.log[0]
     entry = world.fresh().entries[KEY]
     assert entry.state.batches == ((0, 3, 2, 1),)
+
+
+def test_what_snapshots_make_unnecessary() -> None:
+    world = World()
+    other = KEY._replace(partition=1)
+    world.initialize()
+    world.initialize(key=other)
+    assert world.shard.on_timer("prune", world.now_ms).orders == ["prune"]
+    assert world.shard.unneeded_before(2) == 0
+    # Both are older than the mark, then one of them.
+    assert world.shard.unneeded_before(5) == 0
+    world.shard.entries[other].is_old = False
+    assert world.shard.unneeded_before(6) == 0
+    world.shard.entries[KEY].is_old = False
+    # Nothing counts below 2 any more; the next mark is here.
+    assert world.shard.unneeded_before(7) == 2
+    assert world.shard.unneeded_before(9) == 2
+
+
+def test_a_snapshot_makes_a_state_new() -> None:
+    world = World()
+    world.initialize()
+    world.shard.unneeded_before(1)
+    cold = world.shard.on_timer("cold snapshots", world.now_ms + world.config.cold_snapshot_interval_ms)
+    (record,) = cold.records
+    world.shard.replay(record, NO_PRODUCER, world.now_ms)
+    assert world.shard.unneeded_before(3) == 1

@@ -17,20 +17,20 @@ class ShareGroupConfig:
 
     def session_timeout_of(self, group_id: str) -> int:
         """After how many milliseconds without a heartbeat a member is gone."""
-        return self._value(group_id, "session.timeout.ms")
+        return self._value(group_id, "session.timeout.ms", "group.share.session.timeout.ms")
 
     def heartbeat_interval_of(self, group_id: str) -> int:
         """How often a member is to send a heartbeat, in milliseconds."""
-        return self._value(group_id, "heartbeat.interval.ms")
+        return self._value(group_id, "heartbeat.interval.ms", "group.share.heartbeat.interval.ms")
 
     def assignment_interval_of(self, group_id: str) -> int:
         """How many milliseconds two targets of the group lie apart at least."""
-        return self._value(group_id, "assignment.interval.ms")
+        return self._value(group_id, "assignment.interval.ms", "group.share.assignment.interval.ms")
 
-    def _value(self, group_id: str, name: str) -> int:
+    def _value(self, group_id: str, name: str, option: str) -> int:
         get = self._config.get
         own = self._config.group_overrides(group_id).get(f"share.{name}")
         if own is None:
-            return int(get(f"group.share.{name}"))
+            return int(get(option))
         low, high = int(get(f"group.share.min.{name}")), int(get(f"group.share.max.{name}"))
         return min(max(int(own), low), high)

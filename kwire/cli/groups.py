@@ -1,4 +1,4 @@
-"""Requests about consumer groups, as functions of a Client."""
+"""Requests about groups of consumers, as functions of a Client."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from kwire.wire.messages.list_groups import ListGroupsRequest
 from kwire.wire.primitives import WireError
 
 CONSUMER_PROTOCOL: Final = "consumer"
+SHARE_PROTOCOL: Final = "share"
 
 
 class ListedGroup(NamedTuple):
@@ -64,7 +65,7 @@ def list_groups(client: Client) -> list[ListedGroup]:
 def describe_group(client: Client, group_id: str) -> DescribedGroup:
     """One group. Raises RequestFailed (GROUP_ID_NOT_FOUND) when nobody knows it.
 
-    Groups of the newer protocol (KIP-848) are asked for with their own request.
+    Groups of the newer protocol (KIP-848) and share groups (KIP-932) are asked for with their own requests.
     """
 
     def once() -> DescribedGroup:
@@ -75,7 +76,7 @@ def describe_group(client: Client, group_id: str) -> DescribedGroup:
         if group.error_code != ErrorCode.GROUP_ID_NOT_FOUND:
             check(group.error_code, group.error_message, f"group {group_id}")
         if group.error_code == ErrorCode.GROUP_ID_NOT_FOUND or group.group_state == "Dead":
-            return _describe_consumer_group(client, group_id)
+            return _describe_modern_group(client, group_id)
         members = [
             Member(m.member_id, m.group_instance_id, m.client_id, m.client_host, _assigned(group, m.member_assignment))
             for m in group.members
@@ -86,37 +87,37 @@ def describe_group(client: Client, group_id: str) -> DescribedGroup:
     return client.retrying(once)
 
 
-def _describe_consumer_group(client: Client, group_id: str) -> DescribedGroup:
+def _describe_modern_group(client: Client, group_id: str) -> DescribedGroup:
+    """A group of the newer consumer protocol (KIP-848) or a share group (KIP-932)."""
     from kwire.wire.messages.consumer_group_describe import ConsumerGroupDescribeRequest
+    from kwire.wire.messages.share_group_describe import ShareGroupDescribeRequest
 
     connection = client.coordinator(group_id)
-    absent = RequestFailed(ErrorCode.GROUP_ID_NOT_FOUND, f"group {group_id} does not exist")
-    if 69 not in connection.versions:
-        raise absent
-    (group,) = connection.call(
-        ConsumerGroupDescribeRequest(group_ids=[group_id], include_authorized_operations=False)
-    ).groups
-    # UNSUPPORTED_VERSION is the answer of a 3.9 broker whose older coordinator knows no such groups.
-    if group.error_code in (ErrorCode.GROUP_ID_NOT_FOUND, ErrorCode.UNSUPPORTED_VERSION):
-        raise absent
-    check(group.error_code, group.error_message, f"group {group_id}")
-    members = [
-        Member(
-            member.member_id,
-            member.instance_id,
-            member.client_id,
-            member.client_host,
-            [
-                TopicPartition(t.topic_name, number)
-                for t in member.assignment.topic_partitions
-                for number in t.partitions
-            ],
-        )
-        for member in group.members
-    ]
-    return DescribedGroup(
-        group_id, group.group_state, CONSUMER_PROTOCOL, group.assignor_name, connection.address, members
+    kinds: tuple[tuple[int, str, Any], ...] = (
+        (69, CONSUMER_PROTOCOL, ConsumerGroupDescribeRequest),
+        (77, SHARE_PROTOCOL, ShareGroupDescribeRequest),
     )
+    for api_key, protocol, request_class in kinds:
+        if api_key not in connection.versions:
+            continue
+        request = request_class(group_ids=[group_id], include_authorized_operations=False)
+        (group,) = connection.call(request).groups
+        # UNSUPPORTED_VERSION is the answer of a 3.9 broker whose older coordinator knows no such groups.
+        if group.error_code in (ErrorCode.GROUP_ID_NOT_FOUND, ErrorCode.UNSUPPORTED_VERSION):
+            continue
+        check(group.error_code, group.error_message, f"group {group_id}")
+        members = [_modern_member(member) for member in group.members]
+        state, assignor = group.group_state, group.assignor_name
+        return DescribedGroup(group_id, state, protocol, assignor, connection.address, members)
+    raise RequestFailed(ErrorCode.GROUP_ID_NOT_FOUND, f"group {group_id} does not exist")
+
+
+def _modern_member(member: Any) -> Member:
+    partitions = [
+        TopicPartition(t.topic_name, number) for t in member.assignment.topic_partitions for number in t.partitions
+    ]
+    instance_id = getattr(member, "instance_id", None)  # Share groups have no static members.
+    return Member(member.member_id, instance_id, member.client_id, member.client_host, partitions)
 
 
 def delete_group(client: Client, group_id: str) -> None:

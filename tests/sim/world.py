@@ -68,6 +68,8 @@ class World:
         self.leader_epoch = 0
         self.counter = 0
         """Makes every record's value, topic id and coordinator unlike any other."""
+        self.may_die = True
+        """Whether the machine may die amid a compaction."""
         self.compaction: Compaction | None = None
         """The one that is under way."""
         self.dead_workers: list[Compaction] = []

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 else:
     # What `collections.namedtuple` reads its fields with.
     from _collections import _tuplegetter
+    from itertools import repeat
 
     _MISSING = object()
 
@@ -35,9 +36,9 @@ else:
         def __new__(cls, *values: Any, **named: Any) -> Any:
             fields = cls._fields
             if named or len(values) != len(fields):
-                rest, defaults = fields[len(values) :], cls._field_defaults
-                values += tuple([named.pop(field, defaults.get(field, _MISSING)) for field in rest])
-                if named or len(values) != len(fields) or any(value is _MISSING for value in values):
+                rest = fields[len(values) :]
+                values += tuple(map(named.pop, rest, map(cls._field_defaults.get, rest, repeat(_MISSING))))
+                if named or len(values) != len(fields) or _MISSING in values:
                     raise TypeError(f"{cls.__name__} takes {', '.join(fields)}, once each")
             return tuple.__new__(cls, values)
 
@@ -46,7 +47,10 @@ else:
             return cls(*values)
 
         def _replace(self, **changes: Any) -> Any:
-            return type(self)(**{**self._asdict(), **changes})
+            result = tuple.__new__(type(self), map(changes.pop, self._fields, self))
+            if changes:
+                raise ValueError(f"{type(self).__name__} has no {', '.join(changes)}")
+            return result
 
         def _asdict(self) -> dict[str, Any]:
             return dict(zip(self._fields, self, strict=True))

@@ -94,14 +94,13 @@ def node_confluent(home: Path) -> None:
 
 
 def maven(home: Path, *artifacts: str) -> None:
-    """Copy Kafka artifacts and what they depend on to home/libs."""
+    """Copy Kafka artifacts (group:name:version, and maybe :classifier) and what they depend on to home/libs."""
     pom = (HERE / "java/pom.xml").read_text()
-    dependencies = "".join(
-        "<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version></dependency>".format(
-            *artifact.split(":")
-        )
-        for artifact in artifacts
-    )
+    names = ("groupId", "artifactId", "version", "classifier")
+    dependencies = ""
+    for artifact in artifacts:
+        parts = "".join(f"<{name}>{part}</{name}>" for name, part in zip(names, artifact.split(":"), strict=False))
+        dependencies += f"<dependency>{parts}</dependency>"
     home.mkdir(parents=True, exist_ok=True)
     (home / "pom.xml").write_text(pom.replace("<!-- artifacts -->", dependencies))
     run("mvn", "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={home}/libs", cwd=home)
@@ -127,7 +126,22 @@ def kafka(version: str) -> Callable[[Path], None]:
     return installer
 
 
-INSTALLERS: dict[str, tuple[Callable[[Path], None], str]] = {
+def streams(version: str) -> Callable[[Path], None]:
+    """kafka-streams of one version with the programs of its own tests, and WordCount.java compiled against it."""
+
+    def installer(home: Path) -> None:
+        kafka_streams = f"org.apache.kafka:kafka-streams:{version}"
+        maven(home, kafka_streams, f"{kafka_streams}:test", f"org.apache.kafka:kafka-clients:{version}:test")
+        source = str(HERE / "streams/WordCount.java")
+        run("javac", "-nowarn", "-cp", f"{home}/libs/*", "-d", f"{home}/classes", source)
+
+    return installer
+
+
+Installers = dict[str, tuple[Callable[[Path], None], str]]
+"""Name, what installs it, and the folder of sources, seen from here, whose change makes it stale."""
+
+INSTALLERS: Installers = {
     "python": (python, ""),
     "kcat": (kcat, ""),
     "go": (go, "go"),
@@ -137,15 +151,15 @@ INSTALLERS: dict[str, tuple[Callable[[Path], None], str]] = {
     "java-3.9.2": (java("3.9.2", "modern"), "java"),
     "java-0.10.2.2": (java("0.10.2.2", "v0_10"), "java"),
     "java-0.9.0.1": (java("0.9.0.1", "v0_9"), "java"),
+    "streams-4.3.1": (streams("4.3.1"), "streams"),
     "kafka-4.3.1": (kafka("4.3.1"), ""),
     "kafka-3.9.2": (kafka("3.9.2"), ""),
 }
-"""Name, what installs it, and the folder of sources whose change makes it stale."""
 
 
-def _fingerprint(name: str) -> str:
+def _fingerprint(name: str, installers: Installers) -> str:
     """Changes with the installer, what it is told to install, and the sources that it builds."""
-    installer, folder = INSTALLERS[name]
+    installer, folder = installers[name]
     digest = hashlib.sha256(f"{name} {PYTHON_CLIENTS} {inspect.getsource(installer)}".encode())
     for path in sorted((HERE / folder).rglob("*")) if folder else []:
         if path.is_file():
@@ -153,15 +167,15 @@ def _fingerprint(name: str) -> str:
     return digest.hexdigest()
 
 
-def _install_one(name: str, cache: Path) -> str:
+def _install_one(name: str, cache: Path, installers: Installers) -> str:
     """An empty text, or what went wrong."""
-    home, stamp, wanted = cache / name, cache / f"{name}.stamp", _fingerprint(name)
+    home, stamp, wanted = cache / name, cache / f"{name}.stamp", _fingerprint(name, installers)
     if stamp.exists() and stamp.read_text() == wanted:
         return ""
     began = time.monotonic()
     shutil.rmtree(home, ignore_errors=True)
     try:
-        INSTALLERS[name][0](home)
+        installers[name][0](home)
     except (InstallError, OSError, subprocess.TimeoutExpired) as problem:
         return str(problem)
     stamp.write_text(wanted)
@@ -169,10 +183,10 @@ def _install_one(name: str, cache: Path) -> str:
     return ""
 
 
-def install(names: Iterable[str], cache: Path) -> dict[str, str]:
+def install(names: Iterable[str], cache: Path, installers: Installers = INSTALLERS) -> dict[str, str]:
     """Install the named ones side by side; returns the problems by name."""
     cache.mkdir(parents=True, exist_ok=True)
-    slowest_first = sorted(set(names), key=("node-confluent", *INSTALLERS).index)
+    slowest_first = sorted(set(names), key=("node-confluent", *installers).index)
     with ThreadPoolExecutor(3) as pool:
-        results = pool.map(lambda name: (name, _install_one(name, cache)), slowest_first)
+        results = pool.map(lambda name: (name, _install_one(name, cache, installers)), slowest_first)
         return {name: problem for name, problem in results if problem}

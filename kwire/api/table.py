@@ -51,7 +51,10 @@ APIS: tuple[Api, ...] = (
     Api(35, "DescribeLogDirs", 0, 5, "describe_log_dirs"),
     Api(37, "CreatePartitions", 0, 3, "create_partitions"),
     Api(42, "DeleteGroups", 0, 2, "delete_groups"),
+    Api(43, "ElectLeaders", 0, 2, "elect_leaders"),
     Api(44, "IncrementalAlterConfigs", 0, 1, "incremental_alter_configs"),
+    Api(45, "AlterPartitionReassignments", 0, 1, "alter_partition_reassignments"),
+    Api(46, "ListPartitionReassignments", 0, 0, "list_partition_reassignments"),
     Api(47, "OffsetDelete", 0, 0, "offset_delete"),
     Api(60, "DescribeCluster", 0, 2, "describe_cluster"),
     Api(61, "DescribeProducers", 0, 0, "describe_producers"),
@@ -59,7 +62,10 @@ APIS: tuple[Api, ...] = (
     Api(66, "ListTransactions", 0, 2, "list_transactions"),
     Api(68, "ConsumerGroupHeartbeat", 0, 1, "consumer_group_heartbeat"),
     Api(69, "ConsumerGroupDescribe", 0, 1, "consumer_group_describe"),
+    Api(74, "ListConfigResources", 0, 1, "list_config_resources"),
     Api(75, "DescribeTopicPartitions", 0, 0, "describe_topic_partitions"),
+    Api(88, "StreamsGroupHeartbeat", 0, 0, "streams_group_heartbeat"),
+    Api(89, "StreamsGroupDescribe", 0, 0, "streams_group_describe"),
 )
 
 API_BY_KEY: dict[int, Api] = {api.key: api for api in APIS}

@@ -63,7 +63,7 @@ PLACE = Struct(">qii")
 """What comes before the checksum's range: base offset, length, leader epoch."""
 _LENGTH = Struct(">i")
 _OFFSET = Struct(">q")
-_CRC = Struct(">I")
+CRC = Struct(">I")
 _ATTRIBUTES = Struct(">h")
 _PRODUCER = Struct(">qhi")
 
@@ -236,4 +236,4 @@ def rewrite_crc(buf: WritableBuffer, pos: int = 0) -> None:
     """Compute the checksum of the batch at `pos` anew and write it."""
     (length,) = _LENGTH.unpack_from(buf, pos + 8)
     value = crc32c(memoryview(buf)[pos + ATTRIBUTES_OFFSET : pos + LOG_OVERHEAD + length])
-    _CRC.pack_into(buf, pos + CRC_OFFSET, value)
+    CRC.pack_into(buf, pos + CRC_OFFSET, value)

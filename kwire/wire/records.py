@@ -12,8 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from kwire.named_tuple import NamedTuple
+from kwire.wire.crc import crc32c
 from kwire.wire.length_chain import holds_records
 from kwire.wire.record_batch import (
+    ATTRIBUTES_OFFSET,
+    CRC,
+    CRC_OFFSET,
     HEADER,
     LOG_APPEND_TIME,
     LOG_OVERHEAD,
@@ -27,7 +31,6 @@ from kwire.wire.record_batch import (
     Buffer,
     CorruptRecordError,
     read_header,
-    rewrite_crc,
 )
 from kwire.wire.record_codec import (
     MAX_INT64,
@@ -269,20 +272,21 @@ def build_batch(
         count += 1
     if not count:
         raise ValueError("a batch is built of one record at least")
+    attributes = compression | timestamp_type << 3 | transactional << 4 | control << 5
     header = BatchHeader(
-        base_offset=base_offset,
-        batch_length=0,
-        partition_leader_epoch=partition_leader_epoch,
-        magic=2,
-        crc=0,
-        attributes=compression | timestamp_type << 3 | transactional << 4 | control << 5,
-        last_offset_delta=count - 1,
-        base_timestamp=base_timestamp,
-        max_timestamp=max_timestamp,
-        producer_id=producer_id,
-        producer_epoch=producer_epoch,
-        base_sequence=base_sequence,
-        record_count=count,
+        base_offset,
+        0,
+        partition_leader_epoch,
+        2,
+        0,
+        attributes,
+        count - 1,
+        base_timestamp,
+        max_timestamp,
+        producer_id,
+        producer_epoch,
+        base_sequence,
+        count,
     )
     return seal_batch(header, encoded, level=level)
 
@@ -317,5 +321,5 @@ def seal_compressed(header: BatchHeader, section: bytes | bytearray) -> bytearra
     length = RECORD_BATCH_OVERHEAD - LOG_OVERHEAD + len(section)
     out = bytearray(HEADER.pack(header.base_offset, length, *header[2:]))
     out += section
-    rewrite_crc(out)
+    CRC.pack_into(out, CRC_OFFSET, crc32c(memoryview(out)[ATTRIBUTES_OFFSET:]))
     return out

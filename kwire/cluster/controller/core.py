@@ -49,10 +49,14 @@ class Entropy(Protocol):
 
 
 class TopicDefaults(NamedTuple):
-    """What a creation without numbers gets: `num.partitions`, `default.replication.factor`."""
+    """What a creation without numbers gets: `num.partitions`, `default.replication.factor`.
+
+    `factor_is_lowered` has a replication factor above the number of brokers mean that number.
+    """
 
     partition_count: int
     replication_factor: int
+    factor_is_lowered: bool = False
 
 
 class NewTopic(NamedTuple):
@@ -193,6 +197,8 @@ class ControllerCore:
             count = defaults.partition_count if new.partition_count == -1 else new.partition_count
             factor = defaults.replication_factor if new.replication_factor == -1 else new.replication_factor
             bound = max(len(self.cluster.brokers), 1)
+            if defaults.factor_is_lowered:
+                factor = min(factor, bound)
             replicas = place_replicas(
                 self._racks(), count, factor, start_index=entropy.below(bound), shift=entropy.below(bound)
             )

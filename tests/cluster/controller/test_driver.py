@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -204,10 +205,30 @@ def test_auto_creation_and_internal_topics() -> None:
 
 def test_an_internal_topic_that_needs_more_brokers() -> None:
     async def scenario() -> None:
-        node = await Node({"offsets.topic.replication.factor": "3"}).start()
+        node = await Node({"offsets.topic.replication.factor": "3", "kwire.lower.replication.factor": "false"}).start()
         with pytest.raises(KafkaError) as refused:
             await node.controller.ensure_internal_topic("__consumer_offsets")
         assert refused.value.code is ErrorCode.INVALID_REPLICATION_FACTOR
+
+    asyncio.run(scenario())
+
+
+def test_a_topic_for_three_brokers_on_one(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        node = await Node({"default.replication.factor": "2"}).start()
+        with caplog.at_level(logging.INFO, "kwire.cluster"):
+            await node.controller.create_topics([NewTopic("three", 1, 3), NewTopic("default"), NewTopic("one", 1, 1)])
+        assert [len(node.cache.topics[name].partitions[0].replicas) for name in ("three", "default", "one")] == [1] * 3
+        assert [record.getMessage() for record in caplog.records] == [
+            "The topic 'three' gets 1 replicas instead of 3: there are no more brokers.",
+            "The topic 'default' gets 1 replicas instead of 2: there are no more brokers.",
+        ]
+        (zero,) = await node.controller.create_topics([NewTopic("zero", 2, 0)])
+        assert zero.error is not None
+        assert zero.error.code is ErrorCode.INVALID_REPLICATION_FACTOR
+        (named,) = await node.controller.create_topics([NewTopic("named", -1, -1, [(0, [1, 2])])])
+        assert named.error is not None
+        assert named.error.code is ErrorCode.INVALID_REPLICA_ASSIGNMENT
 
     asyncio.run(scenario())
 

@@ -6,6 +6,8 @@
 # make kill9  50 rounds of kill -9 under load, 20 under transactions
 # make exactly-once  Apache Kafka's own transactional copiers under kill -9, alone and in a group (six minutes)
 # make exactly-once-long  ten minutes of each
+# make streams  Kafka Streams applications by either protocol, one instance killed (in make compat too; half a minute)
+# make streams-smoke  Apache Kafka's StreamsSmokeTest, exactly once, over a kill -9 of the broker (five minutes)
 # make kill9-long   200 rounds amid rolls, retention and compaction, and 20 of a disk that fills up (half an hour)
 # make suites other projects' own test suites (builds them first; an hour and a half)
 # make bench  kwire beside Apache Kafka and kfake (about half an hour)
@@ -14,7 +16,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: run test lint compat suites compat-disk compat-disk-long kill9 kill9-long exactly-once exactly-once-long bench clean
+.PHONY: run test lint compat compat-disk compat-disk-long kill9 kill9-long exactly-once exactly-once-long streams streams-smoke suites bench clean
 
 run: $(VENV)/.installed
 	$(BIN)/kwire start --data-dir var/data
@@ -29,6 +31,13 @@ lint: $(VENV)/.installed-test
 
 compat: $(VENV)/.installed-test
 	$(BIN)/python -m compat_tests.matrix
+	$(BIN)/python -m compat_tests.streams
+
+streams: $(VENV)/.installed-test
+	$(BIN)/python -m compat_tests.streams
+
+streams-smoke: $(VENV)/.installed-test
+	$(BIN)/python -m compat_tests.durability.streams_smoke
 
 suites: $(VENV)/.installed-test
 	$(BIN)/python -m compat_tests.suites

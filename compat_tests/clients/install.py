@@ -94,14 +94,13 @@ def node_confluent(home: Path) -> None:
 
 
 def maven(home: Path, *artifacts: str) -> None:
-    """Copy Kafka artifacts and what they depend on to home/libs."""
+    """Copy Kafka artifacts (group:name:version, and maybe :classifier) and what they depend on to home/libs."""
     pom = (HERE / "java/pom.xml").read_text()
-    dependencies = "".join(
-        "<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version></dependency>".format(
-            *artifact.split(":")
-        )
-        for artifact in artifacts
-    )
+    names = ("groupId", "artifactId", "version", "classifier")
+    dependencies = ""
+    for artifact in artifacts:
+        parts = "".join(f"<{name}>{part}</{name}>" for name, part in zip(names, artifact.split(":"), strict=False))
+        dependencies += f"<dependency>{parts}</dependency>"
     home.mkdir(parents=True, exist_ok=True)
     (home / "pom.xml").write_text(pom.replace("<!-- artifacts -->", dependencies))
     run("mvn", "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={home}/libs", cwd=home)
@@ -127,6 +126,18 @@ def kafka(version: str) -> Callable[[Path], None]:
     return installer
 
 
+def streams(version: str) -> Callable[[Path], None]:
+    """kafka-streams of one version with the programs of its own tests, and WordCount.java compiled against it."""
+
+    def installer(home: Path) -> None:
+        kafka_streams = f"org.apache.kafka:kafka-streams:{version}"
+        maven(home, kafka_streams, f"{kafka_streams}:test", f"org.apache.kafka:kafka-clients:{version}:test")
+        source = str(HERE / "streams/WordCount.java")
+        run("javac", "-nowarn", "-cp", f"{home}/libs/*", "-d", f"{home}/classes", source)
+
+    return installer
+
+
 Installers = dict[str, tuple[Callable[[Path], None], str]]
 """Name, what installs it, and the folder of sources, seen from here, whose change makes it stale."""
 
@@ -140,6 +151,7 @@ INSTALLERS: Installers = {
     "java-3.9.2": (java("3.9.2", "modern"), "java"),
     "java-0.10.2.2": (java("0.10.2.2", "v0_10"), "java"),
     "java-0.9.0.1": (java("0.9.0.1", "v0_9"), "java"),
+    "streams-4.3.1": (streams("4.3.1"), "streams"),
     "kafka-4.3.1": (kafka("4.3.1"), ""),
     "kafka-3.9.2": (kafka("3.9.2"), ""),
 }

@@ -22,7 +22,7 @@ QUICK_RETRIES = {
 
 def create_topic(bootstrap: str, topic: str, partitions: int, options: Mapping[str, str] | None = None) -> None:
     """Raises KafkaException."""
-    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": QUIET})
     admin.create_topics([NewTopic(topic, partitions, 1, config=dict(options or {}))])[topic].result(30)
 
 

@@ -64,6 +64,8 @@ APIS: tuple[Api, ...] = (
     Api(69, "ConsumerGroupDescribe", 0, 1, "consumer_group_describe"),
     Api(74, "ListConfigResources", 0, 1, "list_config_resources"),
     Api(75, "DescribeTopicPartitions", 0, 0, "describe_topic_partitions"),
+    Api(88, "StreamsGroupHeartbeat", 0, 0, "streams_group_heartbeat"),
+    Api(89, "StreamsGroupDescribe", 0, 0, "streams_group_describe"),
 )
 
 API_BY_KEY: dict[int, Api] = {api.key: api for api in APIS}

@@ -29,6 +29,17 @@ BOUNDS_OF_GROUPS: Final = frozenset(
     f"group.consumer.{bound}.{option}"
     for bound in ("min", "max")
     for option in ("assignment.interval.ms", "heartbeat.interval.ms", "session.timeout.ms")
+) | frozenset(
+    f"group.streams.{bound}.{option}"
+    for bound, option in (
+        ("min", "assignment.interval.ms"),
+        ("min", "heartbeat.interval.ms"),
+        ("min", "session.timeout.ms"),
+        ("max", "assignment.interval.ms"),
+        ("max", "heartbeat.interval.ms"),
+        ("max", "session.timeout.ms"),
+        ("max", "standby.replicas"),
+    )
 )
 """Broker options within which the settings of single groups must stay (`group_config`)."""
 
@@ -48,11 +59,18 @@ READ_BY_BROKER: Final = frozenset(
         "group.consumer.migration.policy",
         "group.consumer.regex.refresh.interval.ms",
         "group.consumer.session.timeout.ms",
+        "group.coordinator.rebalance.protocols",
         "group.initial.rebalance.delay.ms",
         "group.max.session.timeout.ms",
         "group.max.size",
         "group.min.session.timeout.ms",
         "kwire.lower.replication.factor",
+        "group.streams.assignment.interval.ms",
+        "group.streams.heartbeat.interval.ms",
+        "group.streams.initial.rebalance.delay.ms",
+        "group.streams.max.size",
+        "group.streams.num.standby.replicas",
+        "group.streams.session.timeout.ms",
         "log.cleaner.backoff.ms",
         "log.cleaner.dedupe.buffer.size",
         "log.cleaner.enable",

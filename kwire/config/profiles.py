@@ -35,6 +35,7 @@ DEV: Final = (
     ProfileRow("group.consumer.assignment.interval.ms", "0", "A test's second consumer is not put off by a heartbeat."),
     ProfileRow("group.streams.initial.rebalance.delay.ms", "0", "The same for Streams groups."),
     ProfileRow("kwire.lower.replication.factor", "true", "What is written for three brokers finds its topics on one."),
+    ProfileRow("group.streams.assignment.interval.ms", "0", "A test's second instance is not put off by a heartbeat."),
     ProfileRow("offsets.topic.replication.factor", "1", "One broker cannot hold three replicas."),
     ProfileRow("transaction.state.log.replication.factor", "1", "One broker cannot hold three replicas."),
     ProfileRow("transaction.state.log.min.isr", "1", "With one replica there is one in sync."),

@@ -10,11 +10,13 @@ flexible version only, which Kafka reads since 3.5.
 | `__consumer_offsets` | 0, 1 | group, topic, partition | a committed offset | type 1, value 3 (1 with an own expiry) |
 | | 2 | group | a classic group's generation and members | value 3 |
 | | 3 to 8, 16 | group, member, expression | a consumer group (KIP-848), see `group/consumer/records.py` | value 0 |
+| | 17 to 23 | group, member | a Streams group (KIP-1071), see `group/streams/records.py` | value 0 |
 | `__transaction_state` | 0 | transactional id | its producer, state and partitions | value 1 |
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 from kwire.named_tuple import NamedTuple
@@ -36,29 +38,62 @@ class RecordFormat(NamedTuple):
     highest_value_version: int
 
 
-GROUP_FORMATS: dict[int, RecordFormat] = {
-    0: RecordFormat(OffsetCommitKey, OffsetCommitValue, 4),
-    1: RecordFormat(OffsetCommitKey, OffsetCommitValue, 4),
-    2: RecordFormat(GroupMetadataKey, GroupMetadataValue, 4),
-    3: RecordFormat(consumer.ConsumerGroupMetadataKey, consumer.ConsumerGroupMetadataValue, 0),
-    4: RecordFormat(consumer.ConsumerGroupPartitionMetadataKey, consumer.ConsumerGroupPartitionMetadataValue, 0),
-    5: RecordFormat(consumer.ConsumerGroupMemberMetadataKey, consumer.ConsumerGroupMemberMetadataValue, 0),
-    6: RecordFormat(
-        consumer.ConsumerGroupTargetAssignmentMetadataKey, consumer.ConsumerGroupTargetAssignmentMetadataValue, 0
-    ),
-    7: RecordFormat(
-        consumer.ConsumerGroupTargetAssignmentMemberKey, consumer.ConsumerGroupTargetAssignmentMemberValue, 0
-    ),
-    8: RecordFormat(
-        consumer.ConsumerGroupCurrentMemberAssignmentKey, consumer.ConsumerGroupCurrentMemberAssignmentValue, 0
-    ),
-    16: RecordFormat(consumer.ConsumerGroupRegularExpressionKey, consumer.ConsumerGroupRegularExpressionValue, 0),
+_MESSAGES = "kwire.wire.messages."
+
+_IMPORTED_LATER: dict[int, tuple[str, str]] = {
+    17: ("streams_records", "StreamsGroupMetadata"),
+    19: ("streams_records", "StreamsGroupMemberMetadata"),
+    20: ("streams_records", "StreamsGroupTargetAssignmentMetadata"),
+    21: ("streams_records", "StreamsGroupTargetAssignmentMember"),
+    22: ("streams_records", "StreamsGroupCurrentMemberAssignment"),
+    23: ("streams_records", "StreamsGroupTopology"),
 }
+"""Record types that few logs hold: the module of their messages, and how their key and value begin."""
+
+
+class GroupFormats(dict[int, RecordFormat]):
+    """The record types of `__consumer_offsets`. Messages of the rarer kinds of groups are imported when first met."""
+
+    def get(self, record_type: int, default: Any = None) -> Any:
+        """The format of a type; `default` for types that belong to newer coordinators."""
+        row = super().get(record_type)
+        if row is None and record_type in _IMPORTED_LATER:
+            module, stem = _IMPORTED_LATER[record_type]
+            messages = import_module(_MESSAGES + module)
+            row = RecordFormat(getattr(messages, f"{stem}Key"), getattr(messages, f"{stem}Value"), 0)
+            self[record_type] = row
+        return default if row is None else row
+
+
+GROUP_FORMATS = GroupFormats(
+    {
+        0: RecordFormat(OffsetCommitKey, OffsetCommitValue, 4),
+        1: RecordFormat(OffsetCommitKey, OffsetCommitValue, 4),
+        2: RecordFormat(GroupMetadataKey, GroupMetadataValue, 4),
+        3: RecordFormat(consumer.ConsumerGroupMetadataKey, consumer.ConsumerGroupMetadataValue, 0),
+        4: RecordFormat(consumer.ConsumerGroupPartitionMetadataKey, consumer.ConsumerGroupPartitionMetadataValue, 0),
+        5: RecordFormat(consumer.ConsumerGroupMemberMetadataKey, consumer.ConsumerGroupMemberMetadataValue, 0),
+        6: RecordFormat(
+            consumer.ConsumerGroupTargetAssignmentMetadataKey, consumer.ConsumerGroupTargetAssignmentMetadataValue, 0
+        ),
+        7: RecordFormat(
+            consumer.ConsumerGroupTargetAssignmentMemberKey, consumer.ConsumerGroupTargetAssignmentMemberValue, 0
+        ),
+        8: RecordFormat(
+            consumer.ConsumerGroupCurrentMemberAssignmentKey, consumer.ConsumerGroupCurrentMemberAssignmentValue, 0
+        ),
+        16: RecordFormat(consumer.ConsumerGroupRegularExpressionKey, consumer.ConsumerGroupRegularExpressionValue, 0),
+    }
+)
 """Record types of `__consumer_offsets`. Types that are not listed belong to newer coordinators and are skipped."""
 
 TRANSACTION_FORMATS: dict[int, RecordFormat] = {0: RecordFormat(TransactionLogKey, TransactionLogValue, 1)}
 """Record types of `__transaction_state`."""
-_WRITTEN_IN_VERSION_0 = frozenset(row.value_class for record_type, row in GROUP_FORMATS.items() if record_type > 2)
+_WRITTEN_IN_VERSION_0 = {
+    _MESSAGES + "consumer_group_records",
+    *(_MESSAGES + row[0] for row in _IMPORTED_LATER.values()),
+}
+"""The modules of values that are written in version 0, the only one they have."""
 
 KEY_VERSION = 0
 """Keys have no versions of their own: a new form would be a new type."""
@@ -79,6 +114,6 @@ def value_version(value: object) -> int:
         return GROUP_METADATA
     if isinstance(value, TransactionLogValue):
         return TRANSACTION
-    if type(value) in _WRITTEN_IN_VERSION_0:
+    if type(value).__module__ in _WRITTEN_IN_VERSION_0:
         return 0
     raise TypeError(f"{type(value).__name__} is no value of a coordinator's record")

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 SLICE_BYTES = 1 << 20
 LARGEST_SLICE_BYTES = 32 << 20
 """What slices grow to while producers write faster than is copied: the last one has to reach the end."""
+_FAR_BEHIND = 1 << 63
 
 
 class Relocation:
@@ -67,7 +68,7 @@ class Relocation:
         self._lock = threading.Lock()
         self._is_stopped = False
         self._slice_bytes = SLICE_BYTES
-        self._last_lag = log.log_end_offset + 1
+        self._last_lag = _FAR_BEHIND
         future.host = self
 
     @property

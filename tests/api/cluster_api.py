@@ -73,10 +73,10 @@ def versions_of(key: int) -> range:
     return range(api.first, api.last + 1)
 
 
-def with_client(options: dict[str, str] | None, scenario: Any) -> None:
+def with_client(options: dict[str, str] | None, scenario: Any, *, profile: str = "dev") -> None:
     """Run `await scenario(client)` on a started node."""
 
     async def run() -> None:
-        await scenario(Client(await Node(options).start()))
+        await scenario(Client(await Node(options, profile=profile).start()))
 
     asyncio.run(run())

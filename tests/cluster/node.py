@@ -61,7 +61,12 @@ class Node:
     """One broker's share of the cluster."""
 
     def __init__(
-        self, options: Mapping[str, str] | None = None, *, broker_id: int = 1, store: EmbeddedStore | None = None
+        self,
+        options: Mapping[str, str] | None = None,
+        *,
+        broker_id: int = 1,
+        store: EmbeddedStore | None = None,
+        profile: str = "dev",
     ) -> None:
         self.clock = ManualClock()
         self.broker_id = broker_id
@@ -70,7 +75,7 @@ class Node:
         self.cache = MetadataCache()
         self.cache.cluster_id = CLUSTER_ID
         self.leadership = RememberedLeadership()
-        self.options = BrokerConfig({"broker.id": str(broker_id), **(options or {})})
+        self.options = BrokerConfig({"broker.id": str(broker_id), **(options or {})}, profile=profile)
         self.controller = Controller(
             store=self.session,
             cluster=self.cache,

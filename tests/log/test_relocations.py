@@ -91,6 +91,8 @@ def test_a_move_is_resumed_by_the_next_start(tmp_path: Path, clean: bool) -> Non
     copied(begun(manager, log), 2)
     manager.close(clean=clean)
     manager, log = opened(tmp_path)
+    # After a clean stop nothing is opened before its time.
+    assert log.is_loaded != clean
     move = manager.relocations.get(TP)
     assert move is not None
     assert 0 < move.future.log_end_offset < 20

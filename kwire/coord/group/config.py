@@ -20,10 +20,13 @@ class GroupConfig:
 
     `consumer` are those of consumer groups (KIP-848) alone. Made from the broker's options, where they have their
     defaults, by `from_options`. The cores read them anew at each use, so that setting one takes effect at once.
+    Kinds of groups that few brokers have (`kinds`) read theirs through `get` and `group_overrides`.
     """
 
     __slots__ = (
         "consumer",
+        "get",
+        "group_overrides",
         "initial_rebalance_delay_ms",
         "max_session_timeout_ms",
         "max_size",
@@ -35,8 +38,9 @@ class GroupConfig:
 
     def __init__(
         self,
+        get: Callable[[str], Any],
+        group_overrides: GroupOverrides,
         *,
-        consumer: ConsumerGroupConfig,
         initial_rebalance_delay_ms: int,
         min_session_timeout_ms: int,
         max_session_timeout_ms: int,
@@ -45,7 +49,9 @@ class GroupConfig:
         offsets_retention_ms: int,
         offsets_retention_check_interval_ms: int,
     ) -> None:
-        self.consumer = consumer
+        self.get = get
+        self.group_overrides = group_overrides
+        self.consumer = ConsumerGroupConfig(get, group_overrides)
         self.initial_rebalance_delay_ms = initial_rebalance_delay_ms
         self.min_session_timeout_ms = min_session_timeout_ms
         self.max_session_timeout_ms = max_session_timeout_ms
@@ -58,7 +64,8 @@ class GroupConfig:
     def from_options(cls, get: Callable[[str], Any], group_overrides: GroupOverrides = no_overrides) -> GroupConfig:
         """Read the options through `get(name)`, which returns typed values; `group_overrides(group_id)` as texts."""
         return cls(
-            consumer=ConsumerGroupConfig(get, group_overrides),
+            get,
+            group_overrides,
             initial_rebalance_delay_ms=get("group.initial.rebalance.delay.ms"),
             min_session_timeout_ms=get("group.min.session.timeout.ms"),
             max_session_timeout_ms=get("group.max.session.timeout.ms"),

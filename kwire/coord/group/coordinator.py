@@ -95,6 +95,11 @@ class GroupCoordinator:
         """Whether `__consumer_offsets` has been created."""
         return self._partition_count() > 0
 
+    @property
+    def runtime(self) -> CoordinatorRuntime[GroupShard]:
+        """The shards, for the requests of groups of further kinds (`<kind>/coordinator.py`)."""
+        return self._runtime
+
     async def ensure_topic(self) -> None:
         """Create `__consumer_offsets` unless it exists; whoever asks meanwhile waits for the same creation."""
         if not self.topic_exists:

@@ -1,7 +1,7 @@
 """How members come to the groups of one shard, live there, and go; and which kind of group a request is for.
 
-There are classic groups and consumer groups (KIP-848). An id belongs to one kind at a time, and a classic group of
-consumers may become the other kind and back while its members go on.
+There are classic groups and consumer groups (KIP-848), and further `kinds`. An id belongs to one kind at a time, and a
+classic group of consumers may become a consumer group and back while its members go on.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from kwire.coord.group.consumer.group import ConsumerGroup
 from kwire.coord.group.consumer.groups import ConsumerGroups, heartbeat_refused
 from kwire.coord.group.consumer.member import JOIN_EPOCH, Requester
 from kwire.coord.group.consumer.migration import upgrade_records
-from kwire.coord.group.consumer.records import group_tombstones
+from kwire.coord.group.kinds import GroupKinds
 from kwire.coord.group.members import JoiningClient
 from kwire.coord.group.modern.topics import NoTopics, TopicDirectory
 from kwire.coord.group.offsets import GroupOffsets
-from kwire.coord.group.rebalance import TimerKey
+from kwire.coord.group.rebalance import TimerKey, join_refused
 from kwire.coord.group.states import GroupState
 from kwire.coord.timers import Timers
 from kwire.errors import ErrorCode, KafkaError
@@ -33,7 +33,7 @@ from kwire.wire.messages.sync_group import SyncGroupRequest
 class Membership:
     """The groups of one shard by kind, and the requests of their members."""
 
-    __slots__ = ("_config", "_loading", "_topics", "classic", "consumer", "groups", "offsets", "timers")
+    __slots__ = ("_config", "_loading", "_topics", "classic", "consumer", "groups", "kinds", "offsets", "timers")
 
     def __init__(self, config: GroupConfig, topics: TopicDirectory | None = None) -> None:
         """`topics` are the cluster's; without them nobody is assigned anything by the coordinator."""
@@ -45,17 +45,26 @@ class Membership:
         self.offsets = GroupOffsets(config)
         self.classic = ClassicGroups(self.groups, self.timers, config)
         self.consumer = ConsumerGroups(self.timers, config, self._topics)
+        self.kinds = GroupKinds(self.timers, config, self._topics)
 
     def join(
         self, request: JoinGroupRequest, client: JoiningClient, member_uuid: str, key: ReplyKey, now_ms: int
     ) -> Decision:
-        """See `Joining.join`, and `ClassicMembers.join` for a consumer group, unless it is empty."""
+        """See `Joining.join`, and `ClassicMembers.join` for a consumer group, unless it is empty.
+
+        INCONSISTENT_GROUP_PROTOCOL for a group of another kind with members.
+        """
         group = self.consumer.groups.get(request.group_id)
         if group is not None and not group.is_empty:
             return self.consumer.classic_members.join(group, request, client, member_uuid, key, now_ms)
+        other = group or self.kinds.group(request.group_id)
+        if other is not None and not other.is_empty:
+            out = Decision()
+            out.reply(key, join_refused(ErrorCode.INCONSISTENT_GROUP_PROTOCOL, ""))
+            return out
         decision = self.classic.join(request, client, member_uuid, key, now_ms)
-        if group is not None and request.group_id in self.groups:
-            decision.records[:0] = group_tombstones(group.group_id, (), group.resolved)
+        if other is not None and request.group_id in self.groups:
+            decision.records[:0] = other.tombstones()
         return decision
 
     def sync(self, request: SyncGroupRequest, key: ReplyKey, now_ms: int) -> Decision:
@@ -124,9 +133,10 @@ class Membership:
         group_id = request.group_id
         new = ConsumerGroup(group_id)
         classic = self.groups.get(group_id)
-        if request.member_epoch != JOIN_EPOCH:
+        other = self.kinds.group(group_id)
+        if request.member_epoch != JOIN_EPOCH or other is not None:
             text = f"Consumer group {group_id} not found."
-            if classic is not None:
+            if classic is not None or other is not None:
                 text = f"Group {group_id} is not a consumer group."
             raise KafkaError(ErrorCode.GROUP_ID_NOT_FOUND, text)
         if classic is None:

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from kwire.coord.decision import Decision
 from kwire.coord.formats import NO_EXPIRY
 from kwire.coord.group.classic_group import ClassicGroup
-from kwire.coord.group.consumer.group import ConsumerGroup
-from kwire.coord.group.consumer.records import group_tombstones
+from kwire.coord.group.kinds import ModernGroup
 from kwire.coord.group.offsets import CommittedOffset, GroupOffsets
 from kwire.coord.group.states import GroupState
 from kwire.wire.messages.group_records import GroupMetadataKey, OffsetCommitKey
@@ -39,10 +38,10 @@ def expire(groups: Iterable[ClassicGroup], offsets: GroupOffsets, retention_ms: 
     return out
 
 
-def expire_consumer_groups(
-    groups: Iterable[ConsumerGroup], offsets: GroupOffsets, retention_ms: int, now_ms: int, out: Decision
+def expire_modern_groups(
+    groups: Iterable[ModernGroup], offsets: GroupOffsets, retention_ms: int, now_ms: int, out: Decision
 ) -> None:
-    """The same for consumer groups: an offset's time runs from its commit, unless a member subscribes to the topic."""
+    """The same for other groups: an offset's time runs from its commit, unless a member subscribes to the topic."""
     for group in groups:
         group_id = group.group_id
         all_expired = True
@@ -55,7 +54,7 @@ def expire_consumer_groups(
             else:
                 out.record(OffsetCommitKey(group=group_id, topic=partition.topic, partition=partition.partition), None)
         if all_expired and group.is_empty and not offsets.has_pending(group_id):
-            out.records += group_tombstones(group_id, (), group.resolved)
+            out.records += group.tombstones()
 
 
 def _expire_offsets(group: ClassicGroup, offsets: GroupOffsets, retention_ms: int, now_ms: int, out: Decision) -> bool:

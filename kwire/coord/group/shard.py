@@ -2,7 +2,7 @@
 
 Every method takes the instant and returns what to do (`Decision`) or what is known; the runtime does the rest. `replay`
 is the only writer of what the log holds, live and while loading. There are classic groups and consumer groups (KIP-848)
-over the same offsets; kinds to come (share, streams) join them here.
+over the same offsets, and `kinds` that few brokers meet.
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ from kwire.coord.formats import GROUP_FORMATS, RecordFormat
 from kwire.coord.group import inspection, retention
 from kwire.coord.group.classic_group import ClassicGroup
 from kwire.coord.group.consumer import deadlines
-from kwire.coord.group.consumer.group import ConsumerGroup
 from kwire.coord.group.consumer.inspection import describe_consumer_group, list_consumer_groups
 from kwire.coord.group.consumer.offset_checks import check_commit, check_fetch, check_transactional_commit
-from kwire.coord.group.consumer.records import group_tombstones
+from kwire.coord.group.kinds import ModernGroup
 from kwire.coord.group.membership import Membership
 from kwire.coord.group.rebalance import SESSION, TimerKey
 from kwire.coord.group.states import GroupState
@@ -64,12 +63,15 @@ class GroupShard(Membership):
 
         Raises KafkaError: `unknown_group` (a generation of a group that does not exist), UNKNOWN_MEMBER_ID,
         FENCED_INSTANCE_ID, ILLEGAL_GENERATION, REBALANCE_IN_PROGRESS (the assignment is not known yet), and what
-        `check_commit` of a consumer group names.
+        `check_commit` of a consumer group, or of another kind, names.
         """
         consumer_group = self.consumer.groups.get(request.group_id)
         group = self.groups.get(request.group_id)
+        kind = self.kinds.of_group(request.group_id)
         if consumer_group is not None:
             check_commit(consumer_group, request, self._topics, knows_member_epochs=knows_member_epochs)
+        elif kind is not None:
+            kind.check_commit(request, knows_member_epochs=knows_member_epochs)
         elif group is None:
             if request.generation_id_or_member_epoch >= 0:
                 raise KafkaError(unknown_group)
@@ -86,9 +88,13 @@ class GroupShard(Membership):
         """
         consumer_group = self.consumer.groups.get(request.group_id)
         group = self.groups.get(request.group_id)
-        if consumer_group is not None:
+        kind = self.kinds.of_group(request.group_id)
+        if consumer_group is not None or kind is not None:
             try:
-                check_transactional_commit(consumer_group, request, self._topics)
+                if kind is not None:
+                    kind.check_transactional_commit(request)
+                elif consumer_group is not None:
+                    check_transactional_commit(consumer_group, request, self._topics)
             except KafkaError as error:
                 # This request has no version that knows of member epochs (apache/kafka `OffsetMetadataManager`).
                 is_stale = error.code is ErrorCode.STALE_MEMBER_EPOCH
@@ -103,11 +109,14 @@ class GroupShard(Membership):
     def fetch_offsets(self, request: OffsetFetchRequestGroup, require_stable: bool) -> OffsetFetchResponseGroup:
         """See `GroupOffsets.fetch`. An unknown group has no offsets; a classic member is not looked at.
 
-        Raises UNKNOWN_MEMBER_ID, STALE_MEMBER_EPOCH, ILLEGAL_GENERATION for members of consumer groups.
+        Raises UNKNOWN_MEMBER_ID, STALE_MEMBER_EPOCH, ILLEGAL_GENERATION for members of other groups.
         """
         group = self.consumer.groups.get(request.group_id)
+        kind = self.kinds.of_group(request.group_id)
         if group is not None:
             check_fetch(group, request)
+        elif kind is not None:
+            kind.check_fetch(request)
         return self.offsets.fetch(request, require_stable)
 
     def delete_offsets(self, request: OffsetDeleteRequest, key: ReplyKey) -> Decision:
@@ -115,12 +124,12 @@ class GroupShard(Membership):
 
         Raises GROUP_ID_NOT_FOUND; NON_EMPTY_GROUP for members that are no consumers: their topics are unknown.
         """
-        group: ClassicGroup | ConsumerGroup | None = self.groups.get(request.group_id)
+        group: ClassicGroup | ModernGroup | None = self.groups.get(request.group_id)
         if isinstance(group, ClassicGroup):
             if group.state is not GroupState.EMPTY and not group.uses_consumer_protocol:
                 raise KafkaError(ErrorCode.NON_EMPTY_GROUP)
         else:
-            group = self.consumer.groups.get(request.group_id)
+            group = self._modern_group(request.group_id)
         if group is None:
             raise KafkaError(ErrorCode.GROUP_ID_NOT_FOUND)
         out = Decision()
@@ -146,10 +155,10 @@ class GroupShard(Membership):
     # Groups as a whole
 
     def describe(self, group_ids: Iterable[str]) -> list[DescribedGroup]:
-        """See `inspection.describe`. Of a consumer group it shows nothing."""
+        """See `inspection.describe`. Of a group of another kind it shows nothing."""
         return [
             inspection.describe_other_kind(group_id)
-            if group_id in self.consumer.groups
+            if self._modern_group(group_id) is not None
             else inspection.describe(group_id, self.groups.get(group_id))
             for group_id in group_ids
         ]
@@ -159,7 +168,8 @@ class GroupShard(Membership):
         found = []
         for group_id in group_ids:
             group = self.consumer.groups.get(group_id)
-            reason = f"Group {group_id} is not a consumer group." if group_id in self.groups else None
+            is_other = group_id in self.groups or self.kinds.of_group(group_id) is not None
+            reason = f"Group {group_id} is not a consumer group." if is_other else None
             found.append(describe_consumer_group(group_id, group, reason, self._config.consumer, self._topics))
         return found
 
@@ -168,6 +178,7 @@ class GroupShard(Membership):
         return [
             *inspection.list_groups(self.groups.values(), states, types),
             *list_consumer_groups(self.consumer.groups.values(), states, types),
+            *self.kinds.list_groups(states, types),
         ]
 
     def delete_groups(self, group_ids: Iterable[str], key: ReplyKey) -> Decision:
@@ -176,16 +187,16 @@ class GroupShard(Membership):
         results = []
         for group_id in group_ids:
             group = self.groups.get(group_id)
-            consumer_group = self.consumer.groups.get(group_id)
+            modern_group = self._modern_group(group_id)
             code = ErrorCode.NONE
-            if consumer_group is not None and consumer_group.is_empty:
+            if modern_group is not None and modern_group.is_empty:
                 self.offsets.delete_all(group_id, out)
-                out.records += group_tombstones(group_id, (), consumer_group.resolved)
+                out.records += modern_group.tombstones()
             elif group is not None and group.state is GroupState.EMPTY:
                 self.offsets.delete_all(group_id, out)
                 out.record(GroupMetadataKey(group=group_id), None)
             else:
-                is_unknown = group is None and consumer_group is None
+                is_unknown = group is None and modern_group is None
                 code = ErrorCode.GROUP_ID_NOT_FOUND if is_unknown else ErrorCode.NON_EMPTY_GROUP
             results.append(DeletableGroupResult(group_id=group_id, error_code=code))
         out.reply(key, DeleteGroupsResponse(throttle_time_ms=0, results=results))
@@ -197,13 +208,13 @@ class GroupShard(Membership):
         """Make one record of the log true; `producer_id` is that of its transaction, -1 outside of one."""
         key, value = record
         if isinstance(key, OffsetCommitKey):
-            if value is not None and key.group not in self.consumer.groups:
+            if value is not None and self._modern_group(key.group) is None:
                 self._remember_simple(key.group)
             self.offsets.replay(key, value, producer_id)
         elif isinstance(key, GroupMetadataKey):
             self._replay_classic(key.group, value, now_ms)
         else:
-            self._replay_consumer(key.group_id, record, now_ms)
+            self._replay_modern(key.group_id, record, now_ms)
 
     def _replay_classic(self, group_id: str, value: GroupMetadataValue | None, now_ms: int) -> None:
         group = self.groups.get(group_id)
@@ -219,14 +230,22 @@ class GroupShard(Membership):
             group.persist(value)
             self.classic.on_stored(group)
 
-    def _replay_consumer(self, group_id: str, record: CoordinatorRecord, now_ms: int) -> None:
+    def _replay_modern(self, group_id: str, record: CoordinatorRecord, now_ms: int) -> None:
         simple = self.groups.get(group_id)
         if record.value is not None and simple is not None:
             # Offsets came first. (A group that was stored as a classic one was taken back before.)
             self.classic.remove_group(simple, ErrorCode.UNKNOWN_MEMBER_ID, now_ms, Decision())
-        self.consumer.replay(group_id, record)
-        if record.value is None and group_id not in self.consumer.groups and self.offsets.has_offsets(group_id):
+        kind = self.kinds.of_record(record.key)
+        if kind is not None:
+            kind.replay(record)
+        else:
+            self.consumer.replay(group_id, record)
+        if record.value is None and self._modern_group(group_id) is None and self.offsets.has_offsets(group_id):
             self._remember_simple(group_id)
+
+    def _modern_group(self, group_id: str) -> ModernGroup | None:
+        """The group, if the coordinator assigns its members."""
+        return self.consumer.groups.get(group_id) or self.kinds.group(group_id)
 
     def _remember_simple(self, group_id: str) -> None:
         if group_id not in self.groups:
@@ -244,11 +263,15 @@ class GroupShard(Membership):
                 if group is not None:
                     self.classic.on_refused(group, code, now_ms, out)
                 continue
+            if self._modern_group(key.group_id) is not None and key.group_id in self.groups:
+                # It was to take the empty group's place.
+                self.classic.remove_group(self.groups[key.group_id], code, now_ms, out)
+            kind = self.kinds.of_record(key)
+            if kind is not None:
+                kind.on_refused(CoordinatorRecord(key, value), now_ms)
             consumer_group = self.consumer.groups.get(key.group_id)
             if consumer_group is None:
                 continue
-            if key.group_id in self.groups:  # It was to take the empty consumer group's place.
-                self.classic.remove_group(self.groups[key.group_id], code, now_ms, out)
             member = consumer_group.members.get(getattr(key, "member_id", ""))
             if value is None and member is not None:
                 self.consumer.expect_again(consumer_group, member, now_ms)
@@ -264,6 +287,8 @@ class GroupShard(Membership):
         out = Decision()
         self.classic.on_loaded(self._config.max_size, now_ms, out)
         self.consumer.on_loaded(now_ms)
+        for kind in self.kinds:
+            kind.on_loaded(now_ms)
         self._schedule_clean_up(now_ms)
         return out
 
@@ -273,6 +298,8 @@ class GroupShard(Membership):
         for group in list(self.groups.values()):
             self.classic.remove_group(group, ErrorCode.NOT_COORDINATOR, now_ms, out)
         self.consumer.on_unloaded()
+        for kind in self.kinds:
+            kind.on_unloaded()
         self.timers.cancel(CLEAN_UP_KEY)
         return out
 
@@ -282,10 +309,14 @@ class GroupShard(Membership):
             self._schedule_clean_up(now_ms)
             retention_ms = self._config.offsets_retention_ms
             out = retention.expire(self.groups.values(), self.offsets, retention_ms, now_ms)
-            retention.expire_consumer_groups(self.consumer.groups.values(), self.offsets, retention_ms, now_ms, out)
+            for owner in (self.consumer, *self.kinds):
+                retention.expire_modern_groups(owner.groups.values(), self.offsets, retention_ms, now_ms, out)
             return out
         if key[0] in deadlines.KINDS:
             return self.consumer.on_timer(key, now_ms)
+        kind = self.kinds.of_timer(key)
+        if kind is not None:
+            return kind.on_timer(key, now_ms)
         decision = self.classic.on_timer(key, now_ms)
         if key[0] == SESSION:
             self._drop_if_vacant(key[1])

@@ -223,6 +223,12 @@ def test_a_topic_for_three_brokers_on_one(caplog: pytest.LogCaptureFixture) -> N
             "The topic 'three' gets 1 replicas instead of 3: there are no more brokers.",
             "The topic 'default' gets 1 replicas instead of 2: there are no more brokers.",
         ]
+        (zero,) = await node.controller.create_topics([NewTopic("zero", 2, 0)])
+        assert zero.error is not None
+        assert zero.error.code is ErrorCode.INVALID_REPLICATION_FACTOR
+        (named,) = await node.controller.create_topics([NewTopic("named", -1, -1, [(0, [1, 2])])])
+        assert named.error is not None
+        assert named.error.code is ErrorCode.INVALID_REPLICA_ASSIGNMENT
 
     asyncio.run(scenario())
 

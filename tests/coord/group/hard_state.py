@@ -6,6 +6,7 @@ from typing import Any
 
 from kwire.coord.group.classic_group import ClassicGroup
 from kwire.coord.group.consumer.group import ConsumerGroup
+from kwire.coord.group.kinds import KINDS
 from kwire.coord.group.shard import GroupShard
 from kwire.coord.group.states import GroupState
 
@@ -20,6 +21,14 @@ def assert_same_hard_state(live: GroupShard, fresh: GroupShard) -> None:
     assert fresh.consumer.groups.keys() == live.consumer.groups.keys()
     for group_id, group in live.consumer.groups.items():
         assert _consumer_hard_state(fresh.consumer.groups[group_id]) == _consumer_hard_state(group)
+    for name in KINDS:
+        kind = live.kinds.met(name)
+        if kind is None:
+            continue
+        fresh_groups = fresh.kinds.kind(name).groups
+        assert fresh_groups.keys() == kind.groups.keys()
+        for group_id, modern_group in kind.groups.items():
+            assert _modern_hard_state(fresh_groups[group_id]) == _modern_hard_state(modern_group)
     expected = {
         group_id for group_id, group in live.groups.items() if group.is_persisted or group_id in live.offsets.by_group
     }
@@ -41,6 +50,10 @@ def _offsets(shard: GroupShard) -> Any:
 def _consumer_hard_state(group: ConsumerGroup) -> Any:
     soft = {"metadata_version_seen", "regex_version_seen"}
     return {name: getattr(group, name) for name in group.__slots__ if name not in soft}
+
+
+def _modern_hard_state(group: Any) -> Any:
+    return {name: getattr(group, name) for name in group.__slots__ if name not in group.SOFT_STATE}
 
 
 def _assert_same_group(live: ClassicGroup, fresh: ClassicGroup) -> None:

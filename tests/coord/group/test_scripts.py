@@ -13,9 +13,8 @@ SCRIPTS = sorted((Path(__file__).parents[2] / "scripts").glob("group_*.txt"))
 REWRITE = os.environ.get("KWIRE_REWRITE_SCRIPTS") == "1"
 
 
-def played(text: str) -> str:
+def played(text: str, player: Player) -> str:
     """The script with the traces that its commands give now; comments and blank lines stay."""
-    player = Player()
     lines = []
     for line in text.splitlines():
         if line.startswith("  "):
@@ -30,7 +29,7 @@ def played(text: str) -> str:
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
 def test_script(path: Path) -> None:
     text = path.read_text()
-    trace = played(text)
+    trace = played(text, Player())
     if REWRITE:
         path.write_text(trace)
     assert trace == text or REWRITE

@@ -20,7 +20,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kwire.coord.group.consumer.member import ConsumerMember
-from kwire.coord.group.consumer.records import ResolvedRegex, current_assignment_of, subscription_of
+from kwire.coord.group.consumer.records import (
+    ResolvedRegex,
+    current_assignment_of,
+    group_tombstones,
+    subscription_of,
+)
 from kwire.coord.group.modern.assignment import NOTHING, NOTHING_OWNED, Partitions, partitions_from
 from kwire.coord.group.modern.reconciliation import CurrentAssignment, MemberState
 from kwire.coord.records import CoordinatorRecord
@@ -149,6 +154,10 @@ class ConsumerGroup:
         if member is not None:
             self._count(member, -1)
             self._disown(member)
+
+    def tombstones(self) -> list[CoordinatorRecord]:
+        """The records that take the group back."""
+        return group_tombstones(self.group_id, self.members, self.resolved)
 
     # Indexes
 

@@ -1,0 +1,273 @@
+"""Seeded random walks: instances join, give back slowly, lose answers, fall silent, are started again; topics change.
+
+What holds after every step:
+- an active task runs in one process at most, and a process has a task in one role and one member at most: in the
+  coordinator's eyes, and in those of the members that it knows;
+- a member believes it has no more than the coordinator does;
+- the group's epoch never falls, is never behind the target's, and that never behind a member's;
+- a fresh core that is fed the log is the living one.
+When the chaos ends all converges: the group is Stable, every task runs, copies are as many as asked for or as there are
+other processes, and nobody runs two tasks more than another.
+
+KWIRE_WALKS says how many seeds are walked; a few by default.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+
+import pytest
+
+from kwire.coord.group.streams.coordinator import decide_heartbeat, streams_groups
+from kwire.coord.group.streams.group import STABLE, StreamsGroup
+from kwire.coord.group.streams.groups import HeartbeatResult
+from kwire.coord.group.streams.member import Requester
+from kwire.coord.group.streams.tasks import Tasks, tasks_from
+from kwire.errors import ErrorCode
+from kwire.wire.messages.streams_group_heartbeat import (
+    StreamsGroupHeartbeatRequest,
+    StreamsGroupHeartbeatResponse,
+)
+from tests.coord.group.script import assert_replay_equals_live
+from tests.coord.group.streams.player import StreamsPlayer, messages_of, word_count
+
+WALKS = int(os.environ.get("KWIRE_WALKS", "20"))
+STEPS = 200
+NAMES = ["a", "b", "c", "d", "e"]
+PROCESSES = {"a": "p", "b": "p", "c": "q", "d": "r", "e": "s"}
+REBALANCE_MS = 20_000
+CALM_ROUNDS = 70
+"""At a little over a second each, more than the session timeout of those who were left behind."""
+
+
+class Instance:
+    """A member as KIP-1071 wants it: it gives back before it takes.
+
+    It says what it has when that has changed, and after a lost answer, which may have named other tasks.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.member_id = name
+        self.starts = 0
+        self.start_again()
+
+    def start_again(self) -> None:
+        """Fenced, or a new process: nothing is owned, and the id is a new one."""
+        self.starts += 1
+        self.member_id = f"{self.name}{self.starts}"
+        self.epoch, self.owned, self.target, self.must_say_all = 0, Tasks(), Tasks(), True
+        self.said = Tasks()
+
+    def request(self) -> StreamsGroupHeartbeatRequest:
+        joins = self.epoch == 0
+        says = joins or self.must_say_all or self.owned != self.said
+        self.said = self.owned
+        return StreamsGroupHeartbeatRequest(
+            group_id="g",
+            member_id=self.member_id,
+            member_epoch=self.epoch,
+            endpoint_information_epoch=0,
+            rebalance_timeout_ms=REBALANCE_MS if joins else -1,
+            topology=word_count(["t"]) if joins else None,
+            active_tasks=messages_of(self.owned.active) if says else None,
+            standby_tasks=messages_of(self.owned.standby) if says else None,
+            warmup_tasks=[] if says else None,
+            process_id=PROCESSES[self.name] if joins else None,
+        )
+
+    def give_back(self) -> None:
+        self.owned = Tasks(
+            _common(self.owned.active, self.target.active), _common(self.owned.standby, self.target.standby)
+        )
+
+    def take(self) -> None:
+        """Own the target; not after an answer was lost, which may have said that there is less of it by now."""
+        self.give_back()
+        if not self.must_say_all:
+            self.owned = self.target
+
+    def heard(self, response: StreamsGroupHeartbeatResponse) -> None:
+        if response.error_code == ErrorCode.NONE:
+            self.epoch = response.member_epoch
+            self.must_say_all = False
+            if response.active_tasks is not None:
+                self.target = Tasks(tasks_from(response.active_tasks), tasks_from(response.standby_tasks or []))
+        else:
+            self.start_again()
+
+
+def _common(some: object, others: object) -> dict[str, frozenset[int]]:
+    assert isinstance(some, dict)
+    assert isinstance(others, dict)
+    both = {name: numbers & others.get(name, frozenset()) for name, numbers in some.items()}
+    return {name: numbers for name, numbers in both.items() if numbers}
+
+
+class Walk:
+    """One walk over one group."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(seed)
+        self.player = StreamsPlayer()
+        for name, values in {
+            "group.streams.assignment.interval.ms": [0, 1000],
+            "group.streams.initial.rebalance.delay.ms": [0, 3000],
+            "group.streams.num.standby.replicas": [0, 1, 2],
+        }.items():
+            self.player.options[name] = self.rng.choice(values)
+        for name in ("t", "r", "c"):
+            self.player.play(f"topic {name} 3")
+        self.instances = {name: Instance(name) for name in NAMES}
+        self.highest_epoch = 0
+
+    @property
+    def group(self) -> StreamsGroup | None:
+        return streams_groups(self.player.shard).groups.get("g")
+
+    def beat(self, instance: Instance, request: StreamsGroupHeartbeatRequest) -> StreamsGroupHeartbeatResponse | None:
+        """The answer; None if the log refused."""
+        player = self.player
+        decision = decide_heartbeat(player.shard, request, Requester(instance.name, "/h"), 1, player.now_ms)
+        player._carry_out(decision, 0)
+        refused = "the log refuses" in " ".join(player.trace)
+        player.trace = []
+        if refused:
+            return None
+        ((_, result),) = decision.replies
+        assert isinstance(result, HeartbeatResult)
+        return result.response
+
+    def step(self) -> None:
+        rng, player = self.rng, self.player
+        instance = self.instances[rng.choice(NAMES)]
+        action = rng.random()
+        if action < 0.62:
+            response = self.beat(instance, instance.request())
+            if response is None or rng.random() < 0.08:
+                instance.must_say_all = True
+            else:
+                instance.heard(response)
+        elif action < 0.77:
+            rng.choice([instance.give_back, instance.take])()
+        elif action < 0.80:
+            request = StreamsGroupHeartbeatRequest(
+                group_id="g", member_id=instance.member_id, member_epoch=-1, endpoint_information_epoch=0
+            )
+            self.beat(instance, request)
+            instance.start_again()
+        elif action < 0.83:
+            instance.start_again()
+        elif action < 0.86:
+            self.change_topics()
+        elif action < 0.87:
+            player.options["group.streams.num.standby.replicas"] = rng.choice([0, 1, 2])
+        elif action < 0.89:
+            player.refuse_next = ErrorCode.NOT_ENOUGH_REPLICAS
+        elif action < 0.91:
+            player.play("reload")
+        else:
+            player.play(f"advance {rng.choice([1, 500, 5000, 12_000, 25_000])}")
+
+    def change_topics(self) -> None:
+        """A topic goes, or all come back, maybe wider."""
+        topics = self.player.topics.topics
+        if len(topics) == 3:
+            self.player.play(f"topic {self.rng.choice(['t', 'r', 'c'])}")
+            return
+        count = self.rng.choice([3, 4])
+        for name in ("t", "r", "c"):
+            if name in topics:
+                self.player.play(f"topic {name}")
+            self.player.play(f"topic {name} {count}")
+
+    def check(self) -> None:
+        group = self.group
+        if group is None:
+            return
+        assert group.group_epoch >= self.highest_epoch
+        self.highest_epoch = group.group_epoch
+        assert group.group_epoch >= group.assignment_epoch
+        running: dict[tuple[str, int], str] = {}
+        held: dict[tuple[str, int, str], str] = {}
+        for member in group.members.values():
+            assert member.member_epoch <= group.assignment_epoch
+            for owned in (member.has.assigned, member.has.pending_revocation):
+                for role, name, number in owned.by_role():
+                    process = member.said.process_id
+                    assert (name, number, process) not in held, "one directory of state, twice in use"
+                    held[name, number, process] = member.member_id
+                    assert group.owners[role, name, number][process] == 1
+                    if role == "active":
+                        assert (name, number) not in running, "runs twice"
+                        running[name, number] = member.member_id
+        assert sum(map(len, group.owners.values())) == len(held)
+        for instance in self.instances.values():
+            if instance.member_id in group.members:
+                process = PROCESSES[instance.name]
+                for tasks in (instance.owned.active, instance.owned.standby):
+                    for name, numbers in tasks.items():
+                        assert all(held.get((name, number, process)) == instance.member_id for number in numbers)
+
+    def calm_down(self) -> None:
+        """Nobody fails any more; everybody is brought to one stable group."""
+        player = self.player
+        player.refuse_next = None
+        for name in ("t", "r", "c"):
+            if name in player.topics.topics:
+                player.play(f"topic {name}")
+            player.play(f"topic {name} 4")
+        for instance in self.instances.values():
+            instance.must_say_all = True
+        for _ in range(CALM_ROUNDS):
+            player.play("advance 1100")
+            for instance in self.instances.values():
+                instance.take()
+                response = self.beat(instance, instance.request())
+                assert response is not None
+                instance.heard(response)
+                self.check()
+        group = self.group
+        assert group is not None
+        assert group.state == STABLE
+        assert {member.said.client_id for member in group.members.values()} == set(NAMES)
+        replicas = player.options["group.streams.num.standby.replicas"]
+        for number in range(4):
+            assert ("active", "0", number) in group.owners
+            assert ("active", "1", number) in group.owners
+            assert len(group.owners.get(("standby", "1", number), ())) == replicas
+            assert ("standby", "0", number) not in group.owners
+        sizes = [
+            sum(1 for role, _, _ in member.has.assigned.by_role() if role == "active")
+            for member in group.members.values()
+        ]
+        assert sum(sizes) == 8
+        assert max(sizes) <= 2
+
+
+@pytest.mark.parametrize("seed", range(WALKS))
+def test_invariants_hold(seed: int) -> None:
+    walk = Walk(seed)
+    for step in range(STEPS):
+        walk.step()
+        walk.check()
+        if step % 20 == 0:
+            assert_replay_equals_live(walk.player)
+    walk.calm_down()
+    assert_replay_equals_live(walk.player)
+
+
+def test_walks_get_somewhere() -> None:
+    """The walks would prove nothing if nobody ever had to give back, wait, or was fenced."""
+    states = set()
+    group_states = set()
+    for seed in range(5):
+        walk = Walk(seed)
+        for _ in range(STEPS):
+            walk.step()
+            if walk.group is not None:
+                group_states.add(walk.group.state)
+                states.update(member.has.state.name for member in walk.group.members.values())
+    assert states == {"STABLE", "UNREVOKED_TASKS", "UNRELEASED_TASKS"}
+    assert group_states >= {"NotReady", "Assigning", "Reconciling", "Stable"}

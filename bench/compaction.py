@@ -4,8 +4,8 @@
 
 Writes a log of 200-byte keyed records, compacts a copy of it with kwire's worker, and, given the jars of Kafka 3.9, has
 Kafka's `LogCleaner` compact another copy within the same dedupe buffer of 128 MB. MB are 10^6 bytes of log per second
-over both passes (Kafka's own line counts 2^20). `--latency` produces single records to a broker with and without a
-compaction going on, and prints the percentiles of both.
+over both passes (Kafka's own line counts 2^20). `--latency` gives a broker three copies instead, produces single
+records, and prints their percentiles before and while it compacts each.
 """
 
 from __future__ import annotations
@@ -21,15 +21,25 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from kwire.cli.connection import Connection
 from kwire.compaction.log_cleaner import CleanerProcess
 from kwire.log.cleaned_segment import CleanedSegment
 from kwire.log.cleaning_job import CleanerStats, CleaningJob
 from kwire.log.files import CLEANED_SUFFIX, FILES
+from kwire.wire.messages.create_topics import CreatableTopic, CreateTopicsRequest
+from kwire.wire.messages.incremental_alter_configs import (
+    AlterableConfig,
+    AlterConfigsResource,
+    IncrementalAlterConfigsRequest,
+)
+from kwire.wire.messages.produce import PartitionProduceData, ProduceRequest, TopicProduceData
 from kwire.wire.records import build_batch
 
 RECORD_BYTES = 200
@@ -192,61 +202,81 @@ def free_port() -> int:
         return int(probe.getsockname()[1]) % 20000 + 20000
 
 
-def percentiles(port: int, seconds: float) -> tuple[float, float, float]:
-    """(p50, p99, p99.9) in ms of single records, one after another, acks=all, over a raw connection."""
-    from confluent_kafka import Producer
-
-    producer = Producer({"bootstrap.servers": f"127.0.0.1:{port}", "linger.ms": 0, "acks": "all"})
+def percentiles(port: int, goes_on: Callable[[float], bool]) -> str:
+    """Of single records with acks=all over one raw connection, one after another, for as long as that is true of the
+    seconds since the first.
+    """
+    connection = Connection("127.0.0.1", port)
+    batch = bytes(build_batch([(NOW, None, b"v" * 100, ())]))
+    partition = PartitionProduceData(index=0, records=batch)
+    request = ProduceRequest(
+        acks=-1, timeout_ms=30_000, topic_data=[TopicProduceData(name="latency", partition_data=[partition])]
+    )
     taken: list[float] = []
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end:
+    first = time.perf_counter()
+    while goes_on(time.perf_counter() - first):
         began = time.perf_counter()
-        producer.produce("latency", b"v" * 100)
-        producer.flush()
+        answer = connection.call(request, version=9).responses[0].partition_responses[0]
         taken.append((time.perf_counter() - began) * 1000)
+        assert not answer.error_code, answer
+    connection.close()
     taken.sort()
-    p50, p99, p999 = (round(taken[int(len(taken) * share)], 2) for share in (0.5, 0.99, 0.999))
-    return p50, p99, p999
+    shown = (f"p{share:g} {taken[int(len(taken) * share / 100)]:.2f}" for share in (50, 99, 99.9))
+    return f"{', '.join(shown)} ms of {len(taken)} in {time.perf_counter() - first:.1f} s"
+
+
+def set_option(port: int, topic: str, name: str, value: str) -> None:
+    """Change an option of a topic, live."""
+    change = AlterableConfig(name=name, config_operation=0, value=value)
+    resource = AlterConfigsResource(resource_type=2, resource_name=topic, configs=[change])
+    connection = Connection("127.0.0.1", port)
+    (answer,) = connection.call(IncrementalAlterConfigsRequest(resources=[resource])).responses
+    assert not answer.error_code, answer
+    connection.close()
 
 
 def latency(partition: Path, root: Path) -> None:
-    """Percentiles of produce without and with a worker that compacts."""
+    """Percentiles of produce before and while the broker's own cleaner compacts a copy of the log, three times."""
+    data, rounds = root / "kwire", 3
+    for number in range(rounds):
+        shutil.copytree(partition, root / "copies" / f"bench{number}-0")
+    (root / "copies" / "meta.properties").write_text("version=0\nbroker.id=1\ncluster.id=kwireBenchCompaction00\n")
+    command = [sys.executable, "-m", "kwire"]
+    home = Path(__file__).parent.parent
+    subprocess.run([*command, "log", "import", root / "copies", "--to", data], cwd=home, check=True)
     port = free_port()
-    broker = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "kwire",
-            "start",
-            "-o",
-            f"listeners=PLAINTEXT://127.0.0.1:{port}",
-            "-o",
-            f"log.dir={root}/kwire",
-        ],
-        cwd=Path(__file__).parent.parent,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    options = {"log.cleaner.backoff.ms": "200", "log.retention.ms": "-1", "log.cleaner.min.cleanable.ratio": "0.01"}
+    settings = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
+    start = [*command, "start", "--port", str(port), "--data-dir", str(data), *settings]
+    broker = subprocess.Popen(start, cwd=home, stdout=subprocess.DEVNULL)
+    checkpoint = data / "cleaner-offset-checkpoint"
+
+    def is_compacted(number: int) -> bool:
+        return checkpoint.exists() and f"bench{number} 0 " in checkpoint.read_text()
+
     try:
-        percentiles(port, 3)
-        for _ in range(3):
-            print("produce p50, p99, p99.9 in ms, nothing else:", percentiles(port, 5), flush=True)
-            copy = root / "latency"
-            shutil.copytree(partition, copy)
-            script = (
-                "import asyncio, pathlib\nfrom bench.compaction import kwire_mb_per_s\n"
-                f"while True: asyncio.run(kwire_mb_per_s(pathlib.Path({str(copy)!r})))"
-            )
-            beside = subprocess.Popen([sys.executable, "-c", script], cwd=Path(__file__).parent.parent)
-            time.sleep(1)
-            print("                         while compacting:", percentiles(port, 5), flush=True)
-            beside.kill()
-            beside.wait()
-            time.sleep(1)
-            shutil.rmtree(copy)
+        wait_for(port)
+        creation = CreateTopicsRequest(topics=[CreatableTopic(name="latency", num_partitions=1, replication_factor=1)])
+        (created,) = Connection("127.0.0.1", port).call(creation).topics
+        assert not created.error_code, created
+        percentiles(port, lambda seconds: seconds < 3)
+        for number in range(rounds):
+            print("produce, nothing else:   ", percentiles(port, lambda seconds: seconds < 5), flush=True)
+            set_option(port, f"bench{number}", "cleanup.policy", "compact")
+            going = partial(is_compacted, number)
+            print("        while compacting:", percentiles(port, lambda _, done=going: not done()), flush=True)
     finally:
         broker.terminate()
         broker.wait()
+
+
+def wait_for(port: int) -> None:
+    """Until something listens there."""
+    while True:
+        with suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        time.sleep(0.02)
 
 
 def main() -> None:

@@ -319,6 +319,8 @@ class Broker:
 
         async def cancel() -> None:
             task.cancel()
+            # What it has begun itself, as a process that compacts, ends with it.
+            await asyncio.gather(task, return_exceptions=True)
 
         self._undo.append(cancel)
 

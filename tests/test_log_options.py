@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import logging
 import re
 from collections.abc import Iterator
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from kwire import housekeeping
 from kwire.errors import ErrorCode
 from kwire.housekeeping import duties
 from kwire.log import loading
@@ -22,7 +25,7 @@ from kwire.wire.messages.incremental_alter_configs import (
 )
 from tests.api.served import Served, batch
 
-TOPIC, SET = 2, 0
+TOPIC, BROKER, SET = 2, 4, 0
 T = 1_700_000_000_000
 SIZE = len(batch(b"x"))
 
@@ -305,3 +308,38 @@ def test_every_periodic_option_has_its_duty(served: Served) -> None:
     assert len(made) >= 8
     for each in made:
         each.close()
+
+
+@pytest.mark.parametrize("enable", ["true", "false"])
+def test_log_cleaner_enable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, enable: str) -> None:
+    """Without the cleaner nothing is compacted; as in Kafka the option is read at the start alone."""
+    monkeypatch.setattr(housekeeping, "START_OF_COMPACTION_MS", 0)
+    settings = {"log.cleaner.enable": enable, "log.cleaner.backoff.ms": "0"}
+    with closing(Served(settings, directories=[tmp_path])) as served:
+        served.create_topic("t", cleanup_policy="compact", min_cleanable_dirty_ratio="0.0")
+        log = written(served, T, T + 1)
+        log.update_high_watermark(2)
+        log.roll(T)
+
+        async def settled() -> None:
+            for _ in range(500 if enable == "true" else 10):
+                await asyncio.sleep(0.01)
+                if log.size < 2 * SIZE:
+                    return
+
+        served.run(settled())
+        assert (log.size < 2 * SIZE) == (enable == "true")
+        change = AlterableConfig(name="log.cleaner.enable", config_operation=SET, value="true")
+        resource = AlterConfigsResource(resource_type=BROKER, resource_name="", configs=[change])
+        (answer,) = served.call(IncrementalAlterConfigsRequest(resources=[resource], validate_only=False), 1).responses
+        assert answer.error_code == ErrorCode.INVALID_REQUEST
+
+
+def test_a_stop_ends_the_cleaner_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(housekeeping, "START_OF_COMPACTION_MS", 0)
+    with closing(Served(directories=[tmp_path])) as served:
+        served.run(asyncio.sleep(0.1))
+    gc.collect()
+    assert "Task was destroyed" not in caplog.text

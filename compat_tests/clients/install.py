@@ -138,7 +138,10 @@ def streams(version: str) -> Callable[[Path], None]:
     return installer
 
 
-INSTALLERS: dict[str, tuple[Callable[[Path], None], str]] = {
+Installers = dict[str, tuple[Callable[[Path], None], str]]
+"""Name, what installs it, and the folder of sources, seen from here, whose change makes it stale."""
+
+INSTALLERS: Installers = {
     "python": (python, ""),
     "kcat": (kcat, ""),
     "go": (go, "go"),
@@ -152,12 +155,11 @@ INSTALLERS: dict[str, tuple[Callable[[Path], None], str]] = {
     "kafka-4.3.1": (kafka("4.3.1"), ""),
     "kafka-3.9.2": (kafka("3.9.2"), ""),
 }
-"""Name, what installs it, and the folder of sources whose change makes it stale."""
 
 
-def _fingerprint(name: str) -> str:
+def _fingerprint(name: str, installers: Installers) -> str:
     """Changes with the installer, what it is told to install, and the sources that it builds."""
-    installer, folder = INSTALLERS[name]
+    installer, folder = installers[name]
     digest = hashlib.sha256(f"{name} {PYTHON_CLIENTS} {inspect.getsource(installer)}".encode())
     for path in sorted((HERE / folder).rglob("*")) if folder else []:
         if path.is_file():
@@ -165,15 +167,15 @@ def _fingerprint(name: str) -> str:
     return digest.hexdigest()
 
 
-def _install_one(name: str, cache: Path) -> str:
+def _install_one(name: str, cache: Path, installers: Installers) -> str:
     """An empty text, or what went wrong."""
-    home, stamp, wanted = cache / name, cache / f"{name}.stamp", _fingerprint(name)
+    home, stamp, wanted = cache / name, cache / f"{name}.stamp", _fingerprint(name, installers)
     if stamp.exists() and stamp.read_text() == wanted:
         return ""
     began = time.monotonic()
     shutil.rmtree(home, ignore_errors=True)
     try:
-        INSTALLERS[name][0](home)
+        installers[name][0](home)
     except (InstallError, OSError, subprocess.TimeoutExpired) as problem:
         return str(problem)
     stamp.write_text(wanted)
@@ -181,10 +183,10 @@ def _install_one(name: str, cache: Path) -> str:
     return ""
 
 
-def install(names: Iterable[str], cache: Path) -> dict[str, str]:
+def install(names: Iterable[str], cache: Path, installers: Installers = INSTALLERS) -> dict[str, str]:
     """Install the named ones side by side; returns the problems by name."""
     cache.mkdir(parents=True, exist_ok=True)
-    slowest_first = sorted(set(names), key=("node-confluent", *INSTALLERS).index)
+    slowest_first = sorted(set(names), key=("node-confluent", *installers).index)
     with ThreadPoolExecutor(3) as pool:
-        results = pool.map(lambda name: (name, _install_one(name, cache)), slowest_first)
+        results = pool.map(lambda name: (name, _install_one(name, cache, installers)), slowest_first)
         return {name: problem for name, problem in results if problem}

@@ -4,21 +4,23 @@ v0-1 know magic 0, v2-3 magic 1. As in Apache Kafka (`LazyDownConversionRecords`
 settled first, and the records are converted while they are sent: the size is that of the stored batches, or of the
 first converted piece if that is larger, so that a client always gets on. What is converted is cut at that size, and
 what is missing from it is filled with the head of a message that nobody has room for, which clients take for the torn
-end that they expect of any fetch. So a response of 50 MB costs one piece of memory, and one piece of time at a turn.
+end that they expect of any fetch. So a response of 50 MB costs one piece of memory, and one piece of time at a turn;
+a batch that decompresses to much is left to a thread.
 """
 
 from __future__ import annotations
 
 import logging
-from asyncio import sleep
-from collections.abc import Awaitable, Iterator, Sequence
+from asyncio import Lock, Task, ensure_future, get_running_loop, sleep
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
 from itertools import chain
 from typing import cast
 
 from kwire.api.context import RequestContext
 from kwire.api.fetch_sessions import FetchedPartition
 from kwire.errors import ErrorCode, KafkaError
-from kwire.wire.down_conversion import down_converted
+from kwire.wire.down_conversion import Pace, down_converted
 from kwire.wire.legacy import frames
 from kwire.wire.messages.fetch import FetchResponse, PartitionData
 from kwire.wire.parts import FileRange, Part, PieceStream, part_size
@@ -56,7 +58,8 @@ async def converted(
             if not partition.log.config.message_downconversion_enable:
                 raise KafkaError(ErrorCode.UNSUPPORTED_VERSION)
             for stored in cast("list[Part]", data.records):
-                data.records = [await _stream(stored, magic, offsets[topic.topic, data.partition_index])]
+                offset = offsets[topic.topic, data.partition_index]
+                data.records = [await _stream(stored, magic, offset, context.services.heavy_work)]
         except KafkaError as error:
             _refuse(data, error.code)
         except OSError as error:
@@ -74,19 +77,69 @@ def _refuse(data: PartitionData, code: ErrorCode) -> None:
     data.records = b""
 
 
-async def _stream(stored: Part, magic: int, first_offset: int) -> PieceStream:
+class _Conversion:
+    """The pieces of one partition's records; heavy ones are made in a thread, one for all connections at a time."""
+
+    __slots__ = ("_made", "_pace", "_pieces", "_task", "_turn")
+
+    def __init__(self, stored: Part, magic: int, first_offset: int, turn: Lock) -> None:
+        self._pace = Pace()
+        self._pieces = _pieces(stored, magic, first_offset, self._pace)
+        self._turn = turn
+        self._made: Callable[[], bytes] | None = None
+        self._task: Task[None] | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        made, self._made = self._made, None
+        return next(self._pieces) if made is None else made()
+
+    async def make_heavy(self) -> None:
+        """Have the next piece made in a thread if that takes long."""
+        if self._pace.is_heavy and self._made is None:
+            async with self._turn:
+                self._made = await get_running_loop().run_in_executor(None, self._next)
+
+    def _next(self) -> Callable[[], bytes]:
+        """Make the next piece; what gives it, or raises what making it has raised."""
+        try:
+            piece = next(self._pieces, None)
+        except Exception as error:
+            return partial(_fail, error)
+        return partial(_end) if piece is None else lambda: piece
+
+    def when_ready(self, call: Callable[[], object]) -> None:
+        """As `PieceStream` says."""
+        if self._pace.is_heavy:
+            self._task = ensure_future(self.make_heavy())
+            self._task.add_done_callback(lambda task: call())
+        else:
+            call()
+
+
+def _fail(error: Exception) -> bytes:
+    raise error
+
+
+def _end() -> bytes:
+    raise StopIteration
+
+
+async def _stream(stored: Part, magic: int, first_offset: int, turn: Lock) -> PieceStream:
     """The converted records, of which the first piece is made already, and others had their turn while it was."""
-    pieces = _pieces(stored, magic, first_offset)
-    first = b""
-    for first in pieces:
-        if first:
-            break
+    pieces = _Conversion(stored, magic, first_offset, turn)
+    first: bytes | None = b""
+    while first == b"":
+        await pieces.make_heavy()
+        first = next(pieces, None)
         await sleep(0)
-    size = max(part_size(stored), len(first))
-    return PieceStream(size, _exactly(size, chain((first,), pieces)))
+    size = max(part_size(stored), len(first or b""))
+    return PieceStream(size, _exactly(size, chain((first or b"",), pieces)), pieces.when_ready)
 
 
-def _pieces(stored: Part, magic: int, first_offset: int) -> Iterator[bytes]:
+def _pieces(stored: Part, magic: int, first_offset: int, pace: Pace) -> Iterator[bytes]:
     """What the stored batches become, read a quarter of a megabyte at a time, or one batch if that is larger."""
     position, size = 0, part_size(stored)
     read_bytes = _READ_BYTES
@@ -96,7 +149,7 @@ def _pieces(stored: Part, magic: int, first_offset: int) -> Iterator[bytes]:
         for at, length, _ in frames(data):
             end = at + length
         if end:
-            yield from down_converted(data[:end], to_magic=magic, first_offset=first_offset)
+            yield from down_converted(data[:end], to_magic=magic, first_offset=first_offset, pace=pace)
             position += end
             read_bytes = _READ_BYTES
         elif len(data) == size - position:

@@ -106,11 +106,10 @@ def _resource_name(topic: str | None, broker: int | None, cluster: bool, group: 
 
 def _show_profile(as_json: bool) -> None:
     from kwire.config.broker_options import BROKER_OPTIONS
-    from kwire.config.profiles import DEV, DEV_CONDUCT
+    from kwire.config.profiles import DEV
 
     if as_json:
         show_json([{**row._asdict(), "kafka": BROKER_OPTIONS[row.option].default} for row in DEV])
         return
     rows = [(row.option, BROKER_OPTIONS[row.option].default, row.value, row.reason) for row in DEV]
-    rows += [(row.case, row.kafka, row.here, row.reason) for row in DEV_CONDUCT]
     show_table(["option", "kafka", "dev", "why"], rows)

@@ -269,11 +269,13 @@ class CleanerProcess:
 
     async def end(self) -> None:
         """Stop the process, amidst its work if need be: what is unfinished is removed by whoever comes next."""
-        process, self._process = self._process, None
+        process = self._process
         if process is not None:
             with suppress(ProcessLookupError):
                 process.kill()
+            # Cancelled here, it is waited for by the next call.
             await process.wait()
+            self._process = None
 
 
 def _report(name: TopicPartition, job: CleaningJob, stats: CleanerStats, elapsed_s: float) -> None:

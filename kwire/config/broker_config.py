@@ -23,7 +23,7 @@ from kwire.config.entry import (
     ConfigSynonym,
 )
 from kwire.config.option import CLUSTER_WIDE, READ_ONLY, ConfigError, Option, nearest, value_text
-from kwire.config.profiles import CONDUCT, LOWERED_REPLICATION_FACTOR, PROFILES
+from kwire.config.profiles import PROFILES
 from kwire.errors import ErrorCode, KafkaError
 
 logger = logging.getLogger("kwire.config")
@@ -72,11 +72,6 @@ class BrokerConfig:
         check_together(self)
 
     # --- the value in force -------------------------------------------------------------------------------------
-
-    @property
-    def lowers_replication_factor(self) -> builtins.bool:
-        """Whether a topic with more replicas than brokers gets one on each, where Kafka refuses it."""
-        return LOWERED_REPLICATION_FACTOR in CONDUCT[self.profile]
 
     def get(self, name: builtins.str) -> Any:
         """The typed value of an option; None when it has none. KeyError for a name that is not in the tables."""

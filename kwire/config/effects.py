@@ -64,6 +64,7 @@ READ_BY_BROKER: Final = frozenset(
         "group.max.session.timeout.ms",
         "group.max.size",
         "group.min.session.timeout.ms",
+        "kwire.lower.replication.factor",
         "group.streams.assignment.interval.ms",
         "group.streams.heartbeat.interval.ms",
         "group.streams.initial.rebalance.delay.ms",

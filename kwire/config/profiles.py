@@ -24,15 +24,6 @@ class ProfileRow(NamedTuple):
     reason: str
 
 
-class ConductRow(NamedTuple):
-    """One case in which the broker does something else than Kafka: what each of them does, and why."""
-
-    case: str
-    kafka: str
-    here: str
-    reason: str
-
-
 # fmt: off
 DEV: Final = (
     ProfileRow("broker.id", "1", "A single broker needs a number, not a generated one that differs by directory."),
@@ -43,6 +34,7 @@ DEV: Final = (
     ProfileRow("group.initial.rebalance.delay.ms", "0", "Nobody waits three seconds for the first record of a test."),
     ProfileRow("group.consumer.assignment.interval.ms", "0", "A test's second consumer is not put off by a heartbeat."),
     ProfileRow("group.streams.initial.rebalance.delay.ms", "0", "The same for Streams groups."),
+    ProfileRow("kwire.lower.replication.factor", "true", "What is written for three brokers finds its topics on one."),
     ProfileRow("group.streams.assignment.interval.ms", "0", "A test's second instance is not put off by a heartbeat."),
     ProfileRow("offsets.topic.replication.factor", "1", "One broker cannot hold three replicas."),
     ProfileRow("transaction.state.log.replication.factor", "1", "One broker cannot hold three replicas."),
@@ -51,20 +43,5 @@ DEV: Final = (
     ProfileRow("share.coordinator.state.topic.min.isr", "1", "With one replica there is one in sync."),
 )
 # fmt: on
-
-LOWERED_REPLICATION_FACTOR: Final = "replication factor above the number of brokers"
-
-DEV_CONDUCT: Final = (
-    ConductRow(
-        LOWERED_REPLICATION_FACTOR,
-        "refused, INVALID_REPLICATION_FACTOR",
-        "lowered to it, with a line in the log",
-        "An application that asks for three replicas runs on one broker as it is.",
-    ),
-)
-"""What `dev` does that no option of Kafka's says."""
-
-CONDUCT: Final[dict[str, frozenset[str]]] = {"dev": frozenset(row.case for row in DEV_CONDUCT), "kafka": frozenset()}
-"""The cases in which a profile does not do as Kafka does."""
 
 PROFILES: Final[dict[str, tuple[ProfileRow, ...]]] = {"dev": DEV, "kafka": ()}

@@ -13,7 +13,7 @@ from kwire.config.cross_checks import NOT_TO_BE_PASSED_OVER
 from kwire.config.effects import READ_BY_TOPIC, effective_options, without_effect
 from kwire.config.group_config import GROUP_OPTIONS
 from kwire.config.option import TYPE_NAMES, Option
-from kwire.config.profiles import DEV, DEV_CONDUCT
+from kwire.config.profiles import DEV
 from kwire.config.sources import variable_name
 from kwire.config.topic_config import TOPIC_OPTIONS
 
@@ -49,7 +49,6 @@ def reference() -> str:
     defaults = {option.name: option.default for _, options in THEMES for option in options}
     for row in DEV:
         parts.append(f"| `{row.option}` | {_shown(defaults[row.option])} | `{row.value}` | {row.reason} |")
-    parts.extend(f"| {row.case} | {row.kafka} | {row.here} | {row.reason} |" for row in DEV_CONDUCT)
     total = sum(len(options) for _, options in THEMES)
     parts.append(f"\n## Broker options\n\n{total} options, of which {len(effective_options())} have an effect.")
     for title, options in THEMES:

@@ -21,13 +21,13 @@ from kwire.log.files import CLEANED_SUFFIX, INDEX_SUFFIX, LOG_SUFFIX, TIME_INDEX
 from kwire.log.keyed_records import outline
 from kwire.log.offset_map import KEYLESS, TOMBSTONE, OffsetMap
 from kwire.log.record_filter import RecordFilter
+from kwire.log.segment import MAX_RELATIVE_OFFSET
 from kwire.log.stored_frames import Pause, StoredFrame, stored_frames
 from kwire.log.txn_index import AbortedTransaction
 from kwire.wire.legacy import message_batches
 from kwire.wire.record_batch import read_header
 from kwire.wire.records import read_records, records_data
 
-_MAX_RELATIVE_OFFSET = 0x7FFFFFFF
 _LEAST_PIECE_BYTES = 4096
 
 
@@ -106,7 +106,7 @@ class _Source:
             sizes = (size, self._size(base, INDEX_SUFFIX), self._size(base, TIME_INDEX_SUFFIX))
             joined = (totals[0] + sizes[0], totals[1] + sizes[1], totals[2] + sizes[2])
             limits = (job.segment_bytes, job.segment_index_bytes, job.segment_index_bytes)
-            in_range = not group or size == 0 or end - 1 - group[0][0] <= _MAX_RELATIVE_OFFSET
+            in_range = not group or size == 0 or end - 1 - group[0][0] <= MAX_RELATIVE_OFFSET
             if group and not (in_range and all(map(int.__le__, joined, limits))):
                 yield group
                 group, joined = [], sizes

@@ -16,7 +16,7 @@ from kwire.log import lookup, producer_journal, recovery, retention, validate
 from kwire.log.config import LogConfig
 from kwire.log.log_state import LOADED, LogState
 from kwire.log.producer_state import BatchMetadata, Marker
-from kwire.log.segment import LogSegment
+from kwire.log.segment import MAX_RELATIVE_OFFSET, LogSegment
 from kwire.log.txn_index import AbortedTransaction
 from kwire.log.validate import AppendRefused, RecordsInvalid
 from kwire.named_tuple import NamedTuple
@@ -200,6 +200,11 @@ class Log(LogState):
                 ErrorCode.OFFSET_OUT_OF_RANGE,
                 f"batch at {first.base_offset}, but the log ends at {self.log_end_offset}",
             )
+        if last.last_offset - first.base_offset > MAX_RELATIVE_OFFSET and len(headers) > 1:
+            # No segment spans them all.
+            for at, header in batches(view):
+                info = self.append_as_follower(view[at : at + header.size], now_ms=now_ms)
+            return info._replace(first_offset=first.base_offset)
         size = sum(header.size for header in headers)
         max_timestamp = max(header.max_timestamp for header in headers)
         newest = next(header for header in headers if header.max_timestamp == max_timestamp)
@@ -232,8 +237,9 @@ class Log(LogState):
                 raise OSError("the log directory is offline")
             if segment.size == 0:
                 self.put_on_disk()
+                segment = self._within_reach(segment, first_offset, last_offset, now_ms)
             elif segment.must_roll(len(data), last_offset, largest[0], now_ms, config, segments.jitter_ms):
-                segment = self.roll(now_ms)
+                segment = self._within_reach(self.roll(now_ms), first_offset, last_offset, now_ms)
             if leader_epoch > self.epochs.latest_epoch:
                 self.epochs.assign(leader_epoch, first_offset)
             segment.append(data, first_offset, last_offset, largest)
@@ -241,6 +247,12 @@ class Log(LogState):
             raise self.read_error(error) from error
         # At once: whatever fails from here on, these offsets are taken.
         self.log_end_offset = self.producers.map_end_offset = last_offset + 1
+
+    def _within_reach(self, empty: LogSegment, first_offset: int, last_offset: int, now_ms: int) -> LogSegment:
+        """The empty segment, or another one where a leader's gap is wider than the offsets that one segment spans."""
+        if last_offset - empty.base_offset > MAX_RELATIVE_OFFSET:
+            return self.roll_to(first_offset, now_ms)
+        return empty
 
     def _note_producer(self, header: BatchHeader, marker: Marker | None) -> None:
         completed = self.producers.update(header, marker)

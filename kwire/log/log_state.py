@@ -269,6 +269,11 @@ class LogState:
         self.segments.jitter_ms = self.host.segment_jitter_ms(self.config)
         return segment
 
+    def roll_to(self, offset: int, now_ms: int) -> LogSegment:
+        """`roll`, with a gap before `offset`, where the log goes on: nothing was between. Raises OSError."""
+        self.log_end_offset = self.producers.map_end_offset = offset
+        return self.roll(now_ms)
+
     def unflushed_segments(self) -> list[LogSegment]:
         """Closed segments that are not known to be on the device.
 

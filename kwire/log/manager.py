@@ -155,6 +155,8 @@ class LogManager(LogUpkeep):
         """Stop. `clean` writes everything out, then the checkpoints, then the clean-shutdown markers."""
         for move in self.relocations:
             move.stop()
+            # What it writes is about to be closed.
+            move.wait()
         for directory in self.directories:
             if clean and directory.is_online:
                 try:

@@ -24,12 +24,11 @@ from kwire.log.validate import (
 )
 from kwire.wire.compression import CompressionError, TooLargeError, compress
 from kwire.wire.conversion import to_v2
-from kwire.wire.legacy import frames, message_batches
+from kwire.wire.legacy import frames, read_message_set, wrapped_records
 from kwire.wire.length_chain import holds_records
 from kwire.wire.record_batch import (
     COMPRESSION_MASK,
     HEADER,
-    LOG_APPEND_TIME,
     MAGIC_OFFSET,
     NO_TIMESTAMP,
     RECORD_BATCH_OVERHEAD,
@@ -276,11 +275,11 @@ def _convert(message_set: memoryview, config: LogConfig) -> bytearray:
     """
     try:
         codec = _codec_of(message_set, config)
-        sets = list(message_batches(message_set))
-        records = [record for one in sets for record in one.records]
-        if config.append_time and any(one.timestamp_type == LOG_APPEND_TIME for one in sets):
+        # A compressed one stands alone, and may hold millions: they are never in memory as objects all at once.
+        records = wrapped_records(message_set, 0) if codec else iter(read_message_set(message_set))
+        if config.append_time and _says_append_time(message_set):
             text = "producers do not set the timestamp type LogAppendTime"
-            _refuse_records(ErrorCode.INVALID_TIMESTAMP, ((index, text) for index in range(len(records))))
+            _refuse_records(ErrorCode.INVALID_TIMESTAMP, ((index, text) for index, _ in enumerate(records)))
         target = target_codec(codec, config)
         return to_v2(
             records,
@@ -297,6 +296,13 @@ def _convert(message_set: memoryview, config: LogConfig) -> bytearray:
         raise AppendRefused(ErrorCode.UNKNOWN_SERVER_ERROR, str(error)) from None
     except KafkaError as error:
         raise error if isinstance(error, AppendRefused) else AppendRefused(error.code, str(error)) from None
+
+
+def _says_append_time(message_set: memoryview) -> bool:
+    return any(
+        magic == 1 and message_set[pos + _LEGACY_ATTRIBUTES_OFFSET] & TIMESTAMP_TYPE_MASK
+        for pos, _, magic in frames(message_set)
+    )
 
 
 def _codec_of(message_set: memoryview, config: LogConfig) -> int:

@@ -22,7 +22,7 @@ from kwire.log.leader_epochs import FILE_NAME, LeaderEpochs
 from kwire.log.listing import Listing, list_directory
 from kwire.log.producer_journal import ProducerJournal, marker_of
 from kwire.log.producer_state import CompletedTxn, ProducerStateManager
-from kwire.log.segment import LogSegment
+from kwire.log.segment import MAX_RELATIVE_OFFSET, LogSegment
 from kwire.log.segments import LogSegments
 from kwire.log.txn_index import AbortedTransaction
 from kwire.wire.record_batch import CorruptRecordError
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from kwire.log.log_state import LogState
 
 logger = logging.getLogger(__name__)
-_MAX_RELATIVE_OFFSET = 0x7FFFFFFF
 
 
 def load(log: LogState, *, clean: bool, checkpointed_start: int) -> None:
@@ -174,9 +173,14 @@ def replay_producers(log: LogState, segments: Sequence[LogSegment], offset: int,
 def _is_hole(log: LogState, end_offset: int, following: list[LogSegment]) -> bool:
     """Whether a power cut took the end of a segment, at a batch's end, and left the next: only compaction makes gaps.
 
-    What is behind it was not flushed either. Kafka keeps it, and consumers pass over the hole.
+    What is behind it was not flushed either. Kafka keeps it, and consumers pass over the hole. A very wide one was the
+    leader's (`Log.append_as_follower`): no segment held so many records.
     """
-    return bool(following) and end_offset < following[0].base_offset and not log.config.is_compacted
+    return (
+        bool(following)
+        and 0 < following[0].base_offset - end_offset < MAX_RELATIVE_OFFSET // 2
+        and not log.config.is_compacted
+    )
 
 
 def recover_segment(log: LogState, segment: LogSegment) -> int | None:
@@ -191,7 +195,7 @@ def recover_segment(log: LogState, segment: LogSegment) -> int | None:
     try:
         for position, header, batch in segment.whole_batches():
             if not is_sound(batch, header) or not (
-                last_offset < header.base_offset and header.last_offset - segment.base_offset <= _MAX_RELATIVE_OFFSET
+                last_offset < header.base_offset and header.last_offset - segment.base_offset <= MAX_RELATIVE_OFFSET
             ):
                 break
             segment.reindex(position, header)

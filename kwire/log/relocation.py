@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from kwire.log.log_state import LogState
 
 SLICE_BYTES = 1 << 20
+LARGEST_SLICE_BYTES = 32 << 20
+"""What slices grow to while producers write faster than is copied: the last one has to reach the end."""
+_FAR_BEHIND = 1 << 63
 
 
 class Relocation:
@@ -37,7 +40,19 @@ class Relocation:
     the thread of the logs.
     """
 
-    __slots__ = ("_host", "_is_stopped", "_lock", "error", "future", "log", "target", "was_flushed", "was_rolled")
+    __slots__ = (
+        "_host",
+        "_is_stopped",
+        "_last_lag",
+        "_lock",
+        "_slice_bytes",
+        "error",
+        "future",
+        "log",
+        "target",
+        "was_flushed",
+        "was_rolled",
+    )
 
     def __init__(self, log: Log, future: Log, target: LogDirectory, host: LogHost) -> None:
         self.log = log
@@ -52,6 +67,8 @@ class Relocation:
         self._host = host
         self._lock = threading.Lock()
         self._is_stopped = False
+        self._slice_bytes = SLICE_BYTES
+        self._last_lag = _FAR_BEHIND
         future.host = self
 
     @property
@@ -68,7 +85,9 @@ class Relocation:
         return self.future.recovery_point < self.future.log_end_offset
 
     def next_slice(self, now_ms: int) -> tuple[FileRange | None, bool]:
-        """The batches that the future log lacks next, about 1 MiB, or None; whether the log ends behind them.
+        """The batches that the future log lacks next, or None; whether the log ends behind them.
+
+        About 1 MiB; more after each time that the lag has not shrunk.
 
         Raises KafkaError, OSError, CorruptRecordError.
         """
@@ -76,7 +95,10 @@ class Relocation:
         future.config = log.config
         self._align(now_ms)
         offset = max(future.log_end_offset, log.log_start_offset)
-        found = log.read(offset, SLICE_BYTES, up_to=log.log_end_offset, min_one_message=True)
+        if self.lag and self.lag >= self._last_lag:
+            self._slice_bytes = min(2 * self._slice_bytes, LARGEST_SLICE_BYTES)
+        self._last_lag = self.lag
+        found = log.read(offset, self._slice_bytes, up_to=log.log_end_offset, min_one_message=True)
         if not isinstance(found.records, FileRange) or found.segment is None:
             if offset > future.log_end_offset:
                 # Retention has emptied the log: where it goes on, the name of a segment alone says.
@@ -94,9 +116,7 @@ class Relocation:
 
     def _go_on_behind_a_gap(self, now_ms: int) -> None:
         """The log's last offsets hold nothing, as a crash may leave a compacted one: a new segment's name says it."""
-        future = self.future
-        future.log_end_offset = future.producers.map_end_offset = self.log.log_end_offset
-        future.roll(now_ms).create_files()
+        self.future.roll_to(self.log.log_end_offset, now_ms).create_files()
 
     def _align(self, now_ms: int) -> None:
         """Drop from the future log what the current one has dropped at its end.
@@ -128,8 +148,11 @@ class Relocation:
                 self.future.flush(now_ms)
 
     def stop(self) -> None:
-        """No copy comes any more; one that runs is waited for."""
+        """No copy comes any more. One that a thread is amidst goes on, and what it does has no effect."""
         self._is_stopped = True
+
+    def wait(self) -> None:
+        """Until no thread is amid a copy or a flush."""
         with self._lock:
             pass
 

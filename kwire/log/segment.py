@@ -20,7 +20,8 @@ from kwire.wire.parts import FileRange
 from kwire.wire.record_batch import BatchHeader, Buffer, CorruptRecordError
 
 _MOST_POSITIONS = 128
-_MAX_RELATIVE_OFFSET = 0x7FFFFFFF
+MAX_RELATIVE_OFFSET = 0x7FFFFFFF
+"""How far a segment's offsets go beyond its base offset: the indexes hold four bytes for it."""
 
 
 class LogSegment(SegmentFiles):
@@ -132,7 +133,7 @@ class LogSegment(SegmentFiles):
         return (
             waited_ms > config.segment_ms - jitter_ms
             or self.size > config.segment_bytes - size
-            or last_offset - self.base_offset > _MAX_RELATIVE_OFFSET
+            or last_offset - self.base_offset > MAX_RELATIVE_OFFSET
             or self.has_full_index
         )
 

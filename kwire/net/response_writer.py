@@ -111,7 +111,11 @@ class ResponseWriter:
                 self._counters.bytes_held += len(chunk)
             elif takes_turns and self._unsent:
                 self.is_paused = True
-                self._give_turn()
+                following = self._unsent[0]
+                if isinstance(following, PieceStream):
+                    following.when_ready(self._give_turn)
+                else:
+                    self._give_turn()
 
     def resumed(self) -> None:
         """The transport has passed on what it was given and takes more."""

@@ -15,7 +15,7 @@ needs them; a missing one is UNSUPPORTED_COMPRESSION_TYPE, not a failure to star
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from struct import Struct
 from typing import Any, Protocol
 
@@ -97,18 +97,28 @@ def decompress(codec: int, data: Buffer, *, max_size: int, magic: int = 2) -> by
     Raises CompressionError for damaged, cut or too much data or another id, KafkaError(UNSUPPORTED_COMPRESSION_TYPE)
     when the codec's library is missing. A flipped bit may go unnoticed: look at the batch's checksum first.
     """
+    pieces = list(decompressed_pieces(codec, data, max_size=max_size, magic=magic))
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def decompressed_pieces(
+    codec: int, data: Buffer, *, max_size: int, magic: int = 2, piece_bytes: int | None = None
+) -> Iterator[bytes]:
+    """What `decompress` gives, a piece at a time, each of `piece_bytes` at most if given (a raw snappy block comes
+    whole); errors as there, at the piece that meets them.
+    """
     if codec == NONE:
         if len(data) > max_size:
             raise _too_large(max_size)
-        return bytes(data)
+        return iter((bytes(data),))
     if codec == GZIP:
-        return _decompress_gzip(memoryview(data), max_size)
+        return _decompress_gzip(memoryview(data), max_size, piece_bytes)
     if codec == SNAPPY:
         return _decompress_snappy(memoryview(data), max_size)
     if codec == LZ4:
-        return _decompress_lz4(data, max_size, magic)
+        return _decompress_lz4(data, max_size, magic, piece_bytes)
     if codec == ZSTD:
-        return _decompress_zstd(memoryview(data), max_size)
+        return _decompress_zstd(memoryview(data), max_size, piece_bytes)
     raise CompressionError(f"no codec has the id {codec}")
 
 
@@ -124,43 +134,48 @@ def _missing(name: str, error: ImportError) -> KafkaError:
     return KafkaError(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, f"{name} is not available on this broker: {error}")
 
 
-def _decompress_gzip(data: memoryview, max_size: int) -> bytes:
-    pieces: list[bytes] = []
+def _decompress_gzip(data: memoryview, max_size: int, piece_bytes: int | None) -> Iterator[bytes]:
     total = pos = 0
     # One call takes the first member whole. Others follow seldom, and are fed in chunks, because each hands back what
     # it did not use: a megabyte of empty members would otherwise copy itself fifty thousand times.
-    chunk_bytes = len(data)
+    chunk_bytes = len(data) if piece_bytes is None else _STREAM_CHUNK_BYTES
     for _ in range(_MAX_STREAMS):
         stream = zlib.decompressobj(_ZLIB_GZIP_WBITS)
         while not stream.eof:
-            chunk = data[pos : pos + chunk_bytes]
+            chunk: Buffer = stream.unconsumed_tail
+            if not chunk:
+                chunk = data[pos : pos + chunk_bytes]
+                pos += len(chunk)
             if not chunk:
                 raise CompressionError("gzip data is cut")
+            most = max_size - total + 1
             try:
-                piece = stream.decompress(chunk, max_size - total + 1)
+                piece = stream.decompress(chunk, most if piece_bytes is None else min(most, piece_bytes))
             except zlib.error as error:
                 raise CompressionError(f"gzip: {error}") from None
             total += len(piece)
             if total > max_size:
                 raise _too_large(max_size)
-            pieces.append(piece)
-            pos += len(chunk)
+            yield piece
         pos -= len(stream.unused_data)
         if data[pos : pos + 2] != _GZIP_MAGIC:
-            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            return
         chunk_bytes = _STREAM_CHUNK_BYTES
     raise _too_many_streams()
 
 
 def _decompress_streams(
-    open_stream: Callable[[], _Stream], data: memoryview, max_size: int, goes_on: Callable[[memoryview], bool]
-) -> bytes:
+    open_stream: Callable[[], _Stream],
+    data: memoryview,
+    max_size: int,
+    piece_bytes: int | None,
+    goes_on: Callable[[memoryview], bool],
+) -> Iterator[bytes]:
     """Concatenated streams of `data`, as long as `goes_on` says that what is left begins another."""
-    pieces: list[bytes] = []
     total = pos = 0
     chunk_bytes = len(data)
     # lz4 takes the memory for as much as it may return at once, so it is asked for what is likely, not for the bound.
-    step = max(4 * len(data), _MIN_STEP_BYTES)
+    step = piece_bytes or max(4 * len(data), _MIN_STEP_BYTES)
     for _ in range(_MAX_STREAMS):
         stream = open_stream()
         while not stream.eof:
@@ -172,10 +187,10 @@ def _decompress_streams(
             total += len(piece)
             if total > max_size:
                 raise _too_large(max_size)
-            pieces.append(piece)
+            yield piece
         pos -= len(stream.unused_data or b"")
         if not goes_on(data[pos:]):
-            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            return
         chunk_bytes = _STREAM_CHUNK_BYTES
     raise _too_many_streams()
 
@@ -198,10 +213,10 @@ def _compress_snappy(data: Buffer) -> bytes:
     return b"".join(parts)
 
 
-def _decompress_snappy(data: memoryview, max_size: int) -> bytes:
+def _decompress_snappy(data: memoryview, max_size: int) -> Iterator[bytes]:
     if data[:8] != _XERIAL_MAGIC or len(data) < len(_XERIAL_HEADER):
-        return _snappy_block(data, max_size)
-    pieces: list[bytes] = []
+        yield _snappy_block(data, max_size)
+        return
     left = max_size
     pos = 0
     while pos < len(data):
@@ -216,10 +231,9 @@ def _decompress_snappy(data: memoryview, max_size: int) -> bytes:
         if size < 0 or size > len(data) - pos:
             raise CompressionError(f"snappy: a block of {size} bytes, {len(data) - pos} are left")
         piece = _snappy_block(data[pos : pos + size], left)
-        pieces.append(piece)
+        yield piece
         left -= len(piece)
         pos += size
-    return b"".join(pieces)
 
 
 def _snappy_block(data: memoryview, max_size: int) -> bytes:
@@ -265,13 +279,13 @@ def _compress_lz4(data: Buffer, level: int | None, magic: int) -> bytes:
     return _with_header_checksum(compressed, broken=True) if magic == 0 else compressed
 
 
-def _decompress_lz4(data: Buffer, max_size: int, magic: int) -> bytes:
+def _decompress_lz4(data: Buffer, max_size: int, magic: int, piece_bytes: int | None) -> Iterator[bytes]:
     frame = _lz4()
     if magic == 0:
         data = _with_header_checksum(data, broken=False)
     try:
-        return _decompress_streams(
-            frame.LZ4FrameDecompressor, memoryview(data), max_size, lambda rest: rest[:4] == _LZ4_MAGIC
+        yield from _decompress_streams(
+            frame.LZ4FrameDecompressor, memoryview(data), max_size, piece_bytes, lambda rest: rest[:4] == _LZ4_MAGIC
         )
     except (RuntimeError, MemoryError, ValueError, EOFError) as error:
         raise error if isinstance(error, CompressionError) else CompressionError(f"lz4: {error}") from None
@@ -316,10 +330,10 @@ def _zstd() -> Any:
     return zstd
 
 
-def _decompress_zstd(data: memoryview, max_size: int) -> bytes:
+def _decompress_zstd(data: memoryview, max_size: int, piece_bytes: int | None) -> Iterator[bytes]:
     zstd = _zstd()
     try:
         # A frame may ask for a window of up to 128 MiB (zstd's own bound), but touches no more of it than it fills.
-        return _decompress_streams(zstd.ZstdDecompressor, data, max_size, lambda rest: len(rest) > 0)
+        yield from _decompress_streams(zstd.ZstdDecompressor, data, max_size, piece_bytes, lambda rest: len(rest) > 0)
     except (zstd.ZstdError, MemoryError, EOFError) as error:
         raise CompressionError(f"zstd: {error}") from None

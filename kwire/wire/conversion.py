@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from kwire.wire.record_batch import (
     NO_PRODUCER_EPOCH,
@@ -17,7 +17,7 @@ from kwire.wire.records import Record, build_batch
 
 
 def to_v2(
-    records: Sequence[Record],
+    records: Iterable[Record],
     *,
     base_offset: int,
     partition_leader_epoch: int,
@@ -33,7 +33,7 @@ def to_v2(
     ValueError without records.
     """
     batch = build_batch(
-        [(record.timestamp, record.key, record.value, record.headers) for record in records],
+        ((record.timestamp, record.key, record.value, record.headers) for record in records),
         base_offset=base_offset,
         partition_leader_epoch=partition_leader_epoch,
         compression=compression,

@@ -18,11 +18,11 @@ every inner message has the wrapper's timestamp (KIP-32). Sources: Kafka's `Lega
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from struct import Struct
 from typing import NamedTuple
 
-from kwire.wire.compression import NONE, ZSTD, compress, decompress
+from kwire.wire.compression import NONE, ZSTD, compress, decompressed_pieces
 from kwire.wire.crc import crc32, crc32c
 from kwire.wire.record_batch import (
     ATTRIBUTES_OFFSET,
@@ -43,6 +43,7 @@ from kwire.wire.records import MAX_DECOMPRESSED_BYTES, InvalidRecordError, Recor
 MIN_MESSAGE_SIZE = 14
 """Bytes after the size field of an empty magic 0 message; nothing in a log is smaller, whatever its magic."""
 
+_PIECE_BYTES = 1 << 18
 _MIN_SIZES = (MIN_MESSAGE_SIZE, 22)
 _FRAME = Struct(">qi")
 _HEAD = Struct(">qiIbb")
@@ -158,7 +159,7 @@ def message_batches(
             raise CorruptRecordError(f"a batch of magic 2 at position {at} of a message set")
         message = _read_message(buf, at)
         if message.attributes & COMPRESSION_MASK:
-            data = _decompressed(message, left)
+            data = b"".join(_decompressed(message, left))
             left -= len(data)
             records, crcs = _unwrap(message, data)
         else:
@@ -217,34 +218,74 @@ def _record(message: _Message, offset: int, wrapper: _Message | None) -> Record:
     return Record(offset, timestamp, message.key, message.value, (), NO_SEQUENCE)
 
 
-def _decompressed(wrapper: _Message, max_size: int) -> bytes:
+def _decompressed(wrapper: _Message, max_size: int, piece_bytes: int | None = None) -> Iterator[bytes]:
     codec = wrapper.attributes & COMPRESSION_MASK
     if codec == ZSTD:
         raise InvalidRecordError(-1, f"zstd does not exist under magic {wrapper.magic}")
     if wrapper.value is None:
         raise InvalidRecordError(-1, "a compressed message set is null")
-    return decompress(codec, wrapper.value, max_size=max_size, magic=wrapper.magic)
+    return decompressed_pieces(codec, wrapper.value, max_size=max_size, magic=wrapper.magic, piece_bytes=piece_bytes)
+
+
+def _inner_messages(pieces: Iterable[bytes]) -> Iterator[_Message]:
+    """The messages inside of a wrapper, as its value is decompressed."""
+    count = 0
+    left = bytearray()
+    for piece in pieces:
+        left += piece if left else b""
+        window: Buffer = left or piece
+        used = 0
+        for pos, size, magic in frames(window):
+            if magic == 2:
+                raise InvalidRecordError(count, "a batch of magic 2 inside of a message set")
+            message = _read_message(window, pos)
+            if message.attributes & COMPRESSION_MASK:
+                raise InvalidRecordError(count, "a compressed message inside of a compressed one")
+            yield message
+            count += 1
+            used = pos + size
+        if left:
+            del left[:used]
+        else:
+            left += piece[used:]
+    if not count:
+        raise InvalidRecordError(-1, "a compressed message set is empty")
+
+
+def _base_offset(wrapper: _Message, last_inner: int) -> int:
+    """What the inner offsets count from."""
+    if wrapper.magic == 0 or wrapper.offset == 0:
+        return 0
+    if wrapper.offset < last_inner:
+        raise InvalidRecordError(-1, f"wrapper offset {wrapper.offset} is before the last inner {last_inner}")
+    return wrapper.offset - last_inner
 
 
 def _unwrap(wrapper: _Message, data: bytes) -> tuple[list[Record], list[int]]:
     """The records inside, with the offsets and timestamps that they have in the log, and their checksums."""
-    inner: list[_Message] = []
-    for pos, _, magic in frames(data):
-        if magic == 2:
-            raise InvalidRecordError(len(inner), "a batch of magic 2 inside of a message set")
-        message = _read_message(data, pos)
-        if message.attributes & COMPRESSION_MASK:
-            raise InvalidRecordError(len(inner), "a compressed message inside of a compressed one")
-        inner.append(message)
-    if not inner:
-        raise InvalidRecordError(-1, "a compressed message set is empty")
-    base = 0
-    if wrapper.magic == 1 and wrapper.offset != 0:
-        base = wrapper.offset - inner[-1].offset
-        if base < 0:
-            raise InvalidRecordError(-1, f"wrapper offset {wrapper.offset} is before the last inner {inner[-1].offset}")
-    records = [_record(message, base + message.offset, wrapper) for message in inner]
-    return records, [message.crc for message in inner]
+    inner = list(_inner_messages((data,)))
+    base = _base_offset(wrapper, inner[-1].offset)
+    return [_record(message, base + message.offset, wrapper) for message in inner], [message.crc for message in inner]
+
+
+def wrapped_records(buf: Buffer, pos: int, *, max_decompressed: int = MAX_DECOMPRESSED_BYTES) -> Iterator[Record]:
+    """The records of the compressed message at `pos`, one by one, however many there are; errors as `message_batches`.
+
+    It is decompressed twice under magic 1, whose offsets are known only when the last one is, and never held whole.
+    """
+    wrapper = _read_message(buf, pos)
+
+    def inner() -> Iterator[_Message]:
+        return _inner_messages(_decompressed(wrapper, max_decompressed, _PIECE_BYTES))
+
+    last = -1
+    for message in inner():
+        last = message.offset
+        if not wrapper.magic:
+            break
+    base = _base_offset(wrapper, last)
+    for message in inner():
+        yield _record(message, base + message.offset, wrapper)
 
 
 def encode_message(

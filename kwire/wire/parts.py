@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 Buffer = bytes | bytearray | memoryview
 """What a message can be decoded from."""
@@ -43,18 +43,28 @@ class FileRange:
         return f"FileRange(fd={self.fd}, position={self.position}, size={self.size})"
 
 
+def _at_once(call: Callable[[], object]) -> None:
+    call()
+
+
 class PieceStream:
     """Exactly `size` bytes that are made while they are sent, a piece at a time.
 
     A piece may be empty: it stands for work that took its time, after which others should get their turn.
     """
 
-    __slots__ = ("_pieces", "size")
+    __slots__ = ("_pieces", "size", "when_ready")
 
-    def __init__(self, size: int, pieces: Iterator[bytes]) -> None:
-        """`size` shrinks as pieces are taken; together they are to have as many bytes."""
+    def __init__(
+        self, size: int, pieces: Iterator[bytes], when_ready: Callable[[Callable[[], object]], None] = _at_once
+    ) -> None:
+        """`size` shrinks as pieces are taken; together they are to have as many bytes.
+
+        `when_ready` calls what it is given once the next piece can be had at once: it may take a thread to make it.
+        """
         self.size = size
         self._pieces = pieces
+        self.when_ready = when_ready
 
     def next_piece(self) -> bytes:
         """The next piece; OSError when it cannot be made, or when there are none left before `size` is reached."""

@@ -55,7 +55,7 @@ class Record(NamedTuple):
     sequence: int
 
 
-def long_varint(data: bytes, pos: int, limit: int) -> tuple[int, int]:
+def long_varint(data: bytes | bytearray, pos: int, limit: int) -> tuple[int, int]:
     """An unsigned varint of at most `limit` bytes (5: int32, 10: int64) and the position after it.
 
     IndexError when the data ends inside it, OverflowError when it goes on beyond its limit.

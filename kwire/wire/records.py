@@ -260,7 +260,7 @@ def build_batch(
 
     The first record's timestamp is the base timestamp, the largest is the maximum. ValueError without records.
     """
-    encoded: list[bytes] = []
+    encoded = bytearray()
     base_timestamp = max_timestamp = NO_TIMESTAMP
     count = 0
     for timestamp, key, value, headers in records:
@@ -268,7 +268,7 @@ def build_batch(
             base_timestamp = max_timestamp = timestamp
         elif timestamp > max_timestamp:
             max_timestamp = timestamp
-        encoded.append(encode_record(timestamp - base_timestamp, count, key, value, headers))
+        encoded += encode_record(timestamp - base_timestamp, count, key, value, headers)
         count += 1
     if not count:
         raise ValueError("a batch is built of one record at least")
@@ -288,7 +288,7 @@ def build_batch(
         base_sequence,
         count,
     )
-    return seal_batch(header, b"".join(encoded), level=level)
+    return seal_batch(header, encoded, level=level)
 
 
 def rebuild_batch(header: BatchHeader, records: Sequence[Record], *, level: int | None = None) -> bytearray:
@@ -307,7 +307,7 @@ def rebuild_batch(header: BatchHeader, records: Sequence[Record], *, level: int 
     return seal_batch(header._replace(record_count=len(encoded)), b"".join(encoded), level=level)
 
 
-def seal_batch(header: BatchHeader, data: bytes, *, level: int | None = None) -> bytearray:
+def seal_batch(header: BatchHeader, data: bytes | bytearray, *, level: int | None = None) -> bytearray:
     """`header` and the encoded records, compressed as its attributes say, with length and checksum computed."""
     if header.compression and header.record_count:
         from kwire.wire.compression import compress
@@ -316,7 +316,7 @@ def seal_batch(header: BatchHeader, data: bytes, *, level: int | None = None) ->
     return seal_compressed(header, data)
 
 
-def seal_compressed(header: BatchHeader, section: bytes) -> bytearray:
+def seal_compressed(header: BatchHeader, section: bytes | bytearray) -> bytearray:
     """`header` and the records section as it is, with length and checksum computed."""
     length = RECORD_BATCH_OVERHEAD - LOG_OVERHEAD + len(section)
     out = bytearray(HEADER.pack(header.base_offset, length, *header[2:]))

@@ -73,6 +73,9 @@ class Served:
 
     def close(self) -> None:
         self.loop.run_until_complete(self.broker.stop())
+        # As `asyncio.run` does: what was stopped has its last turns.
+        self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+        self.loop.run_until_complete(self.loop.shutdown_default_executor())
         self.loop.close()
 
     def run(self, work: Awaitable[Any]) -> Any:

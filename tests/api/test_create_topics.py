@@ -83,7 +83,7 @@ def test_each_topic_has_its_own_error(version: int) -> None:
         again = await client.ask(creating(topic("ok")), version)
         assert again.topics[0].error_code == ErrorCode.TOPIC_ALREADY_EXISTS
 
-    with_client(None, scenario, profile="kafka")
+    with_client({"kwire.lower.replication.factor": "false"}, scenario)
 
 
 @pytest.mark.parametrize("version", range(1, 8))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
 
+from kwire.api import down_conversion
 from kwire.errors import ErrorCode
 from kwire.wire.codec import encode
 from kwire.wire.compression import GZIP, NAMES, NONE, ZSTD
@@ -142,6 +144,40 @@ def test_little_is_made_before_it_is_sent(served: Served, compression: int) -> N
     assert max(map(len, pieces)) < 700_000
     assert len(pieces) >= 40 or compression
     assert sum(map(len, pieces)) == size
+
+
+def test_a_bomb_is_opened_in_a_thread(served: Served) -> None:
+    """Each piece of it: the loop turns all the while."""
+    served.create_topic("t")
+    bomb = batch(*[bytes(1000)] * 3000, compression=GZIP)
+    served.fill("t", bomb, batch(b"last"))
+    threads: set[int] = set()
+    made = down_conversion._Conversion._next
+
+    def noted(conversion: Any) -> Any:
+        threads.add(threading.get_ident())
+        return made(conversion)
+
+    async def sent() -> bytes:
+        frame = request_header_bytes(1, 3, 7, "test") + encode(
+            request(partition_max_bytes=1 << 30, max_bytes=1 << 30), 3
+        )
+        reply = await served.broker.dispatcher(memoryview(bytearray(frame)), served.peer)  # type: ignore[misc,arg-type]  # a stand-in
+        (stream,) = [part for part in reply if isinstance(part, PieceStream)]
+        out = b""
+        while stream.size:
+            ready = asyncio.Event()
+            stream.when_ready(ready.set)
+            await ready.wait()
+            out += stream.next_piece()
+        return out
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(down_conversion._Conversion, "_next", noted)
+        raw = served.run(sent())
+    assert threads
+    assert threading.get_ident() not in threads
+    assert next(message_batches(raw)).records[0].value == bytes(1000)
 
 
 def test_a_damaged_batch_is_told_when_it_comes_first(served: Served) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -13,11 +13,14 @@ from kwire.compaction import log_cleaner
 from kwire.compaction.log_cleaner import CleanerProcess, CleaningFailed, LogCleaner
 from kwire.config.broker_config import BrokerConfig
 from kwire.ids import TopicPartition
-from kwire.log.files import Files
+from kwire.log.cleaner import clean
+from kwire.log.cleaning_job import CleanedGroup, CleanerStats, CleaningJob
+from kwire.log.files import Files, OpenFile
 from kwire.log.log import Log
 from kwire.log.manager import LogManager
+from kwire.log.offset_map import OffsetMap
 from tests.log.building import NOW, TOPIC_ID, TP, config, open_manager
-from tests.log.compacting import COMPACT, compacted_log, roll, survivors, write
+from tests.log.compacting import COMPACT, compacted_log, pause, roll, survivors, write
 
 
 def cleaner(manager: LogManager, **options: str) -> tuple[LogCleaner, BrokerConfig]:
@@ -105,6 +108,45 @@ def test_the_dedupe_buffer_and_its_load_factor_bound_a_round(tmp_path: Path) -> 
     settings.apply_dynamic({}, {"log.cleaner.io.buffer.load.factor": "0.5"})
     assert with_worker(subject.clean_filthiest) is True
     assert manager.cleaner.first_dirty_offset(TP) == 14 + 8
+
+
+class ReadingFiles(Files):
+    """Notes how much is read of `.log` files at once."""
+
+    __slots__ = ("sizes",)
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    def read_at(self, file: OpenFile, size: int, position: int) -> bytes:
+        if file.path.endswith(".log"):
+            self.sizes.append(size)
+        return super().read_at(file, size, position)
+
+
+def test_the_io_buffer_bounds_a_read_and_is_live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manager, log = compacted_log(tmp_path)
+    for n in range(10):
+        write(log, [(b"%d" % n, bytes(9000))])
+    subject, settings = cleaner(manager, log_cleaner_io_buffer_size="40000")
+
+    async def in_place(
+        worker: CleanerProcess, job: CleaningJob, limits: dict[str, float], is_wanted: Callable[[], bool]
+    ) -> AsyncIterator[CleanedGroup | CleanerStats]:
+        for progress in clean(job, files, OffsetMap(1 << 10, 0.9), io_bytes=int(limits["io_bytes"]), pause=pause):
+            yield progress
+
+    monkeypatch.setattr(CleanerProcess, "work", in_place)
+    largest = []
+    for size in ("40000", "100000"):
+        files = ReadingFiles()
+        settings.apply_dynamic({}, {"log.cleaner.io.buffer.size": size})
+        write(log, [(b"more", b"")])
+        roll(log)
+        assert with_worker(subject.clean_filthiest) is True
+        largest.append(max(files.sizes))
+    # Two buffers, one to read into and one to write from, share it.
+    assert largest == [20_000, 50_000]
 
 
 def test_a_disk_that_fails_takes_the_directory_offline(tmp_path: Path) -> None:

@@ -21,8 +21,9 @@ def test_each_option_is_declared_once() -> None:
     for rows in ([row for _, options in THEMES for row in options], TOPIC_OPTIONS, GROUP_OPTIONS):
         names = [row.name for row in rows]
         assert len(names) == len(set(names))
-    # Apache Kafka 3.9.2 and 4.3.1 together have this many.
-    assert (len(BROKER_OPTIONS), len(TOPIC_OPTIONS), len(GROUP_OPTIONS)) == (409, 37, 17)
+    # Apache Kafka 3.9.2 and 4.3.1 together have this many; those of kwire's own are named after it.
+    kafkas = [name for name in BROKER_OPTIONS if not name.startswith("kwire.")]
+    assert (len(kafkas), len(TOPIC_OPTIONS), len(GROUP_OPTIONS)) == (409, 37, 17)
 
 
 def test_each_default_is_a_value_that_the_option_takes() -> None:

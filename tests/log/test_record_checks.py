@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -223,3 +224,17 @@ def test_records_without_timestamps_are_never_too_old(count: int) -> None:
     valid = valid_record_set(view(stamped), wanted, NOW, 9, prepared)
     assert valid is not None
     assert valid.header.max_timestamp == NOW
+
+
+def test_a_compressed_message_set_is_converted_message_by_message() -> None:
+    """What a few kilobytes decompress to is never there as objects all at once."""
+    messages = [Record(n, NOW, None, bytes(100), (), -1) for n in range(40_000)]
+    wrapper = build_message_set(messages, magic=1, compression=GZIP)
+    del messages
+    tracemalloc.start()
+    prepared = prepare(wrapper, config(), NOW)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert prepared.refusal is None
+    assert verify(prepared.batch).record_count == 40_000
+    assert peak < 3 * 40_000 * 110

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import errno
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import TopicPartition
-from kwire.log import relocations
+from kwire.log import relocation, relocations
 from kwire.log.checkpoints import LOG_STARTS
 from kwire.log.files import Files, OpenFile
 from kwire.log.log import Log
@@ -89,6 +91,8 @@ def test_a_move_is_resumed_by_the_next_start(tmp_path: Path, clean: bool) -> Non
     copied(begun(manager, log), 2)
     manager.close(clean=clean)
     manager, log = opened(tmp_path)
+    # After a clean stop nothing is opened before its time.
+    assert log.is_loaded != clean
     move = manager.relocations.get(TP)
     assert move is not None
     assert 0 < move.future.log_end_offset < 20
@@ -294,6 +298,64 @@ class FullFiles(Files):
         if file.path.startswith(self.below) and file.path.endswith(".log"):
             raise OSError(errno.ENOSPC, "No space left on device")
         super().write_at(file, data, position)
+
+
+def test_writes_that_outrun_a_slice_are_caught_up_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relocation, "SLICE_BYTES", 400)
+    manager, log = filled(tmp_path)
+    log.config = config(segment_bytes=1 << 20)
+    move = begun(manager, log)
+    for _ in range(20):
+        records, reaches_end = move.next_slice(NOW)
+        if records is not None:
+            move.copy(records, NOW)
+        if reaches_end:
+            break
+        for value in VALUES[:10]:
+            append(log, batch(value))
+    assert reaches_end
+    assert not move.lag
+    crash(manager)
+
+
+class SlowFiles(Files):
+    """A disk whose fsync takes until it is told to end."""
+
+    __slots__ = ("has_begun", "is_slow", "may_go_on")
+
+    def __init__(self) -> None:
+        self.is_slow = False
+        self.has_begun, self.may_go_on = threading.Event(), threading.Event()
+
+    def sync(self, file: OpenFile) -> None:
+        if self.is_slow:
+            self.has_begun.set()
+            assert self.may_go_on.wait(10)
+        super().sync(file)
+
+
+def test_giving_a_move_up_waits_for_no_thread(tmp_path: Path) -> None:
+    files = SlowFiles()
+    manager, log = filled(tmp_path, files)
+    move = begun(manager, log)
+    copied(move)
+    files.is_slow = True
+
+    def flushed_in_vain() -> None:
+        with suppress(KafkaError):
+            move.flush(NOW)
+
+    thread = threading.Thread(target=flushed_in_vain)
+    thread.start()
+    assert files.has_begun.wait(10)
+    manager.relocations.cancel(TP, NOW)
+    assert names(tmp_path / "two") == {"t-0-delete"}
+    files.may_go_on.set()
+    thread.join()
+    assert all(directory.is_online for directory in manager.directories)
+    append(log, batch(b"more"))
+    assert values(read_all(log)) == [*VALUES, b"more"]
+    crash(manager)
 
 
 def test_a_full_disk_keeps_the_log_where_it_is(tmp_path: Path) -> None:

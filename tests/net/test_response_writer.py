@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -189,6 +189,19 @@ def test_made_bytes_leave_a_piece_at_a_turn(sink: RecordingSink) -> None:
     assert turns == [1, 2, 3]
     assert b"".join(sink.written) == framed(b"head" + b"a" * 20_000 + b"b" * 30_000 + b"c" * 10)
     assert not writer.is_paused
+
+
+def test_a_piece_that_takes_a_thread_is_waited_for(sink: RecordingSink) -> None:
+    turns: list[None] = []
+    waiting: list[Callable[[], object]] = []
+    writer = ResponseWriter(sink, NetworkCounters(), lambda: turns.append(None))
+    writer.send([PieceStream(60_000, iter((b"a" * 30_000, b"b" * 30_000)), waiting.append)])
+    assert (writer.is_paused, len(turns), len(waiting)) == (True, 0, 1)
+    waiting[0]()
+    assert len(turns) == 1
+    writer.resumed()
+    writer.drain()
+    assert not writer.is_blocked
 
 
 def test_nothing_is_made_while_the_transport_has_enough(sink: RecordingSink) -> None:

@@ -35,7 +35,7 @@ class Compaction:
         self._work: Iterator[CleanedGroup | CleanerStats] = clean(
             self.job, world.disk, offset_map, io_bytes=4096, pause=_pause
         )
-        self._finished: list[CleanedGroup] = []
+        self._finished: list[tuple[CleanedGroup, list[Batch]]] = []
 
     def work(self, world: World) -> CleanerStats | None:
         """Finish one group more; the stats at the end."""
@@ -43,8 +43,9 @@ class Compaction:
         if isinstance(progress, CleanerStats):
             return progress
         begin, end = self._range(progress)
-        self.rules.check_group(self.model, self._cleaned(world, progress), begin, end)
-        self._finished.append(progress)
+        new = self._cleaned(world, progress)
+        self.rules.check_group(self.model, new, begin, end)
+        self._finished.append((progress, new))
         return None
 
     def _range(self, group: CleanedGroup) -> tuple[int, int]:
@@ -62,8 +63,7 @@ class Compaction:
 
     def swap_in(self, world: World, rng: Random) -> None:
         """Put what is finished in its place, as the broker does when it hears of it."""
-        for group in self._finished:
-            new = self._cleaned(world, group)
+        for group, new in self._finished:
             if not replace_segments(self.log, self.job, group, world.now_ms):
                 world.manager.cleaner.abort(self.log.topic_partition)
                 continue

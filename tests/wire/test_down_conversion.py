@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from kwire.errors import ErrorCode, KafkaError
-from kwire.wire.compression import GZIP, NONE, ZSTD
+from kwire.wire.compression import GZIP, LZ4, NONE, SNAPPY, ZSTD
 from kwire.wire.control import EndTransactionMarker, build_end_transaction_marker
-from kwire.wire.down_conversion import PIECE_BYTES, down_converted
+from kwire.wire.down_conversion import PIECE_BYTES, Pace, down_converted
 from kwire.wire.legacy import build_message_set, message_batches, read_message_set
 from kwire.wire.record_batch import LOG_APPEND_TIME, set_log_append_time
 from kwire.wire.records import InvalidRecordError, Record, build_batch
@@ -103,3 +105,52 @@ def test_records_that_do_not_fill_their_batch_are_refused() -> None:
     for wrong in (batch[:58] + b"\0\0\2" + batch[61:], batch[:58] + b"\0\0\4" + batch[61:]):
         with pytest.raises(InvalidRecordError):
             down(wrong, to_magic=1, first_offset=0)
+
+
+@pytest.mark.parametrize("codec", [GZIP, SNAPPY, LZ4])
+def test_a_batch_that_decompresses_to_much_is_heavy_and_comes_in_windows(codec: int) -> None:
+    count, pace = 30_000, Pace()
+    batch = build_batch([(T + n, b"%d" % n, b"x" * 100, ()) for n in range(count)], compression=codec, base_offset=7)
+    pieces, heavy = [], []
+    for piece in down_converted(batch, to_magic=1, first_offset=0, pace=pace):
+        pieces.append(piece)
+        heavy.append(pace.is_heavy)
+    assert pieces[0] == b""
+    assert all(heavy)
+    assert not pace.is_heavy
+    assert max(len(list(read_message_set(piece))) for piece in pieces) < 4000
+    records = read_message_set(b"".join(pieces))
+    assert [(r.offset, r.timestamp, r.key) for r in records] == [(7 + n, T + n, b"%d" % n) for n in range(count)]
+
+
+def test_one_record_larger_than_a_window_comes_whole() -> None:
+    batch = build_batch([(T, b"k", bytes(5 << 20), ()), (T, b"k", b"v", ())], compression=GZIP)
+    records = read_message_set(down(batch, to_magic=1, first_offset=0))
+    assert [len(r.value or b"") for r in records] == [5 << 20, 1]
+
+
+@pytest.mark.parametrize("change", [-1, 1])
+def test_a_heavy_batch_with_another_count_of_records_is_told(change: int) -> None:
+    batch = build_batch([(T, None, b"x" * 100, ())] * 30_000, compression=GZIP)
+    batch[57:61] = (30_000 + change).to_bytes(4)
+    with pytest.raises(InvalidRecordError):
+        down(batch, to_magic=1, first_offset=0)
+
+
+def test_a_bomb_costs_the_memory_of_a_few_windows() -> None:
+    bomb = build_batch([(T, None, bytes(1000), ())] * 60_000, compression=GZIP)
+    assert len(bomb) < 400_000
+    tracemalloc.start()
+    for _ in down_converted(bomb, to_magic=0, first_offset=0):
+        pass
+    assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    tracemalloc.stop()
+
+
+def test_a_wrapper_that_decompresses_to_much_is_opened_message_by_message() -> None:
+    records = [Record(5 + n, T + n, None, bytes(100), (), -1) for n in range(30_000)]
+    wrapper = build_message_set(records, magic=1, compression=GZIP)
+    pace = Pace()
+    pieces = list(down_converted(wrapper, to_magic=0, first_offset=0, pace=pace))
+    assert pieces[0] == b""
+    assert [r.offset for r in read_message_set(b"".join(pieces))] == [r.offset for r in records]

@@ -6,7 +6,6 @@ here remembers anything but the deletions under way, so that a decision that cou
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
@@ -36,8 +35,6 @@ from kwire.config.topic_config import validate_topic_overrides
 from kwire.errors import ErrorCode, KafkaError
 from kwire.named_tuple import NamedTuple
 
-logger = logging.getLogger("kwire.controller")
-
 
 class Entropy(Protocol):
     """The randomness that decisions need, handed in."""
@@ -54,12 +51,12 @@ class Entropy(Protocol):
 class TopicDefaults(NamedTuple):
     """What a creation without numbers gets: `num.partitions`, `default.replication.factor`.
 
-    `lowers_replication_factor`: more replicas than brokers come to one on each (the dev profile), instead of an error.
+    `factor_is_lowered` has a replication factor above the number of brokers mean that number.
     """
 
     partition_count: int
     replication_factor: int
-    lowers_replication_factor: bool = False
+    factor_is_lowered: bool = False
 
 
 class NewTopic(NamedTuple):
@@ -200,11 +197,8 @@ class ControllerCore:
             count = defaults.partition_count if new.partition_count == -1 else new.partition_count
             factor = defaults.replication_factor if new.replication_factor == -1 else new.replication_factor
             bound = max(len(self.cluster.brokers), 1)
-            if factor > bound and defaults.lowers_replication_factor:
-                logger.info(
-                    "topic %s: replication factor %d lowered to %d, one for each broker", new.name, factor, bound
-                )
-                factor = bound
+            if defaults.factor_is_lowered:
+                factor = min(factor, bound)
             replicas = place_replicas(
                 self._racks(), count, factor, start_index=entropy.below(bound), shift=entropy.below(bound)
             )

@@ -37,7 +37,6 @@ from kwire.cluster.controller.core import (
     Entropy,
     NewPartitions,
     NewTopic,
-    TopicDefaults,
     TopicResult,
 )
 from kwire.cluster.controller.entropy import SystemEntropy
@@ -48,6 +47,7 @@ from kwire.cluster.controller.leadership import (
     assignments_of,
     without_leader,
 )
+from kwire.cluster.controller.topic_defaults import log_lowered_factors, topic_defaults
 from kwire.cluster.metadata_cache import INTERNAL_TOPICS, MetadataCache, TopicImage
 from kwire.cluster.store import (
     BadVersionError,
@@ -128,7 +128,9 @@ class Controller:
         """One result per distinct name, in order. A created topic is led and shown when this returns."""
 
         async def act() -> list[TopicResult]:
-            decision = self._core.create_topics(topics, self._topic_defaults(), self._entropy)
+            defaults = topic_defaults(self._options)
+            decision = self._core.create_topics(topics, defaults, self._entropy)
+            log_lowered_factors(topics, defaults, decision.results)
             return await self._carry_out(decision, validate_only)
 
         return await self._in_turn(act)
@@ -385,10 +387,6 @@ class Controller:
             task.add_done_callback(self._tasks.discard)
 
     # --- settings --------------------------------------------------------------------------------------------------
-
-    def _topic_defaults(self) -> TopicDefaults:
-        partitions, replicas = self._options.get("num.partitions"), self._options.get("default.replication.factor")
-        return TopicDefaults(partitions, replicas, self._options.lowers_replication_factor)
 
     def _unclean_by_default(self) -> bool:
         return bool(self._options.get("unclean.leader.election.enable"))

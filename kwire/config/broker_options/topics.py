@@ -34,6 +34,8 @@ OPTIONS: tuple[Option, ...] = (
            "Allows topics to be deleted."),
     Option("eligible.leader.replicas.enable", BOOLEAN, "false", None, HIGH, READ_ONLY,
            "Keeps track of replicas that may lead though they left the in-sync set (KIP-966).", only="3.9"),
+    Option("kwire.lower.replication.factor", BOOLEAN, "false", None, LOW, READ_ONLY,
+           "Lowers a replication factor above the number of brokers to that number, where Kafka refuses the topic."),
     Option("leader.imbalance.check.interval.seconds", LONG, "300", Range(1), HIGH, READ_ONLY,
            "How often the balance of leadership is looked at, in seconds."),
     Option("leader.imbalance.per.broker.percentage", INT, "10", None, HIGH, READ_ONLY,

@@ -83,6 +83,8 @@ class Machine:
                 self.defaults = self.defaults._replace(partition_count=int(value))
             elif name == "rf":
                 self.defaults = self.defaults._replace(replication_factor=int(value))
+            elif name == "lowered":
+                self.defaults = self.defaults._replace(factor_is_lowered=value == "yes")
             elif name == "unclean":
                 self.unclean = value == "yes"
             else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -204,7 +205,7 @@ def test_auto_creation_and_internal_topics() -> None:
 
 def test_an_internal_topic_that_needs_more_brokers() -> None:
     async def scenario() -> None:
-        node = await Node({"offsets.topic.replication.factor": "3"}, profile="kafka").start()
+        node = await Node({"offsets.topic.replication.factor": "3", "kwire.lower.replication.factor": "false"}).start()
         with pytest.raises(KafkaError) as refused:
             await node.controller.ensure_internal_topic("__consumer_offsets")
         assert refused.value.code is ErrorCode.INVALID_REPLICATION_FACTOR
@@ -212,24 +213,24 @@ def test_an_internal_topic_that_needs_more_brokers() -> None:
     asyncio.run(scenario())
 
 
-def test_the_dev_profile_makes_do_with_the_brokers_there_are(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_topic_for_three_brokers_on_one(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario() -> None:
-        node = await Node({"offsets.topic.replication.factor": "3"}).start()
-        offsets = await node.controller.ensure_internal_topic("__consumer_offsets")
-        assert {len(partition.replicas) for partition in offsets.partitions} == {1}
-        (created,) = await node.controller.create_topics([NewTopic("t", 2, 3)])
-        assert created.topic is not None
-        assert [partition.replicas for partition in created.topic.partitions] == [[1], [1]]
-        (zero,) = await node.controller.create_topics([NewTopic("u", 2, 0)])
+        node = await Node({"default.replication.factor": "2"}).start()
+        with caplog.at_level(logging.INFO, "kwire.cluster"):
+            await node.controller.create_topics([NewTopic("three", 1, 3), NewTopic("default"), NewTopic("one", 1, 1)])
+        assert [len(node.cache.topics[name].partitions[0].replicas) for name in ("three", "default", "one")] == [1] * 3
+        assert [record.getMessage() for record in caplog.records] == [
+            "The topic 'three' gets 1 replicas instead of 3: there are no more brokers.",
+            "The topic 'default' gets 1 replicas instead of 2: there are no more brokers.",
+        ]
+        (zero,) = await node.controller.create_topics([NewTopic("zero", 2, 0)])
         assert zero.error is not None
         assert zero.error.code is ErrorCode.INVALID_REPLICATION_FACTOR
-        (named,) = await node.controller.create_topics([NewTopic("v", -1, -1, [(0, [1, 2])])])
+        (named,) = await node.controller.create_topics([NewTopic("named", -1, -1, [(0, [1, 2])])])
         assert named.error is not None
         assert named.error.code is ErrorCode.INVALID_REPLICA_ASSIGNMENT
 
-    with caplog.at_level("INFO", logger="kwire.controller"):
-        asyncio.run(scenario())
-    assert "topic t: replication factor 3 lowered to 1, one for each broker" in caplog.messages
+    asyncio.run(scenario())
 
 
 def test_a_deposed_controller_writes_nothing() -> None:

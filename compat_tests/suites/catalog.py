@@ -14,6 +14,9 @@ AS_IN_TRIVUP = {
 }
 """What librdkafka's tests expect of a cluster. The last one is Kafka's default, which the dev profile changes."""
 
+AS_KAFKA_PYTHON_HAS_IT = {"num.partitions": "4", "broker.id": "0"}
+"""Its tests assign replicas to broker 0."""
+
 SUITES = (
     Suite(
         "librdkafka",
@@ -30,7 +33,13 @@ SUITES = (
         "the same over KIP-848",
     ),
     Suite("kgo", ("kgo",), {}, kgo.run, "the tests of franz-go's client that talk to a broker"),
-    Suite("kafka-python", ("kafka-python-tests",), AS_IN_TRIVUP, kafka_python.run, "kafka-python's integration tests"),
+    Suite(
+        "kafka-python",
+        ("kafka-python-tests",),
+        AS_KAFKA_PYTHON_HAS_IT,
+        kafka_python.run,
+        "kafka-python's integration tests",
+    ),
     Suite(
         "confluent-kafka-python",
         ("confluent-kafka-python-tests",),

@@ -94,7 +94,8 @@ class Advancing:
     def store_subscription(self, change: Change, out: Decision) -> None:
         """Step 1; an expression that nobody uses any more is forgotten."""
         group, before, after = change
-        if before.said != after.said or after.member_id not in group.members:
+        known = group.members.get(after.member_id)
+        if known is None or known.said != after.said:
             out.records.append(subscription_record(group.group_id, after))
         if not change.regex_changed:
             return

@@ -245,7 +245,7 @@ class ConsumerGroups:
         member = None if group is None else group.members.get(member_id)
         if group is None or member is None:
             return out
-        if kind == deadlines.REVOCATION and member.has.state is not MemberState.UNREVOKED_PARTITIONS:
+        if kind == deadlines.REVOCATION and not _is_to_give_back(member):
             return out
         self.departures.fence(group, [member], now_ms, out)
         return out
@@ -296,6 +296,11 @@ def _described(before: ConsumerMember, request: ConsumerGroupHeartbeatRequest, r
         classic=None,
     )
     return before if new == said else before._replace(said=new)
+
+
+def _is_to_give_back(member: ConsumerMember) -> bool:
+    """Whether the member owes partitions; a static one that left for a while gave up those when it went."""
+    return member.has.state is MemberState.UNREVOKED_PARTITIONS and member.member_epoch != LEAVE_STATIC_EPOCH
 
 
 def _check_epoch(member: ConsumerMember, epoch: int, reported: Partitions | None) -> None:

@@ -32,6 +32,13 @@ SUITES = (
         partial(librdkafka.run, group_protocol="consumer"),
         "the same over KIP-848",
     ),
+    Suite(
+        "librdkafka-noautocreate",
+        ("librdkafka", "kafka-4.3.1"),
+        {**AS_IN_TRIVUP, "auto.create.topics.enable": "false"},
+        partial(librdkafka.run, scenario="noautocreate"),
+        "librdkafka's tests for brokers that create no topics by themselves",
+    ),
     Suite("kgo", ("kgo",), {}, kgo.run, "the tests of franz-go's client that talk to a broker"),
     Suite(
         "kafka-python",

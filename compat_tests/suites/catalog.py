@@ -14,6 +14,9 @@ AS_IN_TRIVUP = {
 }
 """What librdkafka's tests expect of a cluster. The last one is Kafka's default, which the dev profile changes."""
 
+AS_KAFKA_PYTHON_HAS_IT = {"num.partitions": "4", "broker.id": "0"}
+"""Its tests assign replicas to broker 0."""
+
 SUITES = (
     Suite(
         "librdkafka",
@@ -29,8 +32,21 @@ SUITES = (
         partial(librdkafka.run, group_protocol="consumer"),
         "the same over KIP-848",
     ),
+    Suite(
+        "librdkafka-noautocreate",
+        ("librdkafka", "kafka-4.3.1"),
+        {**AS_IN_TRIVUP, "auto.create.topics.enable": "false"},
+        partial(librdkafka.run, scenario="noautocreate"),
+        "librdkafka's tests for brokers that create no topics by themselves",
+    ),
     Suite("kgo", ("kgo",), {}, kgo.run, "the tests of franz-go's client that talk to a broker"),
-    Suite("kafka-python", ("kafka-python-tests",), AS_IN_TRIVUP, kafka_python.run, "kafka-python's integration tests"),
+    Suite(
+        "kafka-python",
+        ("kafka-python-tests",),
+        AS_KAFKA_PYTHON_HAS_IT,
+        kafka_python.run,
+        "kafka-python's integration tests",
+    ),
     Suite(
         "confluent-kafka-python",
         ("confluent-kafka-python-tests",),

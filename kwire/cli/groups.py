@@ -29,13 +29,14 @@ class ListedGroup(NamedTuple):
 
 
 class Member(NamedTuple):
-    """A member of a group and the partitions it has."""
+    """A member of a group and the partitions it has; `tasks` are those of a member of a Streams group, as a text."""
 
     member_id: str
     instance_id: str | None
     client_id: str
     host: str
     assignment: list[TopicPartition]
+    tasks: str = ""
 
 
 class DescribedGroup(NamedTuple):
@@ -65,7 +66,7 @@ def list_groups(client: Client) -> list[ListedGroup]:
 def describe_group(client: Client, group_id: str) -> DescribedGroup:
     """One group. Raises RequestFailed (GROUP_ID_NOT_FOUND) when nobody knows it.
 
-    Groups of the newer protocol (KIP-848) and share groups (KIP-932) are asked for with their own requests.
+    Groups of the newer protocols are asked for with their own requests.
     """
 
     def once() -> DescribedGroup:
@@ -76,7 +77,7 @@ def describe_group(client: Client, group_id: str) -> DescribedGroup:
         if group.error_code != ErrorCode.GROUP_ID_NOT_FOUND:
             check(group.error_code, group.error_message, f"group {group_id}")
         if group.error_code == ErrorCode.GROUP_ID_NOT_FOUND or group.group_state == "Dead":
-            return _describe_modern_group(client, group_id)
+            return _describe_other(client, group_id)
         members = [
             Member(m.member_id, m.group_instance_id, m.client_id, m.client_host, _assigned(group, m.member_assignment))
             for m in group.members
@@ -87,7 +88,17 @@ def describe_group(client: Client, group_id: str) -> DescribedGroup:
     return client.retrying(once)
 
 
-def _describe_modern_group(client: Client, group_id: str) -> DescribedGroup:
+def _describe_other(client: Client, group_id: str) -> DescribedGroup:
+    from kwire.cli.streams_groups import describe_streams_group
+
+    for describe in (_describe_modern_group, describe_streams_group):
+        found = describe(client, group_id)
+        if found is not None:
+            return found
+    raise RequestFailed(ErrorCode.GROUP_ID_NOT_FOUND, f"group {group_id} does not exist")
+
+
+def _describe_modern_group(client: Client, group_id: str) -> DescribedGroup | None:
     """A group of the newer consumer protocol (KIP-848) or a share group (KIP-932)."""
     from kwire.wire.messages.consumer_group_describe import ConsumerGroupDescribeRequest
     from kwire.wire.messages.share_group_describe import ShareGroupDescribeRequest
@@ -109,7 +120,7 @@ def _describe_modern_group(client: Client, group_id: str) -> DescribedGroup:
         members = [_modern_member(member) for member in group.members]
         state, assignor = group.group_state, group.assignor_name
         return DescribedGroup(group_id, state, protocol, assignor, connection.address, members)
-    raise RequestFailed(ErrorCode.GROUP_ID_NOT_FOUND, f"group {group_id} does not exist")
+    return None
 
 
 def _modern_member(member: Any) -> Member:

@@ -21,6 +21,8 @@ struct test tests[] = {
     _TEST(0022_consume_batch_local, TEST_F_LOCAL),
     _TEST(0028_long_topicnames, TEST_F_KNOWN_ISSUE, TEST_BRKVER(0, 9, 0, 0)),
     _TEST(0170_share_consumer_subscription, 0),
+    _TEST(0107_recreate, 0, TEST_BRKVER_TOPIC_ADMINAPI,
+          .scenario = "noautocreate"),
     _TEST(8000_idle, TEST_F_MANUAL),
     {NULL}};
     _TEST(0009_later, 0),
@@ -65,8 +67,9 @@ JUNIT = """<testsuites><testsuite>
 
 
 def test_librdkafkas_tests_that_need_a_broker() -> None:
-    assert librdkafka.numbers(TABLE, "classic") == ["0001", "0018", "0022", "0170"]
-    assert librdkafka.numbers(TABLE, "consumer") == ["0001", "0018", "0022"]
+    assert librdkafka.numbers(TABLE, "classic", "default") == ["0001", "0018", "0022", "0170"]
+    assert librdkafka.numbers(TABLE, "consumer", "default") == ["0001", "0018", "0022"]
+    assert librdkafka.numbers(TABLE, "classic", "noautocreate") == ["0107"]
 
 
 def test_what_librdkafkas_runner_says() -> None:

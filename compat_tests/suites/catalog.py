@@ -51,8 +51,16 @@ SUITES = (
         "confluent-kafka-python",
         ("confluent-kafka-python-tests",),
         AS_IN_TRIVUP,
-        confluent_kafka_python.run,
+        partial(confluent_kafka_python.run, parts=confluent_kafka_python.CORE),
         "confluent-kafka-python's integration tests",
+        confluent_kafka_python.CHECKOUT,
+    ),
+    Suite(
+        "confluent-kafka-python-share",
+        ("confluent-kafka-python-tests",),
+        AS_IN_TRIVUP,
+        partial(confluent_kafka_python.run, parts=confluent_kafka_python.SHARE),
+        "those of share consumers",
         confluent_kafka_python.CHECKOUT,
     ),
     Suite(

@@ -51,7 +51,12 @@ def error_response(request: TxnOffsetCommitRequest, code: ErrorCode, message: st
 
 
 def _admitted(request: TxnOffsetCommitRequest, context: RequestContext) -> Answer[ErrorCode]:
-    """Whether the group's partition of `__consumer_offsets` takes part in the producer's transaction."""
+    """Whether the group's partition of `__consumer_offsets` takes part in the producer's transaction.
+
+    INVALID_GROUP_ID before anybody is asked: a group without a name joins nothing.
+    """
+    if not request.group_id:
+        return ErrorCode.INVALID_GROUP_ID
     services, version = context.services, context.api_version
     index = services.groups.partition_for(request.group_id)
     partition = services.replicas.get(GROUP_METADATA_TOPIC, index)

@@ -8,27 +8,28 @@ reads included, queue up behind it, so that nobody sees what may yet be lost. (a
 A decision's orders (markers to write into other partitions) are handed over before its replies go out, so that work
 that can be done at once is done when the client hears of it.
 
-A shard's deadlines are data; one timer of the event loop waits for the nearest of all. Loading replays the log in
-slices and lets others run between them; meanwhile the partition's requests get COORDINATOR_LOAD_IN_PROGRESS.
+A shard's deadlines are data; one timer of the event loop waits for the nearest of all. They are about time that passes:
+when the machine's clock is set, they move along with it. Loading replays the log in slices and lets others run between
+them; meanwhile the partition's requests get COORDINATOR_LOAD_IN_PROGRESS.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from kwire.clock import Clock
 from kwire.coord.answers import Answer, OnDemand, when_all
+from kwire.coord.clock_watch import ClockWatch
 from kwire.coord.coordinator_log import APPEND_ERRORS, CoordinatorLog, CoordinatorShard
 from kwire.coord.decision import Decision, ReplyKey
 from kwire.coord.loading import replay_slice
 from kwire.coord.records import NO_PRODUCER, encode_records
 from kwire.errors import ErrorCode, KafkaError
-from kwire.ids import TopicPartition
+from kwire.ids import TopicPartition, random_uuid
 from kwire.wire.codec import WireError
 
 __all__ = ["Answer", "CoordinatorRuntime", "OnDemand", "random_uuid", "when_all"]
@@ -60,7 +61,7 @@ class _Slot(Generic[S]):
         self.state = self.LOADING
         self.last_offset = -1
         self.skipped_count = 0
-        self.deferred: deque[tuple[int, Decision]] = deque()
+        self.deferred: deque[tuple[int, float, Decision]] = deque()
         self.waiter: asyncio.Task[None] | None = None
         self.load: asyncio.Task[None] | None = None
 
@@ -84,7 +85,7 @@ class CoordinatorRuntime(Generic[S]):
         self._topic = topic
         self._new_shard = new_shard
         self._log = log
-        self._clock = clock
+        self._watch = ClockWatch(clock)
         self._commit_timeout_ms = commit_timeout_ms
         self._compression = compression
         self._load_slice_bytes = min(load_slice_bytes, LOAD_SLICE_BYTES)
@@ -108,7 +109,7 @@ class CoordinatorRuntime(Generic[S]):
         slot = self._slots.get(partition)
         if slot is None or slot.state is not slot.ACTIVE:
             return refuse(_unavailable(slot))
-        now_ms = self._clock.now_ms()
+        now_ms = self._now_ms()
         self._last_key = key = self._last_key + 1
         try:
             decision = decide(slot.shard, key, now_ms)
@@ -138,7 +139,7 @@ class CoordinatorRuntime(Generic[S]):
         if slot is None or slot.state is not slot.ACTIVE:
             return refuse(_unavailable(slot))
         try:
-            answer = ask(slot.shard, self._clock.now_ms())
+            answer = ask(slot.shard, self._now_ms())
         except KafkaError as error:
             self._arm(slot)
             return refuse(error.code)
@@ -155,7 +156,7 @@ class CoordinatorRuntime(Generic[S]):
         """Carry out a decision that nobody waits for; a partition that is not loaded is left alone."""
         slot = self._slots.get(partition)
         if slot is not None and slot.state is slot.ACTIVE:
-            now_ms = self._clock.now_ms()
+            now_ms = self._now_ms()
             self._carry_out(slot, decide(slot.shard, now_ms), now_ms)
             self._arm(slot)
 
@@ -167,7 +168,7 @@ class CoordinatorRuntime(Generic[S]):
         slot = self._slots.get(partition)
         if slot is None or slot.state is not slot.ACTIVE:
             raise KafkaError(_unavailable(slot))
-        slot.last_offset = self._log.append(slot.partition, batch, self._clock.now_ms())
+        slot.last_offset = self._log.append(slot.partition, batch, self._now_ms())
         slot.shard.replay_marker(producer_id, committed)
 
     def partitions(self) -> list[int]:
@@ -236,20 +237,24 @@ class CoordinatorRuntime(Generic[S]):
     def _defer(self, slot: _Slot[S], decision: Decision) -> None:
         if not decision.replies and not decision.orders:
             return
-        slot.deferred.append((slot.last_offset, decision))
+        loop = asyncio.get_running_loop()
+        slot.deferred.append((slot.last_offset, loop.time() + self._commit_timeout_ms / 1000, decision))
         if slot.waiter is None:
-            slot.waiter = asyncio.get_running_loop().create_task(self._await_commits(slot))
+            slot.waiter = loop.create_task(self._await_commits(slot))
 
     async def _await_commits(self, slot: _Slot[S]) -> None:
-        """Send the queued replies in order, each when its offset is committed, or refuse it when it takes too long."""
+        """Send the queued replies in order, each when its offset is committed, or refuse it when it takes too long.
+
+        Orders are not given up with the replies: the decision stands, and counts once it is committed.
+        """
         while slot.deferred:
-            offset, decision = slot.deferred[0]
-            code = ErrorCode.NONE
+            offset, deadline, decision = slot.deferred[0]
+            code, is_late = ErrorCode.NONE, False
             try:
-                async with asyncio.timeout(self._commit_timeout_ms / 1000):
+                async with asyncio.timeout_at(deadline):
                     await self._log.committed(slot.partition, offset)
             except TimeoutError:
-                code = ErrorCode.COORDINATOR_NOT_AVAILABLE
+                code, is_late = ErrorCode.COORDINATOR_NOT_AVAILABLE, True
             except KafkaError as error:
                 code = APPEND_ERRORS.get(error.code, error.code)
             except Exception:
@@ -263,25 +268,35 @@ class CoordinatorRuntime(Generic[S]):
                     self._deliver(key, response)
                 else:
                     self._refuse(key, code)
+            if is_late and decision.orders:
+                decision.replies = []
+                self._defer(slot, decision)
         slot.waiter = None
 
     # Deadlines
 
+    def _now_ms(self) -> int:
+        now_ms, jump_ms = self._watch.read()
+        if jump_ms:
+            for slot in self._slots.values():
+                slot.shard.timers.shift(jump_ms)
+            if self._armed_ms is not None:
+                self._armed_ms += jump_ms
+        return now_ms
+
     def _arm(self, slot: _Slot[S]) -> None:
         deadline_ms = slot.shard.timers.next_deadline()
-        if deadline_ms is not None and (self._armed_ms is None or deadline_ms < self._armed_ms):
-            self._wake_at(deadline_ms)
-
-    def _wake_at(self, deadline_ms: int) -> None:
+        if deadline_ms is None or (self._armed_ms is not None and deadline_ms >= self._armed_ms):
+            return
         if self._alarm is not None:
             self._alarm.cancel()
         self._armed_ms = deadline_ms
-        delay_ms = max(deadline_ms - self._clock.now_ms(), 1)
+        delay_ms = max(deadline_ms - self._now_ms(), 1)
         self._alarm = asyncio.get_running_loop().call_later(delay_ms / 1000, self.run_due_timers)
 
     def run_due_timers(self) -> None:
         """Carry out what is due on every shard and set the alarm for what is next. The alarm calls it."""
-        now_ms = self._clock.now_ms()
+        now_ms = self._now_ms()
         for slot in list(self._slots.values()):
             if slot.state is slot.ACTIVE:
                 while (key := slot.shard.timers.pop_due(now_ms)) is not None:
@@ -334,13 +349,13 @@ class CoordinatorRuntime(Generic[S]):
 
     def _load_slice(self, slot: _Slot[S], offset: int) -> int | None:
         """Replay one slice; the offset to go on from, None at the end."""
-        now_ms = self._clock.now_ms()
+        now_ms = self._now_ms()
         piece = replay_slice(self._log, slot.partition, slot.shard, offset, self._load_slice_bytes, now_ms)
         slot.skipped_count += piece.skipped_count
         return piece.next_offset
 
     def _activate(self, slot: _Slot[S]) -> None:
-        now_ms = self._clock.now_ms()
+        now_ms = self._now_ms()
         slot.last_offset = self._log.end_offset(slot.partition) - 1
         slot.state = slot.ACTIVE
         slot.load = None
@@ -364,10 +379,10 @@ class CoordinatorRuntime(Generic[S]):
         for task in (slot.load, slot.waiter):
             if task is not None:
                 task.cancel()
-        for _, decision in slot.deferred:
+        for _, _, decision in slot.deferred:
             for key, _ in decision.replies:
                 self._refuse(key, ErrorCode.NOT_COORDINATOR)
-        for key, response in slot.shard.on_unloaded(self._clock.now_ms()).replies:
+        for key, response in slot.shard.on_unloaded(self._now_ms()).replies:
             self._deliver(key, response)
 
     def stop(self) -> None:
@@ -383,12 +398,3 @@ def _unavailable(slot: _Slot[Any] | None) -> ErrorCode:
     if slot is not None and slot.state is slot.LOADING:
         return ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
     return ErrorCode.NOT_COORDINATOR
-
-
-def random_uuid() -> str:
-    """The text of a random (version 4) uuid, for member ids."""
-    text = bytearray(os.urandom(16))
-    text[6] = text[6] & 0x0F | 0x40
-    text[8] = text[8] & 0x3F | 0x80
-    digits = text.hex()
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

@@ -49,6 +49,12 @@ class Timers(Generic[K]):
         """Forget `key`; no harm if it is not scheduled."""
         self._deadlines.pop(key, None)
 
+    def shift(self, by_ms: int) -> None:
+        """Move every deadline, to earlier if `by_ms` is negative."""
+        self._deadlines = {key: deadline_ms + by_ms for key, deadline_ms in self._deadlines.items()}
+        self._queued = {key: (queued_ms + by_ms, sequence) for key, (queued_ms, sequence) in self._queued.items()}
+        self._heap = [(queued_ms + by_ms, sequence, key) for queued_ms, sequence, key in self._heap]
+
     def next_deadline(self) -> int | None:
         """The earliest instant at which something may be due, never later than the true one; None without timers."""
         if not self._deadlines:

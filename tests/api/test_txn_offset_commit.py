@@ -91,6 +91,16 @@ def partition_of(served: Served, group: str) -> int:
     return served.broker.services.groups.partition_for(group)
 
 
+@pytest.mark.parametrize("version", [3, 4, 5])
+def test_a_group_without_a_name_joins_no_transaction(served: Served, version: int) -> None:
+    served.create_topic("t")
+    client = TxnClient(served)
+    client.add_offsets("g")
+    other = next(f"x{n}" for n in range(99) if partition_of(served, f"x{n}") != partition_of(served, ""))
+    client.name = other
+    assert client.commit_offset(7, version=version, group="") == ErrorCode.INVALID_GROUP_ID
+
+
 def test_members_and_generations_are_checked(served: Served) -> None:
     served.create_topic("t")
     client = TxnClient(served)

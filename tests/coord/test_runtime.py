@@ -36,12 +36,23 @@ PARTITION = TopicPartition(GROUP_METADATA_TOPIC, 0)
 CLIENT = JoiningClient("client", "/127.0.0.1", False, True)
 
 
+class JumpingClock(ManualClock):
+    """A clock whose hands can be set: time itself goes on as before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.jump_ms = 0
+
+    def now_ms(self) -> int:
+        return super().now_ms() + self.jump_ms
+
+
 class World:
     """A coordinator of one partition."""
 
     def __init__(self, **config: int) -> None:
         self.log = MemoryLog()
-        self.clock = ManualClock()
+        self.clock: ManualClock = ManualClock()
         self.config = group_config(**{"initial_rebalance_delay_ms": 0, **config})
         self.uuids = 0
         self.groups = self.another()
@@ -175,6 +186,19 @@ def test_a_commit_that_takes_too_long() -> None:
         assert code_of(await world.commit(1)) is ErrorCode.COORDINATOR_NOT_AVAILABLE
         world.log.commit(PARTITION)
         assert offset_of(world.fetch()) == 1
+        world.groups.stop()
+
+    run(work())
+
+
+def test_commits_that_take_too_long_do_not_wait_for_each_other() -> None:
+    async def work() -> None:
+        world = World()
+        world.log.commits_at_once = False
+        world.groups.on_elected(0, 0)
+        async with asyncio.timeout(2):
+            codes = [code_of(await answer) for answer in [world.commit(offset) for offset in range(100)]]
+        assert codes == [ErrorCode.COORDINATOR_NOT_AVAILABLE] * 100
         world.groups.stop()
 
     run(work())
@@ -336,7 +360,7 @@ def test_loading_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_records_of_newer_coordinators_are_counted_and_skipped(caplog: pytest.LogCaptureFixture) -> None:
     async def work() -> None:
         world = World()
-        world.log.append(PARTITION, build_batch([(0, b"\x00\x0a\x00\x01g", b"\x00\x00", [])] * 3), 0)
+        world.log.append(PARTITION, build_batch([(0, b"\x00\x7f\x00\x01g", b"\x00\x00", [])] * 3), 0)
         world.groups.on_elected(0, 0)
         world.commit(1)
         assert offset_of(world.fetch()) == 1
@@ -475,6 +499,31 @@ def test_sessions_end_by_the_runtimes_own_alarm() -> None:
         assert world.groups.describe_groups(["g"])[0].group_state == "Empty"  # type: ignore[index]
         world.groups.stop()
         assert runtime._alarm is None
+
+    run(work())
+
+
+@pytest.mark.parametrize("jump_ms", [3_600_000, -3_600_000])
+def test_a_clock_that_is_set_neither_ends_sessions_nor_makes_them_longer(jump_ms: int) -> None:
+    async def work() -> None:
+        world = World()
+        clock = world.clock = JumpingClock()
+        world.groups = world.another()
+        world.groups.on_elected(0, 0)
+        member_id = world.join().member_id
+        world.sync(member_id)
+        runtime = world.groups._runtime
+        clock.advance(6_000)
+        clock.jump_ms = jump_ms
+        runtime.run_due_timers()
+        assert world.groups.describe_groups(["g"])[0].group_state == "Stable"  # type: ignore[index]
+        alarm = runtime._alarm
+        assert alarm is not None
+        assert (alarm.when() - asyncio.get_running_loop().time()) * 1000 <= 4_001
+        clock.advance(4_000)
+        runtime.run_due_timers()
+        assert world.groups.describe_groups(["g"])[0].group_state == "Empty"  # type: ignore[index]
+        world.groups.stop()
 
     run(work())
 

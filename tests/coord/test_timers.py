@@ -89,3 +89,18 @@ def test_stale_entries_are_bounded() -> None:
     for round_number in range(20 * COMPACT_ABOVE_ENTRIES):
         timers.schedule(0, 10**8 - round_number)
     assert len(timers._heap) <= COMPACT_ABOVE_ENTRIES + 1
+
+
+def test_all_deadlines_move_together() -> None:
+    timers: Timers[str] = Timers()
+    for key, deadline_ms in (("a", 10), ("b", 20), ("c", 30), ("gone", 5)):
+        timers.schedule(key, deadline_ms)
+    timers.schedule("b", 40)
+    timers.cancel("gone")
+    timers.shift(100)
+    assert [timers.deadline(key) for key in ("a", "b", "c", "gone")] == [110, 140, 130, None]
+    assert due(timers, 129) == ["a"]
+    timers.shift(-100)
+    timers.schedule("d", 35)
+    assert due(timers, 40) == ["c", "d", "b"]
+    assert timers.next_deadline() is None

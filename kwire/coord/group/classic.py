@@ -201,6 +201,7 @@ class ClassicGroups:
 
     def on_stored(self, group: ClassicGroup) -> None:
         """A record of `group` was replayed."""
+        self._rebalances.stop_waiting_for_nobody(group)
         if group.state is GroupState.EMPTY:
             self._rebalances.stop_waiting_for_joins(group)
 

@@ -166,9 +166,8 @@ class GroupOffsets:
 
     def delete(self, group_id: str, topic: str, partition: int, out: Decision) -> None:
         """A tombstone for one partition if there is anything to forget."""
-        if partition in self.by_group.get(group_id, {}).get(topic, {}) or TopicPartition(
-            topic, partition
-        ) in self._pending_partitions(group_id):
+        is_committed = partition in self.by_group.get(group_id, {}).get(topic, {})
+        if is_committed or self.is_pending(group_id, TopicPartition(topic, partition)):
             _forget(group_id, topic, partition, out)
 
     def delete_all(self, group_id: str, out: Decision) -> None:
@@ -209,7 +208,10 @@ class GroupOffsets:
 
     def is_pending(self, group_id: str, partition: TopicPartition) -> bool:
         """Whether an open transaction holds an offset of this partition for this group."""
-        return bool(self._pending) and partition in self._pending_partitions(group_id)
+        return any(
+            partition.partition in groups.get(group_id, {}).get(partition.topic, {})
+            for groups in self._pending.values()
+        )
 
     def _pending_partitions(self, group_id: str) -> frozenset[TopicPartition]:
         return frozenset(

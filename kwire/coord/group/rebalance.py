@@ -218,6 +218,10 @@ class Rebalances:
     def note_sync(self, group: ClassicGroup, member_id: str) -> None:
         """`member_id` asked for its assignment; with the last one to ask, nobody is waited for."""
         group.pending_sync_members.discard(member_id)
+        self.stop_waiting_for_nobody(group)
+
+    def stop_waiting_for_nobody(self, group: ClassicGroup) -> None:
+        """Nobody is waited for if everybody has asked, or if those who did not are gone."""
         if not group.pending_sync_members:
             self._timers.cancel((SYNC, group.group_id, ""))
 

@@ -6,6 +6,7 @@ argument.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Protocol
 
@@ -25,6 +26,8 @@ from kwire.wire.messages.describe_transactions import TransactionState as Descri
 from kwire.wire.messages.end_txn import EndTxnRequest, EndTxnResponse
 from kwire.wire.messages.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
 from kwire.wire.messages.list_transactions import ListTransactionsRequest, ListTransactionsResponse
+
+logger = logging.getLogger("kwire.coord")
 
 TRANSACTION_STATE_TOPIC = "__transaction_state"
 
@@ -186,7 +189,12 @@ class TransactionCoordinator:
         )
 
     def _write_markers(self, partition: int, leader_epoch: int, order: MarkerOrder) -> None:
-        outcomes = self._markers.write(order, leader_epoch)
+        outcomes: Sequence[ErrorCode]
+        try:
+            outcomes = self._markers.write(order, leader_epoch)
+        except Exception:  # The decision stands, whatever this is: the markers are tried again.
+            logger.exception("markers of %s were not written", order.transactional_id)
+            outcomes = [ErrorCode.UNKNOWN_SERVER_ERROR] * len(order.partitions)
         self._runtime.act(partition, lambda shard, now_ms: shard.on_markers(order, outcomes, now_ms))
 
     def write_markers(self, order: MarkerOrder, coordinator_epoch: int) -> Sequence[ErrorCode]:

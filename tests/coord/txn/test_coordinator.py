@@ -40,13 +40,16 @@ class Ids:
 
 
 class Markers:
-    """Remembers the orders; `outcome` is what comes of every marker."""
+    """Remembers the orders; `outcome` is what comes of every marker, unless there is `trouble`."""
 
     def __init__(self) -> None:
         self.orders: list[tuple[MarkerOrder, int]] = []
         self.outcome = ErrorCode.NONE
+        self.trouble: Exception | None = None
 
     def write(self, order: MarkerOrder, coordinator_epoch: int) -> Sequence[ErrorCode]:
+        if self.trouble is not None:
+            raise self.trouble
         self.orders.append((order, coordinator_epoch))
         return [self.outcome for _ in order.partitions]
 
@@ -242,6 +245,43 @@ def test_markers_are_tried_again() -> None:
         world.markers.outcome = ErrorCode.NONE
         world.clock.advance(RETRY_MS)
         world.coordinator._runtime.run_due_timers()
+        assert world.state() == "CompleteCommit"
+        world.coordinator.stop()
+
+    run(scenario)
+
+
+def test_markers_whose_writer_breaks_are_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        world = World()
+        world.load()
+        producer = await world.begin()
+        world.markers.trouble = RuntimeError("unforeseen")
+        assert world.end(producer).error_code == ErrorCode.NONE
+        assert "unforeseen" in caplog.text
+        assert world.state() == "PrepareCommit"
+        world.markers.trouble = None
+        world.clock.advance(RETRY_MS)
+        world.coordinator._runtime.run_due_timers()
+        assert world.state() == "CompleteCommit"
+        world.coordinator.stop()
+
+    run(scenario)
+
+
+def test_markers_are_written_however_late_the_decision_is_committed() -> None:
+    async def scenario() -> None:
+        world = World()
+        world.load()
+        world.coordinator._runtime._commit_timeout_ms = 10
+        producer = await world.begin()
+        world.log.commits_at_once = False
+        assert (await world.end(producer)).error_code == ErrorCode.COORDINATOR_NOT_AVAILABLE
+        assert world.markers.orders == []
+        world.log.commits_at_once = True
+        world.log.commit(TopicPartition(TRANSACTION_STATE_TOPIC, world.coordinator.partition_for("x")))
+        for _ in range(10):
+            await asyncio.sleep(0)
         assert world.state() == "CompleteCommit"
         world.coordinator.stop()
 

@@ -32,7 +32,7 @@ from kwire.coord.group.consumer.regex import compile_regex
 from kwire.coord.group.modern.assignment import NOTHING, Partitions
 from kwire.coord.group.modern.assignor import GroupSpec, MemberSpec
 from kwire.coord.group.modern.reconciliation import MemberState, Reconciliation, reconcile
-from kwire.coord.group.modern.topics import MetadataHashes, TopicDirectory, ids_of
+from kwire.coord.group.modern.topics import MetadataHashes, SubscribedIds, TopicDirectory, ids_of
 from kwire.named_tuple import NamedTuple
 
 
@@ -94,7 +94,8 @@ class Advancing:
     def store_subscription(self, change: Change, out: Decision) -> None:
         """Step 1; an expression that nobody uses any more is forgotten."""
         group, before, after = change
-        if before.said != after.said or after.member_id not in group.members:
+        known = group.members.get(after.member_id)
+        if known is None or known.said != after.said:
             out.records.append(subscription_record(group.group_id, after))
         if not change.regex_changed:
             return
@@ -109,14 +110,20 @@ class Advancing:
         group, _, after = change
         regex = after.said.topic_regex
         must_rise = change.names_changed or (change.regex_changed and (not regex or regex in group.resolved))
-        if not must_rise and group.metadata_version_seen == self._topics.topics_version:
+        version = self._topics.topics_version
+        is_seen = group.metadata_version_seen == version
+        if not must_rise and is_seen:
             return group.group_epoch
-        names = group.subscribed_names(change.name_counts(), change.regex_counts())
-        new_hash = self._hashes.of(names)
+        names, regexes = change.name_counts(), change.regex_counts()
+        if is_seen and names.keys() == group.name_counts.keys() and regexes.keys() == group.regex_counts.keys():
+            new_hash = group.metadata_hash  # One more of many who subscribe to the same.
+        else:
+            new_hash = self._hashes.of(group.subscribed_names(names, regexes))
+        if new_hash == group.metadata_hash:
+            group.metadata_version_seen = version
         if group.has_partition_metadata:
             out.records.append(partition_metadata_tombstone(group.group_id))
         if not must_rise and new_hash == group.metadata_hash:
-            group.metadata_version_seen = self._topics.topics_version
             return group.group_epoch
         epoch = group.group_epoch + 1
         out.records.append(epoch_record(group.group_id, epoch, new_hash))
@@ -179,7 +186,7 @@ class Advancing:
             toward = Reconciliation(
                 target_epoch,
                 target,
-                ids_of(group.topics_of(member), self._topics),
+                SubscribedIds(group.topics_of(member), self._topics),
                 reported,
                 group.is_free,
                 subscription_changed,

@@ -244,7 +244,9 @@ class ConsumerGroup:
         """The names that a member subscribes to; an expression that is not resolved yet matches nothing."""
         said = member.said
         resolved = self.resolved.get(said.topic_regex) if said.topic_regex else None
-        return said.topic_names if resolved is None else said.topic_names | resolved.topics
+        if resolved is None:
+            return said.topic_names
+        return said.topic_names | resolved.topics if said.topic_names else resolved.topics
 
     def subscribed_names(
         self, name_counts: Mapping[str, int] | None = None, regexes: Iterable[str] | None = None

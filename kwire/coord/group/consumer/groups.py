@@ -245,7 +245,7 @@ class ConsumerGroups:
         member = None if group is None else group.members.get(member_id)
         if group is None or member is None:
             return out
-        if kind == deadlines.REVOCATION and member.has.state is not MemberState.UNREVOKED_PARTITIONS:
+        if kind == deadlines.REVOCATION and not _is_to_give_back(member):
             return out
         self.departures.fence(group, [member], now_ms, out)
         return out
@@ -298,14 +298,19 @@ def _described(before: ConsumerMember, request: ConsumerGroupHeartbeatRequest, r
     return before if new == said else before._replace(said=new)
 
 
+def _is_to_give_back(member: ConsumerMember) -> bool:
+    """Whether the member owes partitions; a static one that left for a while gave up those when it went."""
+    return member.has.state is MemberState.UNREVOKED_PARTITIONS and member.member_epoch != LEAVE_STATIC_EPOCH
+
+
 def _check_epoch(member: ConsumerMember, epoch: int, reported: Partitions | None) -> None:
-    """Raises FENCED_MEMBER_EPOCH for an epoch that is not the member's.
+    """Raises FENCED_MEMBER_EPOCH for an epoch that is not the member's. Anybody may join again at epoch 0.
 
     The one before is taken from a member that owns nothing else than it should: the answer with the new epoch may
     have been lost.
     """
     has = member.has
-    if epoch == has.member_epoch:
+    if epoch in (JOIN_EPOCH, has.member_epoch):
         return
     was_lost = epoch == has.previous_member_epoch and reported is not None and is_subset(reported, has.assigned)
     if epoch > has.member_epoch or not was_lost:

@@ -16,7 +16,7 @@ Epochs only rise, except that a static member that leaves for a while is at -2 a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from enum import IntEnum
 
 from kwire.coord.group.modern.assignment import NOTHING_OWNED, Owned, Partitions, share_any
@@ -88,7 +88,7 @@ class Reconciliation(NamedTuple):
 
     target_epoch: int
     target: Partitions
-    subscribed: frozenset[bytes]
+    subscribed: Container[bytes]
     reported: Partitions | None
     is_free: Callable[[bytes, int], bool]
     subscription_changed: bool

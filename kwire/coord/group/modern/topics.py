@@ -67,6 +67,24 @@ def ids_of(names: Iterable[str], topics: TopicDirectory) -> frozenset[bytes]:
     return frozenset(topic.topic_id for name in names if (topic := known.get(name)) is not None)
 
 
+class SubscribedIds:
+    """The ids of those of some topics that exist, asked for one by one.
+
+    A subscription may match 100,000 topics where the member has partitions of three.
+    """
+
+    __slots__ = ("_names", "_topics")
+
+    def __init__(self, names: frozenset[str], topics: TopicDirectory) -> None:
+        self._names = names
+        self._topics = topics
+
+    def __contains__(self, topic_id: object) -> bool:
+        assert isinstance(topic_id, bytes)
+        topic = self._topics.topic_by_id(topic_id)
+        return topic is not None and topic.name in self._names
+
+
 class MetadataHashes:
     """Hashes of what groups' subscriptions depend on: ids, partition counts and racks of topics (KIP-1101).
 

@@ -111,6 +111,28 @@ def test_many_members_with_one_expression() -> None:
     assert len(player.shard.consumer._refreshes) == 1
 
 
+def test_a_member_of_an_expression_costs_what_it_has_not_what_it_matches() -> None:
+    player = Player()
+    for number in range(20_000):
+        player.play(f"topic topic-{number} 1")
+    beat(player, "m0", 0, regex="topic-.*")
+    player.play("advance 2000")
+    beat(player, "m1", 0, regex="topic-.*")
+    group = player.shard.consumer.groups["g"]
+    started = time.process_time()
+    for number in range(2, 52):
+        assert not beat(player, f"m{number}", 0, regex="topic-.*").replies[0][1].error_code
+    assert time.process_time() - started < 0.5, "the hash of the same topics is known"
+    player.now_ms += 2000
+    beat(player, "m2", group.members["m2"].member_epoch)
+    beat(player, "m1", group.members["m1"].member_epoch)
+    assert group.members["m1"].has.state.name == "UNREVOKED_PARTITIONS"
+    started = time.process_time()
+    for _ in range(50):
+        beat(player, "m1", group.members["m1"].member_epoch)
+    assert time.process_time() - started < 0.5, "whoever is not reconciled is asked about its own topics alone"
+
+
 def test_oversized_metadata_is_refused_for_its_partition() -> None:
     player = Player()
     player.play("topic t 2")

@@ -9,13 +9,14 @@
 # make streams  Kafka Streams applications by either protocol, one instance killed (in make compat too; half a minute)
 # make streams-smoke  Apache Kafka's StreamsSmokeTest, exactly once, over a kill -9 of the broker (five minutes)
 # make kill9-long   200 rounds amid rolls, retention and compaction, and 20 of a disk that fills up (half an hour)
+# make suites other projects' own test suites (builds them first; an hour and a half)
 # make bench  kwire beside Apache Kafka and kfake (about half an hour)
 
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: run test lint compat compat-disk compat-disk-long kill9 kill9-long exactly-once exactly-once-long streams streams-smoke bench clean
+.PHONY: run test lint compat compat-disk compat-disk-long kill9 kill9-long exactly-once exactly-once-long streams streams-smoke suites bench clean
 
 run: $(VENV)/.installed
 	$(BIN)/kwire start --data-dir var/data
@@ -37,6 +38,9 @@ streams: $(VENV)/.installed-test
 
 streams-smoke: $(VENV)/.installed-test
 	$(BIN)/python -m compat_tests.durability.streams_smoke
+
+suites: $(VENV)/.installed-test
+	$(BIN)/python -m compat_tests.suites
 
 kill9: $(VENV)/.installed-test
 	$(BIN)/python -m compat_tests.durability.kill9 --rounds 50

@@ -49,6 +49,7 @@ from kwire.net.listener import Listener
 from kwire.replica.manager import ReplicaManager, TopicSettings
 
 if TYPE_CHECKING:
+    from kwire.api.share_services import ShareServices
     from kwire.coord.group.coordinator import GroupCoordinator
     from kwire.coord.txn.coordinator import TransactionCoordinator
 
@@ -169,6 +170,7 @@ class Broker:
             clock=self.clock,
         )
         services.make_groups, services.make_transactions = self._group_coordinator, self._transaction_coordinator
+        services.make_share = self._share_services
         dispatcher = Dispatcher(services)
         self._undo.append(services.controller.stop)
         await self._listen(dispatcher)
@@ -309,6 +311,13 @@ class Broker:
         transactions = transaction_coordinator(self.services)
         self._undo.append(_stopping(transactions.stop))
         return transactions
+
+    def _share_services(self) -> ShareServices:
+        from kwire.share_wiring import share_services
+
+        share = share_services(self.services)
+        self._undo.append(_stopping(share.stop))
+        return share
 
     def _topic_settings(self, overrides: Mapping[str, str]) -> TopicSettings:
         config = TopicConfig(self.config, overrides)

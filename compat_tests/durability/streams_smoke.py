@@ -48,6 +48,8 @@ class Smoke:
             "num.stream.threads": "3",
             "replication.factor": "1",
             "commit.interval.ms": "1000",
+            # A machine that stands still for a while must not end transactions: the instances would give up.
+            "transaction.timeout.ms": "120000",
         }
         self._settings.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
 

@@ -7,6 +7,7 @@ installed or a test did anything but what `expected/` says: failed without being
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -51,14 +52,15 @@ def run_suite(suite: Suite, options: argparse.Namespace, logs: Path) -> SuiteRes
     began = time.monotonic()
     print(f"{suite.name}: {suite.about}", file=sys.stderr, flush=True)
     logs.mkdir(parents=True, exist_ok=True)
+    checkout = os.environ.get(suite.checkout, "")
     if options.bootstrap:
-        outcomes = _outcomes(suite, Run(options.bootstrap, options.cache, logs, options.only))
+        outcomes = _outcomes(suite, Run(options.bootstrap, options.cache, logs, options.only, checkout))
     else:
         with tempfile.TemporaryDirectory(prefix="kwire-suites-") as folder:
             broker = KwireBroker(Path(folder), log=logs / "broker.log", options=suite.options)
             broker.start()
             try:
-                outcomes = _outcomes(suite, Run(broker.bootstrap, options.cache, logs, options.only))
+                outcomes = _outcomes(suite, Run(broker.bootstrap, options.cache, logs, options.only, checkout))
             finally:
                 try:
                     broker.stop()
@@ -71,9 +73,22 @@ def run_suite(suite: Suite, options: argparse.Namespace, logs: Path) -> SuiteRes
     )
 
 
+def chosen_suites(names: list[str] | None) -> list[Suite]:
+    """Those that were named, or all; without the sources that a suite asks for it is left out, and that is said."""
+    chosen = []
+    for suite in SUITES:
+        if names and suite.name not in names:
+            continue
+        if suite.checkout and not os.environ.get(suite.checkout):
+            print(f"left out: {suite.name}: ${suite.checkout} names no checkout, and no package has its tests")
+        else:
+            chosen.append(suite)
+    return chosen
+
+
 def main() -> int:
     options = arguments()
-    chosen = [suite for suite in SUITES if not options.suite or suite.name in options.suite]
+    chosen = chosen_suites(options.suite)
     problems = install({name for suite in chosen for name in suite.installers}, options.cache, INSTALLERS)
     for name, problem in problems.items():
         print(f"cannot install {name}: {problem}", file=sys.stderr)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from functools import partial
 
-from compat_tests.suites import kafka_python, kgo, librdkafka
+from compat_tests.suites import confluent_kafka_python, java_tools, kafka_python, kgo, librdkafka
 from compat_tests.suites.suite import Suite
 
 AS_IN_TRIVUP = {
     "num.partitions": "4",
     "broker.rack": "RACK1",
     "group.initial.rebalance.delay.ms": "3000",
-    "group.consumer.assignment.interval.ms": "1000",
 }
-"""What librdkafka's tests expect of a cluster. The last two are Kafka's defaults, which the dev profile changes."""
+"""What librdkafka's tests expect of a cluster. The last one is Kafka's default, which the dev profile changes."""
+
+AS_KAFKA_PYTHON_HAS_IT = {"num.partitions": "4", "broker.id": "0"}
+"""Its tests assign replicas to broker 0."""
 
 SUITES = (
     Suite(
@@ -30,6 +32,34 @@ SUITES = (
         partial(librdkafka.run, group_protocol="consumer"),
         "the same over KIP-848",
     ),
+    Suite(
+        "librdkafka-noautocreate",
+        ("librdkafka", "kafka-4.3.1"),
+        {**AS_IN_TRIVUP, "auto.create.topics.enable": "false"},
+        partial(librdkafka.run, scenario="noautocreate"),
+        "librdkafka's tests for brokers that create no topics by themselves",
+    ),
     Suite("kgo", ("kgo",), {}, kgo.run, "the tests of franz-go's client that talk to a broker"),
-    Suite("kafka-python", ("kafka-python-tests",), AS_IN_TRIVUP, kafka_python.run, "kafka-python's integration tests"),
+    Suite(
+        "kafka-python",
+        ("kafka-python-tests",),
+        AS_KAFKA_PYTHON_HAS_IT,
+        kafka_python.run,
+        "kafka-python's integration tests",
+    ),
+    Suite(
+        "confluent-kafka-python",
+        ("confluent-kafka-python-tests",),
+        AS_IN_TRIVUP,
+        confluent_kafka_python.run,
+        "confluent-kafka-python's integration tests",
+        confluent_kafka_python.CHECKOUT,
+    ),
+    Suite(
+        "java",
+        ("kafka-4.3.1", "kafka-3.9.2"),
+        {},
+        java_tools.run,
+        "programs of Apache Kafka's own system tests",
+    ),
 )

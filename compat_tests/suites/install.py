@@ -31,6 +31,12 @@ KAFKA_PYTHON = (
     "pytest-mock",
     "pytest-timeout",
 )
+CONFLUENT_KAFKA_PYTHON = (
+    "confluent-kafka==2.16.1",
+    *("attrs", "authlib", "avro<2", "cachetools", "certifi", "fastavro", "googleapis-common-protos", "httpx"),
+    *("jsonschema", "orjson", "protobuf", "pyrsistent", "requests", "urllib3<3"),
+    *("async-timeout", "pluggy<1.6", "pytest", "pytest-asyncio", "pytest-timeout", "trivup"),
+)
 BUILD_NEEDS = (*LIBRDKAFKA_NEEDS, "g++", "make", "pkg-config", "rapidjson-dev")
 
 
@@ -82,10 +88,19 @@ def kafka_python(home: Path) -> None:
     (home / "source/test/__init__.py").touch()  # Or else `test` is that of Python's own library.
 
 
+def confluent_kafka_python(home: Path) -> None:
+    """The client, and what its tests import."""
+    run(sys.executable, "-m", "venv", str(home))
+    python = str(home / "bin/python")
+    run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *CONFLUENT_KAFKA_PYTHON)
+
+
 INSTALLERS: Installers = {
     "librdkafka": (librdkafka, ""),
     "kgo": (kgo, ""),
     "kafka-4.3.1": (kafka("4.3.1"), ""),
+    "kafka-3.9.2": (kafka("3.9.2"), ""),
+    "confluent-kafka-python-tests": (confluent_kafka_python, ""),
     "kafka-python-tests": (kafka_python, "../suites/stand_ins"),
 }
 """As in `compat_tests.clients.install`, in the same cache."""

@@ -20,7 +20,8 @@ KAFKA_VERSION = "4.3.1"
 NUMBER_S = 900
 WORKERS = 2
 
-_ENTRY = re.compile(r"_TEST\(\s*(\d{4})_(\w+)\s*,([^,)]*)")
+_ENTRY = re.compile(r"\s*(\d{4})_(\w+)\s*,([^,)]*)")
+_SCENARIO = re.compile(r'\.scenario\s*=\s*"([\w,]+)"')
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _STARTED = re.compile(r"Running test (\d{4}_\w+)")
 _ENDED = re.compile(r"={5,} Test (\d{4}_\w+) (PASSED|FAILED|SKIPPED)")
@@ -30,15 +31,20 @@ _SKIPPED = re.compile(r"\[(\d{4}_\w+) +/.*SKIPPING TEST: (.*)")
 _RESULTS = {"PASSED": PASSED, "FAILED": FAILED, "SKIPPED": SKIPPED}
 
 
-def numbers(source: str, group_protocol: str) -> list[str]:
-    """The numbers in test.c's table of tests that need a broker and are meant to run by themselves.
+def numbers(source: str, group_protocol: str, scenario: str) -> list[str]:
+    """The numbers in test.c's table of tests that need a broker as in `scenario` and are meant to run by themselves.
 
     Share consumers have one protocol of their own: they run with "classic" only.
     """
     table = source[source.index("struct test tests[]") :]
     found = set()
-    for number, name, flags in _ENTRY.findall(table[: table.index("NULL}}")]):
+    for row in table[: table.index("NULL}}")].split("_TEST(")[1:]:
+        entry, wanted = _ENTRY.match(row), _SCENARIO.search(row)
+        assert entry is not None, row
+        number, name, flags = entry.groups()
         if "LOCAL" in flags or "MANUAL" in flags or flags.strip() == "TEST_F_KNOWN_ISSUE":
+            continue
+        if scenario not in (wanted[1] if wanted else "default").split(","):
             continue
         if group_protocol == "classic" or not name.startswith("share_consumer"):
             found.add(number)
@@ -93,7 +99,7 @@ def _one(run: Run, tests: Path, environment: dict[str, str], number: str) -> lis
     return found or [Outcome(number, FAILED, time.monotonic() - began, f"no test began: {log[-200:].strip()}")]
 
 
-def run(run: Run, *, group_protocol: str = "classic") -> Iterator[Outcome]:
+def run(run: Run, *, group_protocol: str = "classic", scenario: str = "default") -> Iterator[Outcome]:
     """All numbers whose name contains `run.only`, in the order in which they end."""
     tests = run.cache / "librdkafka/tests"
     run.logs.mkdir(parents=True, exist_ok=True)
@@ -103,12 +109,13 @@ def run(run: Run, *, group_protocol: str = "classic") -> Iterator[Outcome]:
         "LD_LIBRARY_PATH": os.pathsep.join(str(tests.parent / part) for part in ("src", "src-cpp")),
         "RDKAFKA_TEST_CONF": str(settings),
         "TEST_KAFKA_VERSION": KAFKA_VERSION,
-        "TEST_SCENARIO": "default",
+        "TEST_SCENARIO": scenario,
         "TEST_CONSUMER_GROUP_PROTOCOL": group_protocol,
         "BROKERS": run.bootstrap,
         "KAFKA_PATH": str(_shell_tools(run.logs / "kafka", run.cache / f"kafka-{KAFKA_VERSION}/libs")),
     }
-    chosen = [number for number in numbers((tests / "test.c").read_text(), group_protocol) if run.only in number]
+    table = (tests / "test.c").read_text()
+    chosen = [number for number in numbers(table, group_protocol, scenario) if run.only in number]
     with ThreadPoolExecutor(WORKERS) as pool:
         for done in as_completed([pool.submit(partial(_one, run, tests, environment), number) for number in chosen]):
             yield from done.result()

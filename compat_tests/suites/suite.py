@@ -24,23 +24,29 @@ class Outcome(NamedTuple):
 class Run(NamedTuple):
     """One run of a suite: the broker, where its files are, and where its logs go.
 
-    `only` limits the run to tests whose name contains it; how narrow that gets is the suite's affair.
+    `only` limits the run to tests whose name contains it; how narrow that gets is the suite's affair. `checkout` is the
+    folder of sources that the user has named, for a suite that asks for one.
     """
 
     bootstrap: str
     cache: Path
     logs: Path
     only: str = ""
+    checkout: str = ""
 
 
 class Suite(NamedTuple):
-    """A test suite that another project wrote. `installers` are brought to the cache before `run` is called."""
+    """A test suite that another project wrote. `installers` are brought to the cache before `run` is called.
+
+    `checkout` is the environment variable that names a checkout of that project, if its tests are in no package.
+    """
 
     name: str
     installers: tuple[str, ...]
     options: Mapping[str, str]
     run: Callable[[Run], Iterator[Outcome]]
     about: str
+    checkout: str = ""
 
 
 def call(

@@ -24,7 +24,7 @@ from kwire.wire.messages.api_versions import (
 FIRST_VERSION_WITH_SOFTWARE = 3
 FIRST_VERSION_WITH_LEVEL_0 = 4
 
-FEATURES = {"group.version": 1, "streams.version": 1, "transaction.version": 2}
+FEATURES = {"group.version": 1, "share.version": 1, "streams.version": 1, "transaction.version": 2}
 """The cluster's features that clients look for, each at its level; every one can also be off, which is level 0."""
 
 SOFTWARE_PATTERN = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?")

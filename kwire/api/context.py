@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kwire.api.fetch_sessions import FetchSessionCache
+    from kwire.api.share_services import ShareServices
     from kwire.clock import Clock
     from kwire.cluster.controller.driver import Controller
     from kwire.cluster.metadata_cache import MetadataCache
@@ -28,12 +29,14 @@ class CloseConnection(Exception):
 class Services:
     """The parts of one broker, put together by `kwire.broker`; every handler reaches them through its context.
 
-    The coordinators are made by `make_groups` and `make_transactions` when they are first asked for: loading their code
-    and their state takes longer than the rest of a start together, and a broker that serves no group never pays for it.
+    The coordinators are made by `make_groups`, `make_transactions` and `make_share` when they are first asked for:
+    loading their code and their state takes longer than the rest of a start together, and a broker that serves no group
+    never pays for it.
     """
 
     __slots__ = (
         "_groups",
+        "_share",
         "_transactions",
         "broker_id",
         "clock",
@@ -44,6 +47,7 @@ class Services:
         "heavy_work",
         "logs",
         "make_groups",
+        "make_share",
         "make_transactions",
         "metadata",
         "producer_ids",
@@ -59,6 +63,7 @@ class Services:
     heavy_work: Lock
     """Held while a thread looks into one oversized batch: two would take twice the memory and no less time."""
     make_groups: Callable[[], GroupCoordinator]
+    make_share: Callable[[], ShareServices]
     make_transactions: Callable[[], TransactionCoordinator]
     logs: LogManager
     metadata: MetadataCache
@@ -67,6 +72,7 @@ class Services:
 
     def __init__(self) -> None:
         self._groups: GroupCoordinator | None = None
+        self._share: ShareServices | None = None
         self._transactions: TransactionCoordinator | None = None
         self.heavy_work = Lock()
 
@@ -80,6 +86,13 @@ class Services:
     @groups.setter
     def groups(self, groups: GroupCoordinator) -> None:
         self._groups = groups
+
+    @property
+    def share(self) -> ShareServices:
+        """Share groups: their members, the states of their partitions, the partitions being read."""
+        if self._share is None:
+            self._share = self.make_share()
+        return self._share
 
     @property
     def transactions(self) -> TransactionCoordinator:

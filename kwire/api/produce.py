@@ -52,7 +52,7 @@ REFUSALS: Final = {
 }
 
 Unacknowledged = list[tuple[Partition, int, PartitionProduceResponse]]
-Later = list[tuple[list[PartitionProduceResponse], int, str | None, PartitionProduceData]]
+Later = list[tuple[list[PartitionProduceResponse], int, str | None, PartitionProduceData, bool]]
 """What must be prepared in a thread: where its result goes, its topic, and the records."""
 
 
@@ -93,6 +93,11 @@ def _append_all(
         for data in topic.partition_data:
             records, info = data.records, None
             try:
+                if later and any(each[2] == name and each[3].index == data.index for each in later):
+                    # The partition is named twice: its batches keep their order.
+                    later.append((results, len(results), name, data, False))
+                    results.append(_refused(data.index, ErrorCode.UNKNOWN_SERVER_ERROR, None))
+                    continue
                 partition = find(name, data.index) if name is not None and acks in _ACKS else None
                 if partition is not None and records.__class__ is memoryview:
                     info = partition.append_plain(records, acks, now_ms)
@@ -105,7 +110,7 @@ def _append_all(
                 failed = True
                 result = _refused(data.index, error.code, error.message, error)
             except PreparationNeeded:
-                later.append((results, len(results), name, data))
+                later.append((results, len(results), name, data, True))
                 result = _refused(data.index, ErrorCode.UNKNOWN_SERVER_ERROR, None)
             results.append(result)
         responses.append(TopicProduceResponse(name=topic.name, topic_id=topic.topic_id, partition_responses=results))
@@ -127,20 +132,9 @@ async def _append_later(
     The connection waits meanwhile, so a producer's batches keep their order. A transaction that is aborted meanwhile
     has its marker in the partition by then, and with it a higher epoch: its producer is refused.
     """
-    from kwire.log.record_checks import prepare
-
-    loop = asyncio.get_running_loop()
-    for results, position, topic, data in later:
-        prepared = None
-        with suppress(KafkaError):
-            # A partition that has gone meanwhile: the append says so.
-            partition = context.services.replicas.partition(topic or "", data.index)
-            async with context.services.heavy_work:
-                prepared = await loop.run_in_executor(
-                    None, prepare, bytes(cast("memoryview", data.records)), partition.log.config, context.now_ms
-                )
+    for results, position, topic, data, is_heavy in later:
         try:
-            led, info = _append(request, topic, data, context, refused, prepared)
+            led, info = await _append_prepared(request, topic, data, context, refused, is_heavy=is_heavy)
         except KafkaError as error:
             results[position] = _refused(data.index, error.code, error.message, error)
             continue
@@ -150,6 +144,36 @@ async def _append_later(
     failed = any(result.error_code != NO_ERROR for topic in responses for result in topic.partition_responses)
     answer = _answer(request, context, responses, unacknowledged, failed)
     return await answer if isinstance(answer, asyncio.Future) else answer
+
+
+async def _append_prepared(
+    request: ProduceRequest,
+    topic: str | None,
+    data: PartitionProduceData,
+    context: RequestContext,
+    refused: Mapping[TopicPartition, ErrorCode],
+    *,
+    is_heavy: bool,
+) -> tuple[Partition, LogAppendInfo]:
+    """`is_heavy`: the log has asked for the preparation."""
+    from kwire.log.record_checks import prepare
+
+    loop = asyncio.get_running_loop()
+    while True:
+        prepared = None
+        with suppress(KafkaError):
+            # A partition that has gone meanwhile: the append says so.
+            partition = context.services.replicas.partition(topic or "", data.index)
+            if is_heavy:
+                async with context.services.heavy_work:
+                    prepared = await loop.run_in_executor(
+                        None, prepare, bytes(cast("memoryview", data.records)), partition.log.config, context.now_ms
+                    )
+        try:
+            return _append(request, topic, data, context, refused, prepared)
+        except PreparationNeeded:
+            # Not asked before, or the partition was gone then, and was created anew before the append came to it.
+            is_heavy = True
 
 
 def _answer(

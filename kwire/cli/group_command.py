@@ -50,7 +50,8 @@ def describe(client: Client, group_id: str, as_json: bool) -> None:
     click.echo(f"coordinator {described.coordinator}, {len(described.members)} members")
     for member in described.members:
         instance = f" ({member.instance_id})" if member.instance_id else ""
-        click.echo(f"member {member.member_id}{instance} of {member.client_id} at {member.host.lstrip('/')}")
+        tasks = f", {member.tasks}" if member.tasks else ""
+        click.echo(f"member {member.member_id}{instance} of {member.client_id} at {member.host.lstrip('/')}{tasks}")
     rows = [tuple(line.values()) for line in lines]
     show_table(["topic", "partition", "committed", "end", "lag", "member"], rows)
 

@@ -28,13 +28,14 @@ class ListedGroup(NamedTuple):
 
 
 class Member(NamedTuple):
-    """A member of a group and the partitions it has."""
+    """A member of a group and the partitions it has; `tasks` are those of a member of a Streams group, as a text."""
 
     member_id: str
     instance_id: str | None
     client_id: str
     host: str
     assignment: list[TopicPartition]
+    tasks: str = ""
 
 
 class DescribedGroup(NamedTuple):
@@ -64,7 +65,7 @@ def list_groups(client: Client) -> list[ListedGroup]:
 def describe_group(client: Client, group_id: str) -> DescribedGroup:
     """One group. Raises RequestFailed (GROUP_ID_NOT_FOUND) when nobody knows it.
 
-    Groups of the newer protocol (KIP-848) are asked for with their own request.
+    Groups of the newer protocols are asked for with their own requests.
     """
 
     def once() -> DescribedGroup:
@@ -75,7 +76,7 @@ def describe_group(client: Client, group_id: str) -> DescribedGroup:
         if group.error_code != ErrorCode.GROUP_ID_NOT_FOUND:
             check(group.error_code, group.error_message, f"group {group_id}")
         if group.error_code == ErrorCode.GROUP_ID_NOT_FOUND or group.group_state == "Dead":
-            return _describe_consumer_group(client, group_id)
+            return _describe_other(client, group_id)
         members = [
             Member(m.member_id, m.group_instance_id, m.client_id, m.client_host, _assigned(group, m.member_assignment))
             for m in group.members
@@ -86,19 +87,28 @@ def describe_group(client: Client, group_id: str) -> DescribedGroup:
     return client.retrying(once)
 
 
-def _describe_consumer_group(client: Client, group_id: str) -> DescribedGroup:
+def _describe_other(client: Client, group_id: str) -> DescribedGroup:
+    from kwire.cli.streams_groups import describe_streams_group
+
+    for describe in (_describe_consumer_group, describe_streams_group):
+        found = describe(client, group_id)
+        if found is not None:
+            return found
+    raise RequestFailed(ErrorCode.GROUP_ID_NOT_FOUND, f"group {group_id} does not exist")
+
+
+def _describe_consumer_group(client: Client, group_id: str) -> DescribedGroup | None:
     from kwire.wire.messages.consumer_group_describe import ConsumerGroupDescribeRequest
 
     connection = client.coordinator(group_id)
-    absent = RequestFailed(ErrorCode.GROUP_ID_NOT_FOUND, f"group {group_id} does not exist")
     if 69 not in connection.versions:
-        raise absent
+        return None
     (group,) = connection.call(
         ConsumerGroupDescribeRequest(group_ids=[group_id], include_authorized_operations=False)
     ).groups
     # UNSUPPORTED_VERSION is the answer of a 3.9 broker whose older coordinator knows no such groups.
     if group.error_code in (ErrorCode.GROUP_ID_NOT_FOUND, ErrorCode.UNSUPPORTED_VERSION):
-        raise absent
+        return None
     check(group.error_code, group.error_message, f"group {group_id}")
     members = [
         Member(

@@ -14,7 +14,7 @@ from kwire.config.endpoints import Endpoint
 from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import ZERO_UUID
 
-INTERNAL_TOPICS = frozenset({"__consumer_offsets", "__transaction_state"})
+INTERNAL_TOPICS = frozenset({"__consumer_offsets", "__share_group_state", "__transaction_state"})
 """Topics that clients are told are internal (apache/kafka `Topic.INTERNAL_TOPICS`)."""
 
 

@@ -25,20 +25,29 @@ READ_HERE: Final = frozenset(
 )
 """Broker options that `BrokerConfig` itself turns into listeners, directories and the broker's number."""
 
-BOUNDS_OF_GROUPS: Final = frozenset(
-    f"group.consumer.{bound}.{option}"
-    for bound in ("min", "max")
-    for option in ("assignment.interval.ms", "heartbeat.interval.ms", "session.timeout.ms")
-) | frozenset(
-    f"group.streams.{bound}.{option}"
-    for bound, option in (
-        ("min", "assignment.interval.ms"),
-        ("min", "heartbeat.interval.ms"),
-        ("min", "session.timeout.ms"),
-        ("max", "assignment.interval.ms"),
-        ("max", "heartbeat.interval.ms"),
-        ("max", "session.timeout.ms"),
-        ("max", "standby.replicas"),
+BOUNDS_OF_GROUPS: Final = (
+    frozenset(
+        f"group.{kind}.{bound}.{option}"
+        for kind in ("consumer", "share")
+        for bound in ("min", "max")
+        for option in ("assignment.interval.ms", "heartbeat.interval.ms", "session.timeout.ms")
+    )
+    | frozenset(
+        f"group.share.{bound}.{option}"
+        for bound in ("min", "max")
+        for option in ("delivery.count.limit", "partition.max.record.locks", "record.lock.duration.ms")
+    )
+    | frozenset(
+        f"group.streams.{bound}.{option}"
+        for bound, option in (
+            ("min", "assignment.interval.ms"),
+            ("min", "heartbeat.interval.ms"),
+            ("min", "session.timeout.ms"),
+            ("max", "assignment.interval.ms"),
+            ("max", "heartbeat.interval.ms"),
+            ("max", "session.timeout.ms"),
+            ("max", "standby.replicas"),
+        )
     )
 )
 """Broker options within which the settings of single groups must stay (`group_config`)."""
@@ -64,13 +73,22 @@ READ_BY_BROKER: Final = frozenset(
         "group.max.session.timeout.ms",
         "group.max.size",
         "group.min.session.timeout.ms",
-        "kwire.lower.replication.factor",
+        "group.share.assignment.interval.ms",
+        "group.share.delivery.count.limit",
+        "group.share.heartbeat.interval.ms",
+        "group.share.initialize.retry.interval.ms",
+        "group.share.max.share.sessions",
+        "group.share.max.size",
+        "group.share.partition.max.record.locks",
+        "group.share.record.lock.duration.ms",
+        "group.share.session.timeout.ms",
         "group.streams.assignment.interval.ms",
         "group.streams.heartbeat.interval.ms",
         "group.streams.initial.rebalance.delay.ms",
         "group.streams.max.size",
         "group.streams.num.standby.replicas",
         "group.streams.session.timeout.ms",
+        "kwire.lower.replication.factor",
         "log.cleaner.backoff.ms",
         "log.cleaner.dedupe.buffer.size",
         "log.cleaner.enable",
@@ -102,6 +120,16 @@ READ_BY_BROKER: Final = frozenset(
         "replica.alter.log.dirs.io.max.bytes.per.second",
         "replica.high.watermark.checkpoint.interval.ms",
         "reserved.broker.max.id",
+        "share.coordinator.cold.partition.snapshot.interval.ms",
+        "share.coordinator.load.buffer.size",
+        "share.coordinator.snapshot.update.records.per.snapshot",
+        "share.coordinator.state.topic.compression.codec",
+        "share.coordinator.state.topic.min.isr",
+        "share.coordinator.state.topic.num.partitions",
+        "share.coordinator.state.topic.prune.interval.ms",
+        "share.coordinator.state.topic.replication.factor",
+        "share.coordinator.state.topic.segment.bytes",
+        "share.coordinator.write.timeout.ms",
         "socket.listen.backlog.size",
         "socket.receive.buffer.bytes",
         "socket.request.max.bytes",

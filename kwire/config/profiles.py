@@ -33,6 +33,7 @@ DEV: Final = (
     ProfileRow("socket.send.buffer.bytes", "-1", "The same for large answers."),
     ProfileRow("group.initial.rebalance.delay.ms", "0", "Nobody waits three seconds for the first record of a test."),
     ProfileRow("group.consumer.assignment.interval.ms", "0", "A test's second consumer is not put off by a heartbeat."),
+    ProfileRow("group.share.assignment.interval.ms", "0", "The same for share groups."),
     ProfileRow("group.streams.initial.rebalance.delay.ms", "0", "The same for Streams groups."),
     ProfileRow("kwire.lower.replication.factor", "true", "What is written for three brokers finds its topics on one."),
     ProfileRow("group.streams.assignment.interval.ms", "0", "A test's second instance is not put off by a heartbeat."),

@@ -24,6 +24,11 @@ def when_all(answers: Sequence[Answer[Q]], finish: Callable[[list[Q]], R]) -> An
     return asyncio.get_running_loop().create_task(collect())
 
 
+async def settled(answer: Answer[R]) -> R:
+    """The response itself."""
+    return await answer if isinstance(answer, asyncio.Future) else answer
+
+
 class OnDemand:
     """Runs `make` when it is asked for, once for everybody who asks meanwhile."""
 

@@ -10,8 +10,10 @@ flexible version only, which Kafka reads since 3.5.
 | `__consumer_offsets` | 0, 1 | group, topic, partition | a committed offset | type 1, value 3 (1 with an own expiry) |
 | | 2 | group | a classic group's generation and members | value 3 |
 | | 3 to 8, 16 | group, member, expression | a consumer group (KIP-848), see `group/consumer/records.py` | value 0 |
+| | 10 to 15 | group, member | a share group (KIP-932), see `group/share/records.py` | value 0 |
 | | 17 to 23 | group, member | a Streams group (KIP-1071), see `group/streams/records.py` | value 0 |
 | `__transaction_state` | 0 | transactional id | its producer, state and partitions | value 1 |
+| `__share_group_state` | 0, 1 | group, topic id, partition | a share partition, see `share/state.py` | value 0 |
 """
 
 from __future__ import annotations
@@ -41,6 +43,12 @@ class RecordFormat(NamedTuple):
 _MESSAGES = "kwire.wire.messages."
 
 _IMPORTED_LATER: dict[int, tuple[str, str]] = {
+    10: ("share_records", "ShareGroupMemberMetadata"),
+    11: ("share_records", "ShareGroupMetadata"),
+    12: ("share_records", "ShareGroupTargetAssignmentMetadata"),
+    13: ("share_records", "ShareGroupTargetAssignmentMember"),
+    14: ("share_records", "ShareGroupCurrentMemberAssignment"),
+    15: ("share_records", "ShareGroupStatePartitionMetadata"),
     17: ("streams_records", "StreamsGroupMetadata"),
     19: ("streams_records", "StreamsGroupMemberMetadata"),
     20: ("streams_records", "StreamsGroupTargetAssignmentMetadata"),

@@ -2,7 +2,8 @@
 works.
 
 ```
-.lock   held while a broker runs; empty. Left behind by kill -9, which frees the lock but not the name
+.lock             held while a broker runs; empty. Left behind by kill -9, which frees the lock but not the name
+.kwire_recovery   there while logs are recovered after a crash; empty. Apache Kafka passes over it
 ```
 The lock is Java's too, so that Apache Kafka and kwire refuse each other's directory (`Files.lock`). A directory whose
 disk fails goes offline alone, for good until the next start.
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 LOCK = ".lock"
+RECOVERING = ".kwire_recovery"
+"""There while logs are recovered: what is found with it may have indexes that are half made anew."""
 
 
 class LogDirectoryError(Exception):
@@ -97,6 +100,16 @@ class LogDirectory:
         if self._lost_marker:
             self.files.sync_directory(self.path)
             self._lost_marker = False
+
+    def begin_recovery(self, *, is_begun: bool) -> None:
+        """Note on the device that indexes are about to be made anew, unless a former start did. Raises OSError."""
+        if not is_begun:
+            self.files.create_file(self.path_of(RECOVERING), b"")
+            self.files.sync_directory(self.path)
+
+    def end_recovery(self) -> None:
+        """All that was made anew is on the device. Raises OSError."""
+        self.files.unlink(self.path_of(RECOVERING))
 
     def unusable(self, error: OSError) -> DirectoryUnusableError:
         """Let go of the directory; what to raise when it cannot be read or written at the start."""

@@ -10,13 +10,14 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 
 from kwire.errors import KafkaError
 from kwire.ids import ZERO_UUID, TopicPartition
 from kwire.log import checkpoints, recovery
 from kwire.log.config import LogConfig
-from kwire.log.directory import LogDirectory
+from kwire.log.directory import RECOVERING, LogDirectory
 from kwire.log.files import DELETE_DIR_SUFFIX, FUTURE_DIR_SUFFIX, parse_marked_directory, parse_partition_directory
 from kwire.log.log import Log, UnopenedLog
 from kwire.log.log_host import LogHost
@@ -53,7 +54,14 @@ class LoadedDirectory:
         points = directory.read_checkpoint(checkpoints.RECOVERY_POINTS)
         high_watermarks = directory.read_checkpoint(checkpoints.HIGH_WATERMARKS)
         starts = directory.read_checkpoint(checkpoints.LOG_STARTS)
-        for name in directory.files.names(directory.path):
+        names = directory.files.names(directory.path)
+        was_interrupted = RECOVERING in names
+        if not was_clean and any(parse_partition_directory(name) or parse_marked_directory(name) for name in names):
+            # Without room for it recovery is as good, unless it is interrupted.
+            with suppress(OSError):
+                directory.begin_recovery(is_begun=was_interrupted)
+        load = partial(recovery.load, clean=was_clean, trusts_indexes=not was_interrupted)
+        for name in names:
             path = directory.path_of(name)
             topic_partition = parse_partition_directory(name)
             if marked := parse_marked_directory(name):
@@ -75,7 +83,7 @@ class LoadedDirectory:
                 directory.files,
                 host,
                 created_ms=now_ms,
-                loader=partial(recovery.load, clean=was_clean, checkpointed_start=starts.get(topic_partition, 0)),
+                loader=partial(load, checkpointed_start=starts.get(topic_partition, 0)),
             )
             log.expect(
                 log_end_offset=points.get(topic_partition) if was_clean else None,

@@ -173,22 +173,31 @@ class LogState:
         self.is_directory_on_device = other.is_directory_on_device
 
     def adopt_topic_id(self, topic_id: bytes) -> None:
-        """A directory without `partition.metadata` learns whose it is; written with the next checkpoint."""
+        """A directory without `partition.metadata` learns whose it is; written with the next checkpoint, or at once.
+
+        At once after a crash, which may have taken it: its batches must not become those of the next topic of that
+        name. KAFKA_STORAGE_ERROR.
+        """
         self.topic_id = topic_id
         self._lacks_metadata = True
+        if self._loader is None:
+            self.write_metadata(sync=True)
 
-    def write_metadata(self) -> None:
+    def write_metadata(self, *, sync: bool = False) -> None:
         """Whose directory it is, if that was learnt since it was made. KAFKA_STORAGE_ERROR."""
         try:
             if self._lacks_metadata:
-                self._write_topic_id()
+                self._write_topic_id(sync=sync)
         except OSError as error:
             raise self.storage_error(error) from error
 
-    def _write_topic_id(self) -> None:
+    def _write_topic_id(self, *, sync: bool = False) -> None:
         if self.topic_id != ZERO_UUID:
-            path = os.path.join(self.directory, PARTITION_METADATA)
-            self.files.create_file(path, render_partition_metadata(self.topic_id))
+            path, data = os.path.join(self.directory, PARTITION_METADATA), render_partition_metadata(self.topic_id)
+            if sync:
+                self.files.replace_file(path, data, sync=True)
+            else:
+                self.files.create_file(path, data)
         self._lacks_metadata = False
 
     def storage_error(self, error: OSError) -> AppendRefused:

@@ -107,11 +107,19 @@ class LogManager(LogUpkeep):
             if not each.was_clean and each.directory.is_online:
                 # Where a log now ends before its recovery point, what is appended next must be recovered again.
                 self._checkpoint(each.directory, sync=True)
+                self._end_recovery(each)
             elif settles and each.directory.is_online:
                 try:
                     each.directory.settle()
                 except OSError as error:
                     self.fail(each.directory, error)
+
+    def _end_recovery(self, loaded: LoadedDirectory) -> None:
+        try:
+            if loaded.directory.is_online and not loaded.unrecovered:
+                loaded.directory.end_recovery()
+        except OSError as error:
+            self.fail(loaded.directory, error)
 
     def _open_directory(self, directory: LogDirectory, now_ms: int) -> LoadedDirectory:
         was_clean = directory.open(self._broker_id, self._cluster_id, now_ms)

@@ -33,8 +33,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def load(log: LogState, *, clean: bool, checkpointed_start: int) -> None:
-    """Fill in what `log` knows of its directory: segments, ends, epochs, producers. Raises OSError."""
+def load(log: LogState, *, clean: bool, checkpointed_start: int, trusts_indexes: bool = True) -> None:
+    """Fill in what `log` knows of its directory: segments, ends, epochs, producers. Raises OSError.
+
+    `trusts_indexes` is false where a recovery was interrupted: what it had emptied may be so on the device.
+    """
     files, directory, config = log.files, log.directory, log.config
     log.is_directory_on_device = clean
     listing = list_directory(directory, files)
@@ -54,7 +57,7 @@ def load(log: LogState, *, clean: bool, checkpointed_start: int) -> None:
     log.epochs.load(clean=clean)
     log.producers = ProducerStateManager()
     log.journal = ProducerJournal(directory, files, listing.snapshots)
-    first_to_scan = _first_to_scan(log, segments, listing, clean=clean)
+    first_to_scan = _first_to_scan(log, segments, listing, clean=clean, trusts_indexes=trusts_indexes)
     _load_producers(log, segments, first_to_scan)
     if first_to_scan < len(segments):
         # The batches tell what began here, whatever the file still says of ones that were truncated.
@@ -91,7 +94,9 @@ def load(log: LogState, *, clean: bool, checkpointed_start: int) -> None:
     log.segments.close()
 
 
-def _first_to_scan(log: LogState, segments: list[LogSegment], listing: Listing, *, clean: bool) -> int:
+def _first_to_scan(
+    log: LogState, segments: list[LogSegment], listing: Listing, *, clean: bool, trusts_indexes: bool
+) -> int:
     """The slot from which segments must be read whole; their count when none must."""
     slot = len(segments)
     if not clean:
@@ -99,7 +104,11 @@ def _first_to_scan(log: LogState, segments: list[LogSegment], listing: Listing, 
             slot -= 1
         # The segment that the recovery point lies in, unless it lies between two or the log provably ends there.
         if slot and (
-            not (_ends_at(segments[-1], log.recovery_point) and segments[-1].has_sound_indexes(log.recovery_point))
+            not (
+                trusts_indexes
+                and _ends_at(segments[-1], log.recovery_point)
+                and segments[-1].has_sound_indexes(log.recovery_point)
+            )
             if slot == len(segments)
             else segments[slot].base_offset != log.recovery_point
         ):

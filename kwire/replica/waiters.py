@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
-
-from kwire.replica.partition import Partition
+from typing import Generic, Protocol, TypeVar
 
 T = TypeVar("T")
+
+
+class Watched(Protocol):
+    """What calls its watchers when it has moved: a partition, a share partition."""
+
+    @property
+    def watchers(self) -> set[Callable[[], None]]: ...
 
 
 class Waiter(Generic[T]):
@@ -24,7 +29,7 @@ class Waiter(Generic[T]):
 
     __slots__ = ("_check", "_partitions", "_scheduled", "_timer", "future")
 
-    def __init__(self, partitions: Sequence[Partition], check: Callable[[bool], T | None], timeout_ms: int) -> None:
+    def __init__(self, partitions: Sequence[Watched], check: Callable[[bool], T | None], timeout_ms: int) -> None:
         loop = asyncio.get_running_loop()
         self.future: asyncio.Future[T] = loop.create_future()
         self._partitions = partitions

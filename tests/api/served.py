@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,15 @@ class Peer:
 
     def __init__(self) -> None:
         self.state: dict[str, object] = {}
+        self.close_callbacks: list[Callable[[], object]] = []
+
+    def on_close(self, callback: Callable[[], object]) -> None:
+        self.close_callbacks.append(callback)
+
+    def hang_up(self) -> None:
+        """The client is gone."""
+        for callback in self.close_callbacks:
+            callback()
 
 
 class DeafBroker(Broker):

@@ -81,7 +81,7 @@ def test_nobody_leads_the_partition() -> None:
 @pytest.mark.parametrize(
     ("key_type", "code", "text"),
     [
-        (2, ErrorCode.INVALID_REQUEST, "share groups"),
+        (2, ErrorCode.INVALID_REQUEST, "share key"),
         (9, ErrorCode.INVALID_REQUEST, "type 9"),
     ],
 )

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from kwire.errors import ErrorCode
+from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import ZERO_UUID
-from kwire.wire.compression import compress
+from kwire.wire.compression import GZIP, compress
 from kwire.wire.messages.produce import PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData
 from kwire.wire.record_batch import HEADER, read_header, rewrite_crc
 from kwire.wire.records import MAX_DECOMPRESSED_BYTES
@@ -273,3 +273,39 @@ def test_the_new_leader_is_named(served: Served) -> None:
     assert result.error_code == ErrorCode.NOT_LEADER_OR_FOLLOWER
     assert (result.current_leader.leader_id, result.current_leader.leader_epoch) == (1, 0)
     assert [(node.node_id, node.host, node.port) for node in response.node_endpoints] == [(1, "127.0.0.1", 9092)]
+
+
+def heavy(value: bytes) -> bytes:
+    """A batch that is looked into in a thread."""
+    return batch(value, *[bytes(1000)] * 5000, compression=GZIP)
+
+
+def test_a_partition_that_is_named_twice_keeps_its_order(served: Served) -> None:
+    served.create_topic("t")
+    parts = [
+        PartitionProduceData(index=0, records=data)
+        for data in (heavy(b"first"), batch(b"second"), None, heavy(b"third"), batch(b"fourth"))
+    ]
+    asked = ProduceRequest(acks=1, timeout_ms=1000, topic_data=[TopicProduceData(name="t", partition_data=parts)])
+    (topic,) = served.call(asked, 9).responses
+    assert [part.base_offset for part in topic.partition_responses] == [0, 5001, -1, 5002, 10_003]
+    assert topic.partition_responses[2].error_code != ErrorCode.NONE
+
+
+def test_a_partition_that_comes_back_while_a_thread_is_at_work_is_appended_to(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gone when the thread would begin, and there again when the records are appended."""
+    served.create_topic("t")
+    replicas = served.broker.services.replicas
+    there, asked = replicas.partition, []
+
+    def gone_once(topic: str, index: int) -> Any:
+        asked.append(topic)
+        if len(asked) == 2:
+            raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+        return there(topic, index)
+
+    monkeypatch.setattr(replicas, "partition", gone_once)
+    result = only(served.call(request(heavy(b"a")), 9))
+    assert (result.error_code, result.base_offset) == (ErrorCode.NONE, 0)

@@ -148,7 +148,12 @@ def test_endpoints_are_told_who_has_what(served: Served) -> None:
             "StandbyTasks mu",
         ),
         ({"warmup_tasks": [TaskIds(subtopology_id="0", partitions=[0])]}, ErrorCode.INVALID_REQUEST, "WarmupTasks are"),
-        ({"active_tasks": None}, ErrorCode.INVALID_REQUEST, "If one task-type is non-null, all must be non-null."),
+        ({"active_tasks": None}, ErrorCode.INVALID_REQUEST, "ActiveTasks must be empty when (re-)joining."),
+        (
+            {"member_epoch": 1, "topology": None, "warmup_tasks": None},
+            ErrorCode.INVALID_REQUEST,
+            "If one task-type is non-null, all must be non-null.",
+        ),
         ({"task_offsets": []}, ErrorCode.INVALID_REQUEST, "TaskOffsets are not supported yet."),
         (
             {"task_end_offsets": [TaskOffset(subtopology_id="0", partition=0, offset=0)]},
@@ -159,7 +164,7 @@ def test_endpoints_are_told_who_has_what(served: Served) -> None:
         ({"member_epoch": -3}, ErrorCode.INVALID_REQUEST, "MemberEpoch is -3, but must be"),
         ({"member_epoch": 1}, ErrorCode.INVALID_REQUEST, "Topology can only be provided when (re-)joining."),
         ({"member_epoch": 1, "topology": None}, ErrorCode.GROUP_ID_NOT_FOUND, "Streams group app not found."),
-        ({"member_epoch": -1, "topology": None}, ErrorCode.GROUP_ID_NOT_FOUND, "Streams group app not found."),
+        ({"member_epoch": -1, "topology": None}, ErrorCode.GROUP_ID_NOT_FOUND, "Group app not found."),
         ({"topology": word_count("a b")}, ErrorCode.STREAMS_INVALID_TOPOLOGY, "Topic names a b are not valid"),
         ({"topology": word_count("__consumer_offsets")}, ErrorCode.STREAMS_INVALID_TOPOLOGY, "Use of Kafka internal"),
         ({"topology": word_count(epoch=-1)}, ErrorCode.STREAMS_INVALID_TOPOLOGY, "Topology epoch -1 is negative."),

@@ -18,6 +18,7 @@ from kwire.cli.group_member import GroupMember
 from kwire.config.broker_config import BrokerConfig
 from kwire.ids import TopicPartition
 from kwire.testing.broker import KwireBroker
+from tests.api.streams_app import REPARTITION, joining
 
 Run = Callable[..., Result]
 
@@ -196,6 +197,23 @@ def test_two_members_share_the_partitions(run: Run, bootstrap: str) -> None:
         assert (described["state"], described["assignor"], len(described["members"])) == ("Stable", "range", 2)
         second.leave({TopicPartition("shared", 3): 0})
         first.leave({})
+
+
+def test_a_streams_group_is_shown_with_its_tasks(run: Run, bootstrap: str) -> None:
+    run("topic", "create", "lines", "-p", "2")
+    with Client(bootstrap) as client:
+        joined = client.coordinator("app").call(joining(client_tags=[], rack_id=None))
+        assert joined.error_code == 0
+    shown = run("group", "describe", "app").stdout
+    assert "group app  Stable" in shown
+    assert "tasks 0_0 0_1 1_0 1_1" in shown
+    described = json.loads(run("group", "describe", "app", "--json").stdout)
+    assert described["protocol_type"] == "streams"
+    assert {(line["topic"], line["partition"]) for line in described["partitions"]} == {
+        (topic, number) for topic in ("lines", REPARTITION) for number in (0, 1)
+    }
+    assert "streams" in run("group", "list").stdout
+    assert "it has members" in run("group", "delete", "app", exit_code=1).stderr
 
 
 def test_configurations(run: Run) -> None:

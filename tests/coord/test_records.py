@@ -136,7 +136,7 @@ def test_other_control_records_mean_nothing_here() -> None:
         (None, b""),
         (b"", b""),
         (b"\x00", b""),
-        (b"\x00\x0a\x00\x01g", b"\x00\x00"),  # A record of a newer kind of group.
+        (b"\x00\x7f\x00\x01g", b"\x00\x00"),  # A record of a newer kind of group.
         (b"\x00\x02\x00\x01g", b"\x00\x63"),  # A value of a version that is not known.
         (b"\x00\x02\x00\x01g", b""),
         (b"\x00\x02\x00\x01g", b"\xff\xff"),

@@ -360,7 +360,7 @@ def test_loading_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_records_of_newer_coordinators_are_counted_and_skipped(caplog: pytest.LogCaptureFixture) -> None:
     async def work() -> None:
         world = World()
-        world.log.append(PARTITION, build_batch([(0, b"\x00\x0a\x00\x01g", b"\x00\x00", [])] * 3), 0)
+        world.log.append(PARTITION, build_batch([(0, b"\x00\x7f\x00\x01g", b"\x00\x00", [])] * 3), 0)
         world.groups.on_elected(0, 0)
         world.commit(1)
         assert offset_of(world.fetch()) == 1

@@ -13,6 +13,7 @@ from kwire.log.log import Log
 from kwire.log.manager import LogManager
 from kwire.log.offset_map import OffsetMap
 from kwire.log.swap import replace_segments
+from kwire.wire.control import EndTransactionMarker, build_end_transaction_marker
 from tests.log.building import NOW, TOPIC_ID, TP, append, batch, config, records_in, values
 from tests.log.compacting import COMPACT
 from tests.sim.disk import Manner, SimDisk
@@ -266,3 +267,21 @@ def test_a_snapshot_of_truncated_producers_does_not_come_back() -> None:
     log.update_high_watermark(2)
     assert log.last_stable_offset == 1
     assert list(log.producers.entries) == [2]
+
+
+def test_flushed_transactions_stay_aborted() -> None:
+    disk = SimDisk(NOW)
+    settings = config(segment_bytes=1 << 20)
+    manager = manager_on(disk, settings)
+    log = log_of(manager, settings)
+    append(log, batch(b"unwanted", producer_id=7, producer_epoch=0, base_sequence=0, transactional=True))
+    marker = build_end_transaction_marker(
+        EndTransactionMarker(False, 0), producer_id=7, producer_epoch=0, timestamp=NOW
+    )
+    append(log, marker, from_client=False)
+    append(log, batch(b"wanted"))
+    log.flush(NOW)
+    manager.checkpoint(NOW, sync=True)
+    _, log = after_power_cut(disk, manager, settings)
+    assert held(log)[:1] == [b"unwanted"]
+    assert [tuple(entry) for entry in log.aborted_transactions(0, 3)] == [(7, 0, 1, 2)]

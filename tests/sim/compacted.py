@@ -55,10 +55,10 @@ class Rules:
 
     def __init__(self, model: PartitionModel, job: CleaningJob, stable: int) -> None:
         self._job = job
-        self._path = list(model.path)
+        self._kept = model.kept
         end = job.first_uncleanable_offset
         promise(end <= stable, f"compacted up to {end}, and only what is below {stable} is decided")
-        self._aborted = _aborted(self._path)
+        self._aborted = _aborted(model.path)
         self.newest: dict[bytes | None, Record] = {}
         for batch in model.kept:
             if batch.header.base_offset < end and not self._is_aborted(batch) and not batch.header.is_control:
@@ -132,7 +132,7 @@ class Rules:
 
     def _has_transaction(self, marker: Batch) -> bool:
         """Whether the log held something of the transaction that a marker ends."""
-        for batch in reversed(self._path[: self._path.index(marker)]):
+        for batch in reversed(self._kept[: self._kept.index(marker)]):
             if batch.header.producer_id == marker.header.producer_id and batch.header.is_transactional:
                 return not batch.header.is_control
         return False

@@ -39,7 +39,11 @@ class Compaction:
 
     def work(self, world: World) -> CleanerStats | None:
         """Finish one group more; the stats at the end."""
-        progress = next(self._work)
+        try:
+            progress = next(self._work)
+        except OSError as error:
+            # As the broker does when its worker process tells it.
+            raise self.log.storage_error(error) from error
         if isinstance(progress, CleanerStats):
             return progress
         begin, end = self._range(progress)
@@ -83,7 +87,7 @@ def compact(world: World, rng: Random) -> str:
     if not world.config.is_compacted:
         return "nothing is compacted"
     death = Fault(Kind.EIO, "any", after=rng.randrange(80), times=-1)
-    if rng.random() < 0.25:
+    if world.may_die and rng.random() < 0.25:
         world.disk.faults.arm(death)
     said = _begin(world, rng) if world.compaction is None else _go_on(world, world.compaction, rng)
     if world.disk.faults.failed:

@@ -238,7 +238,7 @@ class SimDisk(Files):
         return file
 
     def rename(self, source: str, target: str) -> None:
-        self.faults.meet("rename", source)
+        self.faults.meet("rename", f"{source} -> {target}")
         node = self._find(source)
         if node is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), source)

@@ -8,8 +8,11 @@ clean error        an operation or the start was refused with an error; or, wher
                    partition.metadata, the log is put aside as -stray, whole, with a warning
 offline directory  the directory was taken offline, its logs answer KAFKA_STORAGE_ERROR
 full recovery      the fault was met and made good: nothing is missing
-not met            that operation does not happen on that kind of file
+not met            that operation does not happen on that kind of file; the table says why
 ```
+A fault that one history does not meet waits in the next one: a broker in use, one that is killed amid it, a first
+start, compaction, deleted topics and directories put aside.
+
 Behind each of them every acknowledged record is there after the next start, or, where the damage lies in flushed data
 itself (bit flips at rest, fsyncs that the device lied about), what is wrong is refused or fails its checksum.
 """
@@ -18,7 +21,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 
 from kwire.errors import KafkaError
@@ -26,7 +29,7 @@ from kwire.log.directory import LogDirectoryError
 from kwire.log.log import Log
 from tests.sim import inspection
 from tests.sim.batches import promise
-from tests.sim.disk import Manner
+from tests.sim.disk import Manner, SimDisk
 from tests.sim.faults import Fault, Kind
 from tests.sim.model import PartitionModel
 from tests.sim.steps import take
@@ -43,9 +46,12 @@ FILE_KINDS = {
     "recovery points": "recovery-point-offset-checkpoint",
     "high watermarks": "replication-offset-checkpoint",
     "log starts": "log-start-offset-checkpoint",
+    "compaction points": "cleaner-offset-checkpoint",
     "meta.properties": "meta.properties",
     ".lock": ".lock",
     "clean-stop marker": ".kafka_cleanshutdown",
+    "-delete directories": "-delete",
+    "-stray directories": "-stray",
     "directories": "/",
 }
 """What the table calls a kind of file -> the part of its path. ("directories": their renames, listings and fsyncs.)"""
@@ -65,6 +71,53 @@ FAULTS = {
     "bit flip on read": (Kind.BIT_FLIP, "read"),
     "bit flip at rest": None,
 }
+_ALL_BUT_NAMES = (
+    *("EIO on read", "EIO on write", "EIO on fsync", "EIO on open", "ENOSPC", "short write", "slow disk"),
+    *("lost fsync", "bit flip on read", "bit flip at rest"),
+)
+NEVER = {
+    ".lock": {
+        "EIO on read": "it is empty",
+        "EIO on write": "it is empty",
+        "EIO on fsync": "the lock is the kernel's, its name may go",
+        "EIO on rename": "it is made under its name",
+        "ENOSPC": "it is empty",
+        "short write": "it is empty",
+        "slow disk": "it is never synced",
+        "lost fsync": "it is never synced",
+        "torn rename": "it is made under its name",
+        "bit flip on read": "it is empty",
+        "bit flip at rest": "it is empty",
+    },
+    "clean-stop marker": {
+        "EIO on fsync": "lost, it costs a longer start",
+        "slow disk": "it is never synced",
+        "lost fsync": "it is never synced",
+        "EIO on rename": "it is made under its name",
+        "torn rename": "it is made under its name",
+        "bit flip on read": "that it is there is all it says",
+    },
+    "directories": {"bit flip at rest": "the file system's own"},
+    "-delete directories": dict.fromkeys(_ALL_BUT_NAMES, "nothing is done in them but unlinking"),
+    "-stray directories": dict.fromkeys((*_ALL_BUT_NAMES, "EIO on unlink"), "put aside, they are not touched again"),
+    "compaction points": dict.fromkeys(
+        ("EIO on fsync", "slow disk", "lost fsync"), "lost, they cost a longer compaction: never synced"
+    )
+    | {"EIO on unlink": "it is replaced, never removed"},
+    "meta.properties": {"EIO on unlink": "it is written once"},
+    "partition.metadata": {
+        "EIO on rename": "it is made under its name, but for one that was lost",
+        "torn rename": "it is made under its name, but for one that was lost",
+        "EIO on unlink": "it goes with its directory",
+    },
+    ".txnindex": {"bit flip on read": "Kafka's format has no checksum: nobody could tell"},
+    "leader epochs": {"EIO on unlink": "it goes with its directory"},
+    "recovery points": {"EIO on unlink": "it is replaced, never removed"},
+    "high watermarks": {"EIO on unlink": "it is replaced, never removed"},
+    "log starts": {"EIO on unlink": "it is replaced, never removed"},
+}
+"""Kind of file -> fault -> why they do not meet."""
+
 OUTCOMES = ("clean error", "offline directory", "full recovery", "not met")
 
 LIFE = (
@@ -72,6 +125,11 @@ LIFE = (
     *("delete records", "flush closed segments", "checkpoint", "produce", "end transaction", "retain", "new leader"),
     *("append", "truncate", "flush", "read", "find time", "find aborted", "delete topic", "append", "checkpoint"),
 )
+LIFE_OF_COMPACTION = (
+    *("append", "produce", "produce", "append", "end transaction", "follow", "raise high watermark"),
+    *("flush closed segments", "checkpoint", "compact", "retain", "pass time", "compact", "compact", "remove due"),
+)
+_ROUNDS = 8
 _SEED = 21
 
 
@@ -86,8 +144,8 @@ def filled(seed: int) -> World:
     return world
 
 
-def live(world: World, rng: Random) -> None:
-    for name in LIFE * 2:
+def live(world: World, rng: Random, steps: Sequence[str] = LIFE * 2) -> None:
+    for name in steps:
         take(world, name, rng)
         world.pass_time(10)
         for topic_partition in PARTITIONS:
@@ -95,15 +153,31 @@ def live(world: World, rng: Random) -> None:
 
 
 def outcome(fault: Fault | None, part: str, seed: int = _SEED) -> str:
-    """What becomes of one fault on one kind of file."""
+    """What becomes of one fault on one kind of file, in the first history that meets it."""
     if fault is None:
         return _damaged_at_rest(part, seed)
+    for history in (_in_use, _first_start, _killed, _compacting, _compacted_and_killed, _put_aside):
+        seen = history(fault, part, seed)
+        if seen != "not met":
+            return seen
+    return "not met"
+
+
+def _in_use(fault: Fault, part: str, seed: int) -> str:
     world = filled(seed)
-    rng = Random(seed + 1)
-    world.disk.faults.arm(fault)
     if fault.kind is Kind.BIT_FLIP:
+        # Something to recover, and transactions in it.
+        live(world, Random(seed))
+        take(world, "append", Random(seed))
+        world.disk.faults.arm(fault)
         return _damaged(world, part, restart=True)
-    seen = _use(world, rng)
+    return _lived(world, fault, part, Random(seed + 1), _use)
+
+
+def _lived(world: World, fault: Fault, part: str, rng: Random, use: Callable[[World, Random], str]) -> str:
+    """Use the world with the fault in wait; then nothing is missing."""
+    world.disk.faults.arm(fault)
+    seen = use(world, rng)
     met = world.disk.faults.met_count > 0
     if fault.kind is Kind.LOST_FSYNC:
         return _damaged(world, part, restart=True, power_cut=rng) if met else "not met"
@@ -116,6 +190,114 @@ def outcome(fault: Fault | None, part: str, seed: int = _SEED) -> str:
     world.disk.faults.disarm()
     live(world, rng)
     return seen if met else "not met"
+
+
+def _first_start(fault: Fault, part: str, seed: int) -> str:
+    if fault.kind is Kind.BIT_FLIP:
+        return "not met"
+    world = World(seed)
+    world.manager.close(clean=False)
+    world.disk = SimDisk(world.now_ms)
+    world.disk.faults.arm(fault)
+    return _lived(world, fault, part, Random(seed), _started)
+
+
+def _started(world: World, rng: Random) -> str:
+    world.manager = world.new_manager()
+    try:
+        world.manager.open(world.now_ms, recovery_threads=0)
+        live(world, rng)
+    except (StorageFailedError, LogDirectoryError):
+        return "clean error"
+    return "full recovery"
+
+
+def _killed(fault: Fault, part: str, seed: int) -> str:
+    if fault.kind is Kind.BIT_FLIP:
+        return "not met"
+    world = filled(seed)
+    take(world, "append", Random(seed))
+    return _lived(world, fault, part, Random(seed), _started_after_kill)
+
+
+def _started_after_kill(world: World, rng: Random) -> str:
+    world.manager.close(clean=False)
+    world.manager = world.new_manager()
+    try:
+        world.manager.open(world.now_ms, recovery_threads=0)
+        world.check_online()
+        for topic_partition in PARTITIONS:
+            world.log(topic_partition)
+            world.check(topic_partition, everything=True)
+            world.manager.cleaner.first_dirty_offset(topic_partition)
+    except (StorageFailedError, LogDirectoryError, KafkaError, OSError):
+        online = all(directory.is_online for directory in world.manager.directories)
+        return "clean error" if online else "offline directory"
+    return "full recovery"
+
+
+def compacted(seed: int) -> World:
+    """A world whose logs are compacted and were so often."""
+    world = World(seed)
+    world.settings.update(segment_bytes=500, segment_ms=10**9, index_interval_bytes=0, retention_ms=-1)
+    world.settings.update(retention_bytes=1500, delete_retention_ms=0, min_compaction_lag_ms=0)
+    world.settings.update(min_cleanable_dirty_ratio=0.0, flush_messages=1 << 62, file_delete_delay_ms=0)
+    world.set_option("cleanup_policy", ["compact", "delete"])
+    for topic_partition in PARTITIONS:
+        world.new_model(topic_partition)
+    world.may_die = False
+    rng = Random(seed)
+    for _ in range(_ROUNDS):
+        live(world, rng, LIFE_OF_COMPACTION)
+    return world
+
+
+def _compacting(fault: Fault, part: str, seed: int) -> str:
+    world = compacted(seed)
+    if fault.kind is Kind.BIT_FLIP:
+        world.disk.faults.arm(fault)
+        return _damaged(world, part, restart=True)
+    return _lived(world, fault, part, Random(seed), _compact)
+
+
+def _compacted_and_killed(fault: Fault, part: str, seed: int) -> str:
+    if fault.kind is Kind.BIT_FLIP:
+        return "not met"
+    return _lived(compacted(seed), fault, part, Random(seed), _started_after_kill)
+
+
+def _compact(world: World, rng: Random) -> str:
+    try:
+        for _ in range(_ROUNDS):
+            live(world, rng, LIFE_OF_COMPACTION)
+        world.kill()
+        live(world, rng, LIFE_OF_COMPACTION)
+    except (StorageFailedError, LogDirectoryError):
+        online = all(directory.is_online for directory in world.manager.directories)
+        return "clean error" if online else "offline directory"
+    return "full recovery"
+
+
+def _put_aside(fault: Fault, part: str, seed: int) -> str:
+    if fault.kind is Kind.BIT_FLIP:
+        return "not met"
+    return _lived(filled(seed), fault, part, Random(seed), _use_new_topics)
+
+
+def _use_new_topics(world: World, rng: Random) -> str:
+    """Topics are deleted, and others of their name made that this broker hears of too late."""
+    try:
+        for topic_partition in PARTITIONS:
+            world.new_model(topic_partition)
+            world.log(topic_partition)
+            world.check_online()
+        live(world, rng)
+        take(world, "delete topic", rng)
+        world.pass_time(10**6)
+        take(world, "remove due", rng)
+    except StorageFailedError:
+        return "offline directory"
+    return "full recovery"
 
 
 def _use(world: World, rng: Random) -> str:
@@ -132,10 +314,13 @@ def _use(world: World, rng: Random) -> str:
 
 
 def _damaged_at_rest(part: str, seed: int) -> str:
-    world = filled(seed)
-    world.stop()
-    paths = [path for path in world.disk.walk() if part in path and world.disk.content(path) and part != "/"]
-    if not paths:
+    for make in (filled, compacted):
+        world = make(seed)
+        world.stop()
+        paths = [path for path in world.disk.walk() if part in path and world.disk.content(path) and part != "/"]
+        if paths:
+            break
+    else:
         return "not met"
     path = paths[len(paths) // 2]
     world.disk.flip_at_rest(path, len(world.disk.content(path)) // 2, 3)
@@ -157,6 +342,7 @@ def _damaged(world: World, part: str, *, restart: bool, power_cut: Random | None
             log = world.log(topic_partition)
             inspection.check_no_invented_records(log, model)
             missing |= _is_missing_something(log, model)
+            world.manager.cleaner.first_dirty_offset(topic_partition)
     except (LogDirectoryError, KafkaError, StorageFailedError):
         return "clean error"
     if not world.disk.faults.met_count and restart and power_cut is None:
@@ -196,8 +382,10 @@ def main(write: Callable[[str], object] = print) -> int:
         write(f"\n{name}")
         for found in OUTCOMES:
             kinds = [file_kind for file_kind, seen in row.items() if seen == found]
-            if kinds:
+            if kinds and found != "not met":
                 write(f"  {found:{width}} {', '.join(kinds)}")
+            for file_kind in kinds if found == "not met" else ():
+                write(f"  {found:{width}} {file_kind}: {NEVER[file_kind][name]}")
     cells = [seen for row in rows.values() for seen in row.values()]
     counts = ", ".join(f"{found} {cells.count(found)}" for found in OUTCOMES)
     write(f"\n{len(cells)} combinations: {counts}; silent damage 0")

@@ -54,8 +54,8 @@ MUTANTS = (
     Mutant(
         "the clean-stop marker's removal is not synced",
         "directory",
-        "                self.files.sync_directory(self.path)\n",
-        "",
+        "            self.files.sync_directory(self.path)\n            self._lost_marker",
+        "            self._lost_marker",
     ),
     Mutant("a truncation is not synced", "retention", "    log.segments.active.sync()\n", ""),
     Mutant("a truncation leaves the recovery point", "retention", "    log.lower_recovery_point(end)\n", ""),
@@ -96,6 +96,31 @@ MUTANTS = (
     ),
     Mutant(
         "an index without its segment stays", "listing", "            segment_files.add(offset)\n", "            pass\n"
+    ),
+    Mutant(
+        "a snapshot beyond the end is believed",
+        "recovery",
+        "    else:\n        journal.drop_above",
+        "    elif 0:\n        journal.drop_above",
+    ),
+    Mutant("a half-made index is believed", "recovery", "                trusts_indexes\n", "                True\n"),
+    Mutant(
+        "records are given up for unsynced ones", "cleaner", "            source.sync(base)\n", "            pass\n"
+    ),
+    Mutant(
+        "tombstones go at once", "record_filter", "if horizon is not None and self._job.now_ms >= horizon:", "if True:"
+    ),
+    Mutant(
+        "aborted records are compacted into", "cleaner", "    if transactions.is_aborted(header):\n", "    if False:\n"
+    ),
+    Mutant(
+        "records behind the map's end go", "record_filter", "    if header.last_offset > latest:\n", "    if False:\n"
+    ),
+    Mutant(
+        "a swap half done is not completed",
+        "swap",
+        "    for name, _, _ in sorted(swaps",
+        "    for name, _, _ in sorted(swaps[:0]",
     ),
     Mutant("a deleted topic may come back", "manager", "            self._files.sync_directory(directory.path)\n", ""),
 )

@@ -68,6 +68,8 @@ class World:
         self.leader_epoch = 0
         self.counter = 0
         """Makes every record's value, topic id and coordinator unlike any other."""
+        self.may_die = True
+        """Whether the machine may die amid a compaction."""
         self.compaction: Compaction | None = None
         """The one that is under way."""
         self.dead_workers: list[Compaction] = []
@@ -161,9 +163,13 @@ class World:
         self.manager.close(clean=False)
         if self.disk.faults.lied:
             self._lose_what_the_device_lied_about(rng)
-        self.disk.power_cut(rng, _manner(rng))
-        if rng.random() < 0.3 and not self.disk.faults.failed:
+        if rng.random() < 0.4 and not self.disk.faults.failed:
+            # Of a process that was killed, or of a machine that had lost power before.
             self._die_amid_recovery(rng)
+        self.disk.power_cut(rng, _manner(rng))
+        if rng.random() < 0.2 and not self.disk.faults.failed:
+            self._die_amid_recovery(rng)
+            self.disk.power_cut(rng, _manner(rng))
         self._open()
         self._check_after_crash(
             exactly=False,
@@ -172,7 +178,7 @@ class World:
         )
 
     def _die_amid_recovery(self, rng: Random) -> None:
-        """The power is cut again before the start is over."""
+        """A start that does not come to its end."""
         death = Fault(Kind.EIO, "any", after=rng.randrange(150), times=-1)
         self.disk.faults.arm(death)
         manager = self.new_manager()
@@ -181,7 +187,6 @@ class World:
         self.disk.faults.drop(death)
         self.disk.faults.failed = False
         manager.close(clean=False)
-        self.disk.power_cut(rng, _manner(rng))
 
     def _lose_what_the_device_lied_about(self, rng: Random) -> None:
         """Only one promise is left: what a client is given was appended there, or its checksum says that it was not."""

@@ -7,7 +7,8 @@ from kwire.config.broker_config import BrokerConfig
 
 
 def internal_topic(name: str, options: BrokerConfig) -> NewTopic:
-    """An internal topic as its coordinator needs it (apache/kafka `GroupCoordinatorConfig`, `TransactionLogConfig`)."""
+    """An internal topic as its coordinator needs it (apache/kafka `GroupCoordinatorConfig`, `TransactionLogConfig`,
+    `ShareCoordinatorConfig`)."""
     if name == "__consumer_offsets":
         return NewTopic(
             name,
@@ -17,6 +18,19 @@ def internal_topic(name: str, options: BrokerConfig) -> NewTopic:
                 "compression.type": "producer",
                 "cleanup.policy": "compact",
                 "segment.bytes": str(options.get("offsets.topic.segment.bytes")),
+            },
+        )
+    if name == "__share_group_state":
+        return NewTopic(
+            name,
+            options.get("share.coordinator.state.topic.num.partitions"),
+            options.get("share.coordinator.state.topic.replication.factor"),
+            overrides={
+                "cleanup.policy": "delete",
+                "compression.type": "producer",
+                "min.insync.replicas": str(options.get("share.coordinator.state.topic.min.isr")),
+                "retention.ms": "-1",
+                "segment.bytes": str(options.get("share.coordinator.state.topic.segment.bytes")),
             },
         )
     assert name == "__transaction_state"

@@ -7,6 +7,7 @@ for what a client did: errors are in the response. API versions stay above; what
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
 
 from kwire.clock import Clock
 from kwire.coord.coordinator_log import CoordinatorLog
@@ -79,6 +80,7 @@ class GroupCoordinator:
         self._partition_count = partition_count
         self._new_uuid = new_uuid
         self._ensure_internal_topic = OnDemand(ensure_internal_topic)
+        self.take_order: Callable[[Any], None] = _nobody_takes_orders
         self._runtime: CoordinatorRuntime[GroupShard] = CoordinatorRuntime(
             GROUP_METADATA_TOPIC,
             lambda: GroupShard(config, topics),
@@ -86,6 +88,7 @@ class GroupCoordinator:
             clock,
             commit_timeout_ms=commit_timeout_ms,
             compression=compression,
+            on_order=lambda partition, leader_epoch, order: self.take_order(order),
         )
 
     # Where groups live
@@ -365,6 +368,10 @@ def txn_commit_refused(request: TxnOffsetCommitRequest, code: ErrorCode) -> TxnO
             for topic in request.topics
         ],
     )
+
+
+def _nobody_takes_orders(order: Any) -> None:
+    raise AssertionError(f"nobody is there for {order}")
 
 
 def _heartbeat_refused(code: ErrorCode) -> HeartbeatResponse:

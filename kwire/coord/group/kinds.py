@@ -22,10 +22,16 @@ from kwire.wire.messages.txn_offset_commit import TxnOffsetCommitRequest
 
 TimerKey = tuple[str, str, str]
 
-KINDS: Mapping[str, str] = {"streams": "kwire.coord.group.streams.groups"}
-"""Modules by the name of the kind, which begins the keys of its timers (`streams-session`) as well."""
+KINDS: Mapping[str, str] = {
+    "share": "kwire.coord.group.share.groups",
+    "streams": "kwire.coord.group.streams.groups",
+}
+"""Modules by the name of the kind, which begins the keys of its timers (`share-session`) as well."""
 
-RECORD_PREFIXES: Mapping[str, str] = {"StreamsGroup": "streams"}
+NEVER_EXPIRE = frozenset({"share"})
+"""Kinds whose groups are gone only when somebody deletes them."""
+
+RECORD_PREFIXES: Mapping[str, str] = {"ShareGroup": "share", "StreamsGroup": "streams"}
 """Kinds by how the names of their records' classes begin."""
 
 
@@ -119,6 +125,12 @@ class GroupKinds:
             kind = import_module(KINDS[name]).open_kind(self._timers, self._config, self._topics)
             self._met[name] = kind
         return kind
+
+    def expiring(self) -> Iterator[GroupKind]:
+        """The kinds whose empty groups go when their offsets have expired."""
+        for name, kind in self._met.items():
+            if name not in NEVER_EXPIRE:
+                yield kind
 
     def of_group(self, group_id: str) -> GroupKind | None:
         """The kind that has this group."""

@@ -309,14 +309,15 @@ class GroupShard(Membership):
             self._schedule_clean_up(now_ms)
             retention_ms = self._config.offsets_retention_ms
             out = retention.expire(self.groups.values(), self.offsets, retention_ms, now_ms)
-            for owner in (self.consumer, *self.kinds):
-                retention.expire_modern_groups(owner.groups.values(), self.offsets, retention_ms, now_ms, out)
+            retention.expire_modern_groups(self.consumer.groups.values(), self.offsets, retention_ms, now_ms, out)
+            for kind in self.kinds.expiring():
+                retention.expire_modern_groups(kind.groups.values(), self.offsets, retention_ms, now_ms, out)
             return out
         if key[0] in deadlines.KINDS:
             return self.consumer.on_timer(key, now_ms)
-        kind = self.kinds.of_timer(key)
-        if kind is not None:
-            return kind.on_timer(key, now_ms)
+        owner = self.kinds.of_timer(key)
+        if owner is not None:
+            return owner.on_timer(key, now_ms)
         decision = self.classic.on_timer(key, now_ms)
         if key[0] == SESSION:
             self._drop_if_vacant(key[1])

@@ -304,13 +304,13 @@ def _is_to_give_back(member: ConsumerMember) -> bool:
 
 
 def _check_epoch(member: ConsumerMember, epoch: int, reported: Partitions | None) -> None:
-    """Raises FENCED_MEMBER_EPOCH for an epoch that is not the member's.
+    """Raises FENCED_MEMBER_EPOCH for an epoch that is not the member's. Anybody may join again at epoch 0.
 
     The one before is taken from a member that owns nothing else than it should: the answer with the new epoch may
     have been lost.
     """
     has = member.has
-    if epoch == has.member_epoch:
+    if epoch in (JOIN_EPOCH, has.member_epoch):
         return
     was_lost = epoch == has.previous_member_epoch and reported is not None and is_subset(reported, has.assigned)
     if epoch > has.member_epoch or not was_lost:

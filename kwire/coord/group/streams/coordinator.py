@@ -96,7 +96,8 @@ def _group(shard: GroupShard, request: StreamsGroupHeartbeatRequest, out: Decisi
     elif _is_of_another_kind(shard, group_id):
         raise KafkaError(ErrorCode.GROUP_ID_NOT_FOUND, f"Group {group_id} is not a streams group.")
     elif not joins:
-        raise KafkaError(ErrorCode.GROUP_ID_NOT_FOUND, f"Streams group {group_id} not found.")
+        kind = "Streams group" if request.member_epoch > JOIN_EPOCH else "Group"
+        raise KafkaError(ErrorCode.GROUP_ID_NOT_FOUND, f"{kind} {group_id} not found.")
     return StreamsGroup(group_id)
 
 

@@ -58,7 +58,7 @@ def _malformed(request: StreamsGroupHeartbeatRequest) -> str | None:
         if request.rebalance_timeout_ms == -1:
             return "RebalanceTimeoutMs must be provided in first request."
         for name, messages in tasks.items():
-            if messages:
+            if messages is None or messages:
                 return f"{name} must be empty when (re-)joining."
         if request.topology is None:
             return "Topology must be non-null when (re-)joining."
@@ -81,13 +81,13 @@ def reported_tasks(request: StreamsGroupHeartbeatRequest) -> Tasks | None:
 
 
 def check_epoch(member: StreamsMember, epoch: int, reported: Tasks | None) -> None:
-    """Raises FENCED_MEMBER_EPOCH for an epoch that is not the member's.
+    """Raises FENCED_MEMBER_EPOCH for an epoch that is not the member's. Anybody may join again at epoch 0.
 
     The one before is taken from a member that has nothing else than it should: the answer with the new epoch may have
     been lost.
     """
     has = member.has
-    if epoch == has.member_epoch:
+    if epoch in (JOIN_EPOCH, has.member_epoch):
         return
     was_lost = epoch == has.previous_member_epoch and reported is not None and _has_only(member, reported)
     if epoch > has.member_epoch or not was_lost:

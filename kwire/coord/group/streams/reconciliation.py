@@ -35,11 +35,11 @@ from kwire.errors import ErrorCode, KafkaError
 
 
 class MemberState(IntEnum):
-    """Where a member stands; the numbers are those of the log (apache/kafka streams `MemberState`)."""
+    """Where a member stands; the numbers are those of the log, not those of consumers (streams `MemberState`)."""
 
-    STABLE = 0
-    UNREVOKED_TASKS = 1
-    UNRELEASED_TASKS = 2
+    STABLE = 1
+    UNREVOKED_TASKS = 2
+    UNRELEASED_TASKS = 3
     UNKNOWN = 127
 
 

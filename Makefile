@@ -6,6 +6,7 @@
 # make kill9  50 rounds of kill -9 under load, 20 under transactions
 # make exactly-once  Apache Kafka's own transactional copiers under kill -9, alone and in a group (six minutes)
 # make exactly-once-long  ten minutes of each
+# make share    Kafka's share consumer and its tools, a consumer and the broker killed (in make compat too; a minute)
 # make streams  Kafka Streams applications by either protocol, one instance killed (in make compat too; half a minute)
 # make streams-smoke  Apache Kafka's StreamsSmokeTest, exactly once, over a kill -9 of the broker (five minutes)
 # make kill9-long   200 rounds amid rolls, retention and compaction, and 20 of a disk that fills up (half an hour)
@@ -16,7 +17,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: run test lint compat compat-disk compat-disk-long kill9 kill9-long exactly-once exactly-once-long streams streams-smoke suites bench clean
+.PHONY: run test lint compat compat-disk compat-disk-long kill9 kill9-long exactly-once exactly-once-long share streams streams-smoke suites bench clean
 
 run: $(VENV)/.installed
 	$(BIN)/kwire start --data-dir var/data
@@ -31,7 +32,11 @@ lint: $(VENV)/.installed-test
 
 compat: $(VENV)/.installed-test
 	$(BIN)/python -m compat_tests.matrix
+	$(BIN)/python -m compat_tests.share
 	$(BIN)/python -m compat_tests.streams
+
+share: $(VENV)/.installed-test
+	$(BIN)/python -m compat_tests.share
 
 streams: $(VENV)/.installed-test
 	$(BIN)/python -m compat_tests.streams

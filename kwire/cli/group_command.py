@@ -1,4 +1,4 @@
-"""`kwire group`: list, describe, reset and delete consumer groups."""
+"""`kwire group`: list, describe, reset and delete groups of consumers."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import click
 from kwire.cli.client import Client, ClientError
 from kwire.cli.command_options import json_option, with_client
 from kwire.cli.group_offsets import commit_offsets, committed_offsets
-from kwire.cli.groups import DescribedGroup, delete_group, describe_group, list_groups
+from kwire.cli.groups import SHARE_PROTOCOL, DescribedGroup, delete_group, describe_group, list_groups
 from kwire.cli.offsets import EARLIEST, LATEST, list_offsets, parse_time_ms, ranges
 from kwire.cli.output import show_json, show_table
+from kwire.cli.share_groups import share_lag_lines
 from kwire.ids import TopicPartition
 
 
@@ -40,7 +41,8 @@ def list_command(client: Client, as_json: bool) -> None:
 def describe(client: Client, group_id: str, as_json: bool) -> None:
     """Show the members of GROUP, their partitions, and how far behind each is."""
     described = describe_group(client, group_id)
-    lines = _lag_lines(client, described)
+    is_shared = described.protocol_type == SHARE_PROTOCOL
+    lines = share_lag_lines(client, group_id) if is_shared else _lag_lines(client, described)
     if as_json:
         members = [{**m._asdict(), "assignment": [tp._asdict() for tp in m.assignment]} for m in described.members]
         show_json({**described._asdict(), "members": members, "partitions": lines})
@@ -53,7 +55,8 @@ def describe(client: Client, group_id: str, as_json: bool) -> None:
         tasks = f", {member.tasks}" if member.tasks else ""
         click.echo(f"member {member.member_id}{instance} of {member.client_id} at {member.host.lstrip('/')}{tasks}")
     rows = [tuple(line.values()) for line in lines]
-    show_table(["topic", "partition", "committed", "end", "lag", "member"], rows)
+    columns = ["start", "lag"] if is_shared else ["committed", "end", "lag", "member"]
+    show_table(["topic", "partition", *columns], rows)
 
 
 def _lag_lines(client: Client, described: DescribedGroup) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Requests about consumer groups, as functions of a Client."""
+"""Requests about groups of consumers, as functions of a Client."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from kwire.wire.messages.list_groups import ListGroupsRequest
 from kwire.wire.primitives import WireError
 
 CONSUMER_PROTOCOL: Final = "consumer"
+SHARE_PROTOCOL: Final = "share"
 
 
 class ListedGroup(NamedTuple):
@@ -90,43 +91,44 @@ def describe_group(client: Client, group_id: str) -> DescribedGroup:
 def _describe_other(client: Client, group_id: str) -> DescribedGroup:
     from kwire.cli.streams_groups import describe_streams_group
 
-    for describe in (_describe_consumer_group, describe_streams_group):
+    for describe in (_describe_modern_group, describe_streams_group):
         found = describe(client, group_id)
         if found is not None:
             return found
     raise RequestFailed(ErrorCode.GROUP_ID_NOT_FOUND, f"group {group_id} does not exist")
 
 
-def _describe_consumer_group(client: Client, group_id: str) -> DescribedGroup | None:
+def _describe_modern_group(client: Client, group_id: str) -> DescribedGroup | None:
+    """A group of the newer consumer protocol (KIP-848) or a share group (KIP-932)."""
     from kwire.wire.messages.consumer_group_describe import ConsumerGroupDescribeRequest
+    from kwire.wire.messages.share_group_describe import ShareGroupDescribeRequest
 
     connection = client.coordinator(group_id)
-    if 69 not in connection.versions:
-        return None
-    (group,) = connection.call(
-        ConsumerGroupDescribeRequest(group_ids=[group_id], include_authorized_operations=False)
-    ).groups
-    # UNSUPPORTED_VERSION is the answer of a 3.9 broker whose older coordinator knows no such groups.
-    if group.error_code in (ErrorCode.GROUP_ID_NOT_FOUND, ErrorCode.UNSUPPORTED_VERSION):
-        return None
-    check(group.error_code, group.error_message, f"group {group_id}")
-    members = [
-        Member(
-            member.member_id,
-            member.instance_id,
-            member.client_id,
-            member.client_host,
-            [
-                TopicPartition(t.topic_name, number)
-                for t in member.assignment.topic_partitions
-                for number in t.partitions
-            ],
-        )
-        for member in group.members
-    ]
-    return DescribedGroup(
-        group_id, group.group_state, CONSUMER_PROTOCOL, group.assignor_name, connection.address, members
+    kinds: tuple[tuple[int, str, Any], ...] = (
+        (69, CONSUMER_PROTOCOL, ConsumerGroupDescribeRequest),
+        (77, SHARE_PROTOCOL, ShareGroupDescribeRequest),
     )
+    for api_key, protocol, request_class in kinds:
+        if api_key not in connection.versions:
+            continue
+        request = request_class(group_ids=[group_id], include_authorized_operations=False)
+        (group,) = connection.call(request).groups
+        # UNSUPPORTED_VERSION is the answer of a 3.9 broker whose older coordinator knows no such groups.
+        if group.error_code in (ErrorCode.GROUP_ID_NOT_FOUND, ErrorCode.UNSUPPORTED_VERSION):
+            continue
+        check(group.error_code, group.error_message, f"group {group_id}")
+        members = [_modern_member(member) for member in group.members]
+        state, assignor = group.group_state, group.assignor_name
+        return DescribedGroup(group_id, state, protocol, assignor, connection.address, members)
+    return None
+
+
+def _modern_member(member: Any) -> Member:
+    partitions = [
+        TopicPartition(t.topic_name, number) for t in member.assignment.topic_partitions for number in t.partitions
+    ]
+    instance_id = getattr(member, "instance_id", None)  # Share groups have no static members.
+    return Member(member.member_id, instance_id, member.client_id, member.client_host, partitions)
 
 
 def delete_group(client: Client, group_id: str) -> None:

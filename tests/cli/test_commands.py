@@ -12,12 +12,13 @@ from click.testing import CliRunner, Result
 
 from kwire.broker import Broker
 from kwire.cli.app import kwire
-from kwire.cli.client import Client
+from kwire.cli.client import Client, check
 from kwire.cli.fetcher import Fetcher
 from kwire.cli.group_member import GroupMember
 from kwire.config.broker_config import BrokerConfig
 from kwire.ids import TopicPartition
 from kwire.testing.broker import KwireBroker
+from kwire.wire.messages.share_group_heartbeat import ShareGroupHeartbeatRequest
 from tests.api.streams_app import REPARTITION, joining
 
 Run = Callable[..., Result]
@@ -197,6 +198,24 @@ def test_two_members_share_the_partitions(run: Run, bootstrap: str) -> None:
         assert (described["state"], described["assignor"], len(described["members"])) == ("Stable", "range", 2)
         second.leave({TopicPartition("shared", 3): 0})
         first.leave({})
+
+
+def test_a_share_group_is_described(run: Run, bootstrap: str) -> None:
+    run("topic", "create", "shared-by-records", "-p", "2")
+    beat = ShareGroupHeartbeatRequest(
+        group_id="sharers", member_id="m1", member_epoch=0, subscribed_topic_names=["shared-by-records"]
+    )
+    with Client(bootstrap) as client:
+        client.retrying(
+            lambda: check(client.coordinator("sharers").call(beat, version=1).error_code, None, "a heartbeat")
+        )
+    described = json.loads(run("group", "describe", "sharers", "--json").stdout)
+    assert (described["state"], described["protocol_type"], described["assignor"]) == ("Stable", "share", "simple")
+    assert [(line["partition"], line["start"]) for line in described["partitions"]] == [(0, None), (1, None)]
+    assert "TOPIC              PARTITION  START  LAG" in run("group", "describe", "sharers").stdout
+    assert [g["type"] for g in json.loads(run("group", "list", "--json").stdout) if g["group_id"] == "sharers"] == [
+        "share"
+    ]
 
 
 def test_a_streams_group_is_shown_with_its_tasks(run: Run, bootstrap: str) -> None:

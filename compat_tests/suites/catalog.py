@@ -14,6 +14,9 @@ AS_IN_TRIVUP = {
 }
 """What librdkafka's tests expect of a cluster. The last one is Kafka's default, which the dev profile changes."""
 
+SHORT_LOCKS = {"group.share.record.lock.duration.ms": "1000", "group.share.min.record.lock.duration.ms": "1000"}
+"""With which tests wait for a record to be delivered again."""
+
 AS_KAFKA_PYTHON_HAS_IT = {"num.partitions": "4", "broker.id": "0"}
 """Its tests assign replicas to broker 0."""
 
@@ -51,8 +54,16 @@ SUITES = (
         "confluent-kafka-python",
         ("confluent-kafka-python-tests",),
         AS_IN_TRIVUP,
-        confluent_kafka_python.run,
+        partial(confluent_kafka_python.run, parts=confluent_kafka_python.CORE),
         "confluent-kafka-python's integration tests",
+        confluent_kafka_python.CHECKOUT,
+    ),
+    Suite(
+        "confluent-kafka-python-share",
+        ("confluent-kafka-python-tests",),
+        {**AS_IN_TRIVUP, **SHORT_LOCKS},
+        partial(confluent_kafka_python.run, parts=confluent_kafka_python.SHARE),
+        "those of share consumers",
         confluent_kafka_python.CHECKOUT,
     ),
     Suite(

@@ -5,24 +5,25 @@ Left out are those that need a schema registry, OAuth or SASL servers, or start 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from compat_tests.suites.pytests import run_pytest
 from compat_tests.suites.suite import Outcome, Run
 
 CHECKOUT = "CONFLUENT_KAFKA_PYTHON"
-SUITE_S = 3600
-LEFT_OUT = ("schema_registry", "share_consumer_oauth", "share_consumer_sasl")
+SUITE_S = 7200
+CORE = ("admin", "consumer", "producer", "serialization", "integration_test.py")
+SHARE = ("share_consumer",)
 
 
-def run(run: Run, *, group_protocol: str = "classic") -> Iterator[Outcome]:
-    folder = "tests/integration"
+def run(run: Run, *, parts: Sequence[str]) -> Iterator[Outcome]:
+    """`parts` are folders and files of the integration tests."""
     yield from run_pytest(
         run,
         run.cache / "confluent-kafka-python-tests/bin/python",
         Path(run.checkout),
-        [folder, *(f"--ignore={folder}/{name}" for name in LEFT_OUT), "--timeout=120"],
-        {"BROKERS": run.bootstrap, "TEST_CONSUMER_GROUP_PROTOCOL": group_protocol},
+        [*(f"tests/integration/{part}" for part in parts), "--timeout=120"],
+        {"BROKERS": run.bootstrap},
         SUITE_S,
     )

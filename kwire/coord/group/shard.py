@@ -248,8 +248,11 @@ class GroupShard(Membership):
         return self.consumer.groups.get(group_id) or self.kinds.group(group_id)
 
     def _remember_simple(self, group_id: str) -> None:
-        if group_id not in self.groups:
-            self.groups[group_id] = ClassicGroup(group_id)
+        """The log knows of the group by its offsets: it stays until the clean-up, even if they go before."""
+        group = self.groups.get(group_id)
+        if group is None:
+            group = self.groups[group_id] = ClassicGroup(group_id)
+        group.is_persisted = True
 
     def on_refused(self, decision: Decision, code: ErrorCode, now_ms: int) -> Decision:
         """The log did not take the records: a generation that waited for them is given up, and nobody has left."""

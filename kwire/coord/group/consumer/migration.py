@@ -75,7 +75,9 @@ def _not_upgraded(group: ClassicGroup, reason: str) -> KafkaError:
 
 def _upgraded_members(group: ClassicGroup, topics: TopicDirectory) -> list[ConsumerMember]:
     """Every member at the classic generation, with what its leader gave it. Raises WireError."""
-    protocol = group.protocol_name or group.select_protocol()
+    protocol = group.protocol_name
+    if protocol is None or any(protocol not in member.protocols for member in group.members.values()):
+        protocol = group.select_protocol()  # Some have joined again already, and offer the last one no more.
     taken: set[tuple[bytes, int]] = set()
     members = []
     for classic in group.members.values():

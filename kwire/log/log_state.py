@@ -188,6 +188,7 @@ class LogState:
         try:
             if self._lacks_metadata:
                 self._write_topic_id(sync=sync)
+                self.is_directory_on_device &= sync  # Otherwise the next flush sees to it.
         except OSError as error:
             raise self.storage_error(error) from error
 

@@ -120,7 +120,7 @@ class LogUpkeep:
         try:
             for log in logs:
                 if log.is_loaded:
-                    log.write_metadata()
+                    log.write_metadata(sync=sync)
             # A future log's own files are its thread's.
             logs += self.relocations.futures_in(directory)
             directory.write_checkpoints(logs, sync=sync)

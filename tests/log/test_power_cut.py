@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+from kwire.log.checkpoints import parse_partition_metadata
 from kwire.log.cleaner import clean
 from kwire.log.cleaning_job import CleanedGroup
 from kwire.log.config import LogConfig
@@ -285,3 +286,20 @@ def test_flushed_transactions_stay_aborted() -> None:
     _, log = after_power_cut(disk, manager, settings)
     assert held(log)[:1] == [b"unwanted"]
     assert [tuple(entry) for entry in log.aborted_transactions(0, 3)] == [(7, 0, 1, 2)]
+
+
+@pytest.mark.parametrize("is_checkpointed", [False, True])
+def test_a_topic_id_that_was_learnt_stays(is_checkpointed: bool) -> None:
+    """After a clean stop; else the batches would become those of the next topic of that name."""
+    disk = SimDisk(NOW)
+    manager = manager_on(disk)
+    append(log_of(manager), batch(b"a"))
+    manager.close()
+    disk.unlink(f"/d/{TP}/partition.metadata")
+    manager = manager_on(disk)
+    append(log_of(manager), batch(b"b"))
+    if is_checkpointed:
+        manager.checkpoint(NOW)
+    manager.close()
+    disk.power_cut(Random(0), Manner(in_order=True, keeps=0.0))
+    assert parse_partition_metadata(disk.read_file(f"/d/{TP}/partition.metadata")) == TOPIC_ID

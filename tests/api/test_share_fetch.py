@@ -276,22 +276,26 @@ def test_a_partition_that_nobody_initialised(served: Served) -> None:
     assert topic.partitions[0].error_code == ErrorCode.UNKNOWN_SERVER_ERROR
 
 
-def test_a_fetch_waits_for_records(served: Served) -> None:
-    topic_id = served.create_topic("t")
-    client = joined(served, "t")
-    request = ShareFetchRequest(
+def patient_fetch(member_id: str, topic_id: bytes) -> ShareFetchRequest:
+    """A session's first fetch, of partition 0, that waits for half a minute."""
+    partition = FetchPartition(partition_index=0, acknowledgement_batches=[])
+    return ShareFetchRequest(
         group_id="g",
-        member_id="m",
+        member_id=member_id,
         share_session_epoch=0,
         max_wait_ms=30_000,
         min_bytes=1,
         max_records=10,
         batch_size=10,
-        topics=[
-            FetchTopic(topic_id=topic_id, partitions=[FetchPartition(partition_index=0, acknowledgement_batches=[])])
-        ],
+        topics=[FetchTopic(topic_id=topic_id, partitions=[partition])],
         forgotten_topics_data=[],
     )
+
+
+def test_a_fetch_waits_for_records(served: Served) -> None:
+    topic_id = served.create_topic("t")
+    client = joined(served, "t")
+    request = patient_fetch("m", topic_id)
     served.peer = client.peer
 
     async def wait() -> object:
@@ -310,19 +314,7 @@ def test_a_fetch_waits_for_records_that_others_give_back(served: Served) -> None
     served.fill("t", batch(b"a"))
     first, second = joined(served, "t", member="a"), joined(served, "t", member="b")
     first.fetch(topic_id)
-    request = ShareFetchRequest(
-        group_id="g",
-        member_id="b",
-        share_session_epoch=0,
-        max_wait_ms=30_000,
-        min_bytes=1,
-        max_records=10,
-        batch_size=10,
-        topics=[
-            FetchTopic(topic_id=topic_id, partitions=[FetchPartition(partition_index=0, acknowledgement_batches=[])])
-        ],
-        forgotten_topics_data=[],
-    )
+    request = patient_fetch("b", topic_id)
     served.peer = second.peer
 
     async def wait() -> object:

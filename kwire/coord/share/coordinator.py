@@ -7,7 +7,7 @@ of its own, by the shard that it hashes to; no method raises for what somebody a
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import groupby
 from typing import Any, TypeAlias, TypeVar
 
@@ -175,18 +175,8 @@ class ShareCoordinator:
         m = initialize_messages
         asked = _asked(request)
         answers = [self.initialize_one(key, data.state_epoch, data.start_offset) for key, data in asked]
-
-        def result(key: ShareKey, outcome: Outcome) -> m.PartitionResult:
-            code, message = _error(outcome)
-            return m.PartitionResult(partition=key.partition, error_code=code, error_message=message)
-
-        def finish(outcomes: list[Outcome]) -> m.InitializeShareGroupStateResponse:
-            grouped = _by_topic(asked, outcomes, result)
-            return m.InitializeShareGroupStateResponse(
-                results=[m.InitializeStateResult(topic_id=topic, partitions=parts) for topic, parts in grouped]
-            )
-
-        return when_all(answers, finish)
+        kinds = m.PartitionResult, m.InitializeStateResult, m.InitializeShareGroupStateResponse
+        return _answer(asked, answers, kinds, _outcome_alone)
 
     def read(
         self, request: read_messages.ReadShareGroupStateRequest
@@ -196,28 +186,19 @@ class ShareCoordinator:
         asked = _asked(request)
         answers = [self.read_one(key, data.leader_epoch) for key, data in asked]
 
-        def result(key: ShareKey, outcome: Outcome) -> m.PartitionResult:
-            code, message = _error(outcome)
+        def fields(outcome: Outcome) -> dict[str, Any]:
             state = outcome.state
-            return m.PartitionResult(
-                partition=key.partition,
-                error_code=code,
-                error_message=message,
-                state_epoch=state.state_epoch,
-                start_offset=state.start_offset if outcome.error is None else 0,
-                state_batches=[
+            return {
+                "state_epoch": state.state_epoch,
+                "start_offset": state.start_offset if outcome.error is None else 0,
+                "state_batches": [
                     m.StateBatch(first_offset=first, last_offset=last, delivery_state=state, delivery_count=count)
                     for first, last, state, count in state.batches
                 ],
-            )
+            }
 
-        def finish(outcomes: list[Outcome]) -> m.ReadShareGroupStateResponse:
-            grouped = _by_topic(asked, outcomes, result)
-            return m.ReadShareGroupStateResponse(
-                results=[m.ReadStateResult(topic_id=topic, partitions=parts) for topic, parts in grouped]
-            )
-
-        return when_all(answers, finish)
+        kinds = m.PartitionResult, m.ReadStateResult, m.ReadShareGroupStateResponse
+        return _answer(asked, answers, kinds, fields)
 
     def write(
         self, request: write_messages.WriteShareGroupStateRequest
@@ -226,18 +207,8 @@ class ShareCoordinator:
         m = write_messages
         asked = _asked(request)
         answers = [self.write_one(key, _change(data)) for key, data in asked]
-
-        def result(key: ShareKey, outcome: Outcome) -> m.PartitionResult:
-            code, message = _error(outcome)
-            return m.PartitionResult(partition=key.partition, error_code=code, error_message=message)
-
-        def finish(outcomes: list[Outcome]) -> m.WriteShareGroupStateResponse:
-            grouped = _by_topic(asked, outcomes, result)
-            return m.WriteShareGroupStateResponse(
-                results=[m.WriteStateResult(topic_id=topic, partitions=parts) for topic, parts in grouped]
-            )
-
-        return when_all(answers, finish)
+        kinds = m.PartitionResult, m.WriteStateResult, m.WriteShareGroupStateResponse
+        return _answer(asked, answers, kinds, _outcome_alone)
 
     def delete(
         self, request: delete_messages.DeleteShareGroupStateRequest
@@ -246,18 +217,8 @@ class ShareCoordinator:
         m = delete_messages
         asked = _asked(request)
         answers = [self.delete_one(key) for key, _ in asked]
-
-        def result(key: ShareKey, outcome: Outcome) -> m.PartitionResult:
-            code, message = _error(outcome)
-            return m.PartitionResult(partition=key.partition, error_code=code, error_message=message)
-
-        def finish(outcomes: list[Outcome]) -> m.DeleteShareGroupStateResponse:
-            grouped = _by_topic(asked, outcomes, result)
-            return m.DeleteShareGroupStateResponse(
-                results=[m.DeleteStateResult(topic_id=topic, partitions=parts) for topic, parts in grouped]
-            )
-
-        return when_all(answers, finish)
+        kinds = m.PartitionResult, m.DeleteStateResult, m.DeleteShareGroupStateResponse
+        return _answer(asked, answers, kinds, _outcome_alone)
 
     def summarize(
         self, request: summary_messages.ReadShareGroupStateSummaryRequest
@@ -267,26 +228,17 @@ class ShareCoordinator:
         asked = _asked(request)
         answers = [self.summary_of(key) for key, _ in asked]
 
-        def result(key: ShareKey, outcome: Outcome) -> m.PartitionResult:
-            code, message = _error(outcome)
+        def fields(outcome: Outcome) -> dict[str, Any]:
             state = outcome.state
-            return m.PartitionResult(
-                partition=key.partition,
-                error_code=code,
-                error_message=message,
-                state_epoch=state.state_epoch,
-                leader_epoch=state.leader_epoch,
-                start_offset=state.start_offset if outcome.error is None else 0,
-                delivery_complete_count=state.complete_count,
-            )
+            return {
+                "state_epoch": state.state_epoch,
+                "leader_epoch": state.leader_epoch,
+                "start_offset": state.start_offset if outcome.error is None else 0,
+                "delivery_complete_count": state.complete_count,
+            }
 
-        def finish(outcomes: list[Outcome]) -> m.ReadShareGroupStateSummaryResponse:
-            grouped = _by_topic(asked, outcomes, result)
-            return m.ReadShareGroupStateSummaryResponse(
-                results=[m.ReadStateSummaryResult(topic_id=topic, partitions=parts) for topic, parts in grouped]
-            )
-
-        return when_all(answers, finish)
+        kinds = m.PartitionResult, m.ReadStateSummaryResult, m.ReadShareGroupStateSummaryResponse
+        return _answer(asked, answers, kinds, fields)
 
 
 def _asked(request: Any) -> list[tuple[ShareKey, Any]]:
@@ -299,9 +251,9 @@ def _asked(request: Any) -> list[tuple[ShareKey, Any]]:
     return list(zip(keys_of(request.group_id, request.topics), data, strict=True))
 
 
-def _error(outcome: Outcome) -> tuple[ErrorCode, str | None]:
-    error = outcome.error
-    return (ErrorCode.NONE, None) if error is None else (error.code, error.message)
+def _outcome_alone(outcome: Outcome) -> dict[str, Any]:
+    """Nothing but the error, if there was one."""
+    return {}
 
 
 def _change(data: Any) -> Change:
@@ -314,17 +266,33 @@ def _change(data: Any) -> Change:
     )
 
 
-Result = TypeVar("Result")
+Response = TypeVar("Response")
 
 
-def _by_topic(
+def _answer(
     asked: Sequence[tuple[ShareKey, Any]],
-    outcomes: Iterable[Outcome],
-    result: Callable[[ShareKey, Outcome], Result],
-) -> list[tuple[bytes, list[Result]]]:
-    """The results of neighbours of one topic together."""
-    pairs = zip((key for key, _ in asked), outcomes, strict=True)
-    return [
-        (topic_id, [result(key, outcome) for key, outcome in group])
-        for topic_id, group in groupby(pairs, lambda pair: pair[0].topic_id)
-    ]
+    answers: Sequence[Answer[Outcome]],
+    kinds: tuple[Callable[..., Any], Callable[..., Any], Callable[..., Response]],
+    fields: Callable[[Outcome], dict[str, Any]],
+) -> Answer[Response]:
+    """The response when every answer is there: each partition's outcome and `fields`, neighbours of one topic together.
+
+    `kinds` make a partition's result, a topic's, and the response.
+    """
+    partition_result, topic_result, response = kinds
+
+    def result(key: ShareKey, outcome: Outcome) -> Any:
+        error = outcome.error
+        code, message = (ErrorCode.NONE, None) if error is None else (error.code, error.message)
+        return partition_result(partition=key.partition, error_code=code, error_message=message, **fields(outcome))
+
+    def finish(outcomes: list[Outcome]) -> Response:
+        pairs = zip((key for key, _ in asked), outcomes, strict=True)
+        return response(
+            results=[
+                topic_result(topic_id=topic_id, partitions=[result(key, outcome) for key, outcome in group])
+                for topic_id, group in groupby(pairs, lambda pair: pair[0].topic_id)
+            ]
+        )
+
+    return when_all(answers, finish)

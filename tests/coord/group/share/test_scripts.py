@@ -1,42 +1,20 @@
-"""Plays tests/scripts/share_group_*.txt on share groups (see `script`) and compares the traces.
-
-Run with KWIRE_REWRITE_SCRIPTS=1 to write the traces anew.
-"""
+"""Plays tests/scripts/share_group_*.txt on share groups (see `script`) and compares the traces."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
 from tests.coord.group.share.script import Player, assert_replay_equals_live
+from tests.played_scripts import compare, played, scripts
 
-SCRIPTS = sorted((Path(__file__).parents[3] / "scripts").glob("share_group_*.txt"))
-REWRITE = os.environ.get("KWIRE_REWRITE_SCRIPTS") == "1"
-
-
-def played(text: str) -> str:
-    """The script with the traces that its commands give now; comments and blank lines stay."""
-    player = Player()
-    lines = []
-    for line in text.splitlines():
-        if line.startswith("  "):
-            continue
-        lines.append(line)
-        if line and not line.startswith("#"):
-            lines += [f"  {said}" for said in player.play(line)]
-    assert_replay_equals_live(player)
-    return "\n".join(lines) + "\n"
+SCRIPTS = scripts("share_group_*.txt")
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
 def test_script(path: Path) -> None:
-    text = path.read_text()
-    trace = played(text)
-    if REWRITE:
-        path.write_text(trace)
-    assert trace == text or REWRITE
+    compare(path, played(path.read_text(), Player(), at_end=assert_replay_equals_live))
 
 
 def test_there_are_scripts() -> None:

@@ -6,19 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.coord.group.script import assert_replay_equals_live
 from tests.coord.group.streams.player import StreamsPlayer
-from tests.coord.group.test_scripts import REWRITE, played
+from tests.played_scripts import compare, played, scripts
 
-SCRIPTS = sorted((Path(__file__).parents[3] / "scripts").glob("streams_*.txt"))
+SCRIPTS = scripts("streams_*.txt")
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
 def test_script(path: Path) -> None:
-    text = path.read_text()
-    trace = played(text, StreamsPlayer())
-    if REWRITE:
-        path.write_text(trace)
-    assert trace == text or REWRITE
+    compare(path, played(path.read_text(), StreamsPlayer(), at_end=assert_replay_equals_live))
 
 
 def test_there_are_scripts() -> None:

@@ -32,6 +32,7 @@ BROKER_OPTIONS: Mapping[str, str] = {
     "transaction.state.log.num.partitions": "5",
     "transaction.state.log.replication.factor": "1",
     "transaction.state.log.min.isr": "1",
+    "transaction.max.timeout.ms": "3600000",
     "group.initial.rebalance.delay.ms": "0",
     "log.cleaner.backoff.ms": "300",
     "log.retention.check.interval.ms": "500",

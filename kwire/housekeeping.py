@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kwire.config.broker_config import BrokerConfig
-from kwire.log.log import Log
 from kwire.log.manager import LogManager
 from kwire.log.relocation import Relocation, failure_of
+
+if TYPE_CHECKING:
+    from kwire.log.log import Log
 
 logger = logging.getLogger("kwire.broker")
 

@@ -10,10 +10,10 @@ from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import TopicPartition
 from kwire.log.directory import LogDirectory
 from kwire.log.files import DELETE_DIR_SUFFIX, FUTURE_DIR_SUFFIX, marked_directory_name
-from kwire.log.log import Log
 from kwire.log.relocation import Relocation
 
 if TYPE_CHECKING:
+    from kwire.log.log import Log
     from kwire.log.manager import LogManager
 
 logger = logging.getLogger(__name__)
@@ -94,6 +94,8 @@ class Relocations:
             manager.rehome(log, target)
             return
         name = marked_directory_name(log.topic_partition, manager.unique_name(), FUTURE_DIR_SUFFIX)
+        from kwire.log.log import Log
+
         future = Log(
             log.topic_partition,
             log.topic_id,

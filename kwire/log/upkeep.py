@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from kwire.errors import KafkaError
 from kwire.ids import TopicPartition
 from kwire.log.directory import LogDirectory
-from kwire.log.log import Log
 from kwire.log.relocations import Relocations
 
 if TYPE_CHECKING:
     from kwire.log.cleaner_manager import CleanerManager
+    from kwire.log.log import Log
 
 logger = logging.getLogger(__name__)
 

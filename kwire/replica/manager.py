@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import TopicPartition
-from kwire.log.log import Log, LogConfig
+from kwire.log.config import LogConfig
 from kwire.log.manager import LogManager
 from kwire.named_tuple import NamedTuple
 from kwire.replica.partition import Partition
+
+if TYPE_CHECKING:
+    from kwire.log.log import Log
 
 
 class Assignment(Protocol):

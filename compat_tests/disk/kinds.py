@@ -65,25 +65,32 @@ _ACCEPT, _RELEASE, _REJECT = 1, 2, 3
 _GROUP_RESOURCE = 32
 
 
-def write(client: Client) -> None:
-    """Let all of them live. Raises Refused, and AssertionError for one that does not come to where it should."""
+def create_topics(client: Client) -> None:
+    """What the groups read. Raises Refused."""
     for topic in (TOPIC, SIDE_TOPIC):
         client.create_topic(topic, PARTITIONS, {})
     client.topics((TOPIC, SIDE_TOPIC))
-    _consumer_group(client)
+
+
+def write(client: Client) -> list[Heartbeats]:
+    """Let all of them live, and return members that are still there, one of each kind of group.
+
+    Raises Refused, and AssertionError for one that does not come to where it should.
+    """
+    left = [_consumer_group(client)]
     _regex_group(client)
     _migrated_group(client)
-    _streams_group(client, STREAMS_GROUP)
-    _streams_group(client, DELETED)
-    _share_groups(client)
+    left += [_streams_group(client, group) for group in (DELETED, STREAMS_GROUP)][1:]
+    return [*left, _share_groups(client)]
 
 
-def _topic_id(client: Client, name: str) -> bytes:
+def topic_id(client: Client, name: str) -> bytes:
+    """Raises StopIteration when there is no such topic."""
     topics = client.call(MetadataRequest(topics=None, allow_auto_topic_creation=False), 12).topics
     return next(bytes(topic.topic_id) for topic in topics if topic.name == name)
 
 
-class _Heartbeats:
+class Heartbeats:
     """The heartbeats of one member, whatever its kind of group."""
 
     def __init__(self, client: Client, make: Callable[..., Any], group: str, member_id: str, version: int) -> None:
@@ -104,16 +111,22 @@ class _Heartbeats:
         self.epoch = answer.member_epoch
         return answer
 
+    def at(self, client: Client) -> Heartbeats:
+        """The same member, at another broker."""
+        moved = Heartbeats(client, self._make, self.group, self.member_id, self._version)
+        moved.epoch = self.epoch
+        return moved
+
     def leave(self, *, as_static: bool = False, **fields: Any) -> None:
         self.epoch = _LEAVE_STATIC if as_static else _LEAVE
         self.beat(**fields)
 
 
-def _consumer(client: Client, group: str, member_id: str) -> _Heartbeats:
-    return _Heartbeats(client, ConsumerGroupHeartbeatRequest, group, member_id, 1)
+def _consumer(client: Client, group: str, member_id: str) -> Heartbeats:
+    return Heartbeats(client, ConsumerGroupHeartbeatRequest, group, member_id, 1)
 
 
-def _consumer_group(client: Client) -> None:
+def _consumer_group(client: Client) -> Heartbeats:
     """Two share the topics, one of them by an instance id, which it keeps while it is away; a third one leaves."""
     joining = {"rebalance_timeout_ms": 60_000, "subscribed_topic_names": [TOPIC, SIDE_TOPIC], "topic_partitions": []}
     one, two, three = (_consumer(client, CONSUMER_GROUP, name) for name in ("one", "two", "three"))
@@ -140,6 +153,7 @@ def _consumer_group(client: Client) -> None:
     answer = client.call(OffsetDeleteRequest(group_id=DELETED, topics=[forgotten]), 0)
     check(answer.error_code, f"delete offsets of {DELETED}")
     two.leave(as_static=True, instance_id="instance")
+    return one
 
 
 def _regex_group(client: Client) -> None:
@@ -201,7 +215,7 @@ def _topology(group: str) -> Topology:
     return Topology(epoch=0, subtopologies=[first, Subtopology(subtopology_id="1", **(nothing | counts))])
 
 
-def _streams_group(client: Client, group: str) -> None:
+def _streams_group(client: Client, group: str) -> Heartbeats:
     """One member with all tasks, in a process that can be reached; another one comes and leaves."""
     joining: dict[str, Any] = {
         "endpoint_information_epoch": 0,
@@ -213,7 +227,7 @@ def _streams_group(client: Client, group: str) -> None:
         "rack_id": "rack",
         "client_tags": [KeyValue(key="zone", value="\u0436")],
     }
-    one, two = (_Heartbeats(client, StreamsGroupHeartbeatRequest, group, name, 0) for name in ("one", "two"))
+    one, two = (Heartbeats(client, StreamsGroupHeartbeatRequest, group, name, 0) for name in ("one", "two"))
     endpoint = Endpoint(host="localhost", port=65_000)
     has: list[TaskIds] = []
 
@@ -231,18 +245,19 @@ def _streams_group(client: Client, group: str) -> None:
     if group == DELETED:
         one.leave(endpoint_information_epoch=0)
         _delete_group(client, group)
+    return one
 
 
-def _share_groups(client: Client) -> None:
+def _share_groups(client: Client) -> Heartbeats:
     """One group goes on with what is not done yet; another one is deleted, with its states."""
     for partition in range(PARTITIONS):
         records = [(START_MS, b"key", b"record %d" % number, ()) for number in range(12)]
         client.produce(TOPIC, partition, bytes(build_batch(records)))
-    topic_id = _topic_id(client, TOPIC)
-    for group in (SHARE_GROUP, DELETED):
+    shared = topic_id(client, TOPIC)
+    for group in (DELETED, SHARE_GROUP):
         _begin_at_the_start(client, group)
-        one = _Heartbeats(client, ShareGroupHeartbeatRequest, group, "one-of-the-sharing-ones", 1)
-        two = _Heartbeats(client, ShareGroupHeartbeatRequest, group, "two-of-the-sharing-ones", 1)
+        one = Heartbeats(client, ShareGroupHeartbeatRequest, group, "one-of-the-sharing-ones", 1)
+        two = Heartbeats(client, ShareGroupHeartbeatRequest, group, "two-of-the-sharing-ones", 1)
         joined = [one.beat(subscribed_topic_names=[TOPIC], rack_id="rack")]
         wait_until(
             lambda one=one, joined=joined: _is_given(one, joined),  # type: ignore[misc]
@@ -250,13 +265,14 @@ def _share_groups(client: Client) -> None:
         )
         two.beat(subscribed_topic_names=[TOPIC])
         two.leave()
-        _share(client, one, topic_id)
+        say_of_each(client, one, shared)
         if group == DELETED:
             one.leave()
             _delete_group(client, group)
+    return one
 
 
-def _is_given(member: _Heartbeats, answers: list[Any]) -> bool:
+def _is_given(member: Heartbeats, answers: list[Any]) -> bool:
     """Whether one of its answers had partitions in it; asks once more if not."""
     if any(answer.assignment is not None and answer.assignment.topic_partitions for answer in answers):
         return True
@@ -271,42 +287,49 @@ def _begin_at_the_start(client: Client, group: str) -> None:
     check(answer.error_code, f"settings of {group}", answer.error_message)
 
 
-def _share(client: Client, member: _Heartbeats, topic_id: bytes) -> None:
-    """Acquire everything, and say of each record something else, a few at a time."""
-    epoch = 0
+def say_of_each(client: Client, member: Heartbeats, topic: bytes) -> None:
+    """Acquire everything, and say something else of each record, a few at a time."""
+    session = ShareSession(client, member, topic)
+    wait_until(lambda: session.fetch() == set(range(PARTITIONS)), f"the records of {member.group}")
+    for first, kinds in ((0, [_ACCEPT]), (2, [_RELEASE]), (4, [_REJECT]), (6, [_ACCEPT, _RELEASE]), (9, [_ACCEPT])):
+        session.fetch(AcknowledgementBatch(first_offset=first, last_offset=first + 1, acknowledge_types=kinds))
 
-    def fetch(acknowledged: list[AcknowledgementBatch]) -> list[int]:
-        """The partitions of which records were acquired."""
-        nonlocal epoch
-        parts = [FetchPartition(partition_index=p, acknowledgement_batches=acknowledged) for p in range(PARTITIONS)]
+
+NOT_DONE = {2, 3, 7, 8, 11}
+"""The offsets of each partition that are left after that: released, or not spoken of."""
+
+
+class ShareSession:
+    """A share session of a member over all partitions of the topic."""
+
+    def __init__(self, client: Client, member: Heartbeats, topic: bytes) -> None:
+        self._client, self._member, self._topic, self._epoch = client, member, topic, 0
+        self.acquired: set[tuple[int, int]] = set()
+        """(partition, offset) of all that this session got."""
+
+    def fetch(self, *said: AcknowledgementBatch) -> set[int]:
+        """One ShareFetch, with these acknowledgements for each partition; the partitions with records so far."""
+        group = self._member.group
+        parts = [FetchPartition(partition_index=p, acknowledgement_batches=list(said)) for p in range(PARTITIONS)]
         request = ShareFetchRequest(
-            group_id=member.group,
-            member_id=member.member_id,
-            share_session_epoch=epoch,
+            group_id=group,
+            member_id=self._member.member_id,
+            share_session_epoch=self._epoch,
             max_wait_ms=100,
             min_bytes=1,
             max_records=500,
             batch_size=500,
-            topics=[FetchTopic(topic_id=topic_id, partitions=parts)],
+            topics=[FetchTopic(topic_id=self._topic, partitions=parts)],
             forgotten_topics_data=[],
         )
-        answer = client.call(request, 2)
-        check(answer.error_code, f"share fetch of {member.group}", answer.error_message)
-        epoch += 1
-        acquired = []
+        answer = self._client.call(request, 2)
+        check(answer.error_code, f"share fetch of {group}", answer.error_message)
+        self._epoch += 1
         for part in (part for topic in answer.responses for part in topic.partitions):
-            if part.error_code not in (0, ErrorCode.NOT_LEADER_OR_FOLLOWER):
-                check(part.error_code, f"share fetch of {member.group}", part.error_message)
-            check(part.acknowledge_error_code, f"acknowledgement of {member.group}", part.acknowledge_error_message)
-            acquired += [part.partition_index] if part.acquired_records else []
-        return acquired
-
-    got: set[int] = set()
-
-    def has_all() -> bool:
-        got.update(fetch([]))
-        return len(got) == PARTITIONS
-
-    wait_until(has_all, f"the records of {member.group}")
-    for first, kinds in ((0, [_ACCEPT]), (2, [_RELEASE]), (4, [_REJECT]), (6, [_ACCEPT, _RELEASE]), (9, [_ACCEPT])):
-        fetch([AcknowledgementBatch(first_offset=first, last_offset=first + 1, acknowledge_types=kinds)])
+            if part.error_code != ErrorCode.NOT_LEADER_OR_FOLLOWER:
+                check(part.error_code, f"share fetch of {group}", part.error_message)
+            check(part.acknowledge_error_code, f"acknowledgement of {group}", part.acknowledge_error_message)
+            for got in part.acquired_records:
+                offsets = range(got.first_offset, got.last_offset + 1)
+                self.acquired |= {(part.partition_index, offset) for offset in offsets}
+        return {partition for partition, _ in self.acquired}

@@ -8,7 +8,19 @@ from functools import partial
 from pathlib import Path
 
 from compat_tests.broker import kwire_command
-from compat_tests.disk import compacted, compaction, dumps, equality, kinds, kraft, old_formats, story, swap, workload
+from compat_tests.disk import (
+    compacted,
+    compaction,
+    dumps,
+    equality,
+    kinds,
+    kinds_swap,
+    kraft,
+    old_formats,
+    story,
+    swap,
+    workload,
+)
 from compat_tests.disk.apache import V39, V43, Kafka43
 from compat_tests.disk.client import Client
 from compat_tests.disk.report import Report
@@ -56,6 +68,11 @@ def run(chosen: Collection[str], folder: Path, report: Report, *, compaction_rec
     if KRAFT in chosen:
         for killed in (False, True):
             _kraft(stage, killed)
+        every_kind = stage.folder / "every-kind"
+        stage.attempt(f"Kafka {V43} -> kwire, every kind of group", lambda: kinds_swap.into_kwire(every_kind / "kwire"))
+        stage.attempt(
+            f"kwire -> Kafka {V43}, every kind of group", lambda: kinds_swap.into_kafka43(every_kind / "kafka")
+        )
     if COMPACTION in chosen:
         stage.attempt("compaction: survivors", lambda: _compaction(stage, compaction_records))
     if DUMPS in chosen:
@@ -158,6 +175,7 @@ def _kinds(stage: Stage, folder: Path) -> tuple[str, list[str]]:
     try:
         subject.start()
         with Client(subject.port) as client:
+            kinds.create_topics(client)
             kinds.write(client)
             counts = f"{len(client.groups())} groups"
         subject.stop()

@@ -143,6 +143,22 @@ class LogManager(LogUpkeep):
         self._stale_checkpoints |= loaded.stale_checkpoints
         return loaded
 
+    def take_again(self, loaded: LoadedDirectory) -> None:
+        """A directory is online again: its failed logs give way to those that were read from it anew.
+
+        A log that has no files yet is forgotten, and made again by whoever asks for it.
+        """
+        for log in list(self.logs_of(loaded.directory)):
+            name = log.topic_partition
+            if name in loaded.logs:
+                self._logs[name] = loaded.logs[name]
+            else:
+                del self._logs[name], self._home[name]
+        self._stale_checkpoints |= loaded.stale_checkpoints
+        self._unrecovered |= loaded.unrecovered
+        self._checkpoint(loaded.directory, sync=True)
+        self._end_recovery(loaded)
+
     def _resume_moves(self, loaded: Sequence[LoadedDirectory], now_ms: int) -> None:
         """Go on with the moves between directories that the last stop broke off."""
         deleted = {each[0] for one in loaded for path in one.marked_for_removal if (each := marked_partition(path))}

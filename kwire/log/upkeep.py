@@ -56,10 +56,11 @@ class LogUpkeep:
         return self._home[log.topic_partition]
 
     def fail(self, directory: LogDirectory, error: OSError) -> None:
-        """Take a directory offline with all its logs: they answer KAFKA_STORAGE_ERROR until the next start."""
+        """Take a directory offline with all its logs: they answer KAFKA_STORAGE_ERROR from then on."""
         directory.fail(error)
         for log in self.logs_of(directory):
             log.is_failed = True
+            self.cleaner.abort(log.topic_partition)
         self.relocations.forget_those_of(directory)
 
     def retain(self, log: Log, now_ms: int) -> int:

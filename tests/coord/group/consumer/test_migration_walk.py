@@ -27,6 +27,7 @@ from kwire.wire.messages.join_group import JoinGroupRequest, JoinGroupRequestPro
 from kwire.wire.messages.leave_group import LeaveGroupRequest, MemberIdentity
 from kwire.wire.messages.sync_group import SyncGroupRequest, SyncGroupRequestAssignment, SyncGroupResponse
 from tests.coord.group.consumer.test_random_walk import Client
+from tests.coord.group.consumer_heartbeats import heartbeat
 from tests.coord.group.script import Player, assert_replay_equals_live, subscription
 
 WALKS = int(os.environ.get("KWIRE_WALKS", "12"))
@@ -183,7 +184,7 @@ class Walk:
             request.member_epoch = epoch
         player = self.player
         requester = Requester(client.name, "/h")
-        key = player.ask(lambda key: player.shard.consumer_heartbeat(request, requester, "", key, player.now_ms))
+        key = player.ask(lambda key: heartbeat(player.shard, request, requester, "", key, player.now_ms))
         answer = player.answers.pop(key)
         if isinstance(answer, ErrorCode):
             client.must_say_all = True

@@ -25,6 +25,7 @@ from kwire.wire.messages.consumer_group_heartbeat import (
     ConsumerGroupHeartbeatResponse,
     TopicPartitions,
 )
+from tests.coord.group.consumer_heartbeats import heartbeat
 from tests.coord.group.script import Player, assert_replay_equals_live
 
 WALKS = int(os.environ.get("KWIRE_WALKS", "20"))
@@ -120,7 +121,7 @@ class Walk:
         self.last_response = None
         player = self.player
         key = 1
-        decision = player.shard.consumer_heartbeat(request, Requester(client.name, "/h"), "new", key, player.now_ms)
+        decision = heartbeat(player.shard, request, Requester(client.name, "/h"), "new", key, player.now_ms)
         player._carry_out(decision, 0)
         if decision.records and "the log refuses" in " ".join(player.trace):
             player.trace = []

@@ -1,7 +1,8 @@
-"""librdkafka's own test runner: every test that talks to a broker, one process per number, two at a time.
+"""librdkafka's own test runner: every test that talks to a broker, one process per number, four at a time.
 
-One process each, because a test that takes too long ends its process and all tests in it. What needs Kafka's shell
-tools (`KAFKA_PATH`) gets Apache Kafka's own, started from the jars.
+One process each, because a test that takes too long ends its process and all tests in it. Most of them wait more than
+they work, but some measure time: what fails beside others is run once more by itself, and the table says so. What needs
+Kafka's shell tools (`KAFKA_PATH`) gets Apache Kafka's own, started from the jars.
 """
 
 from __future__ import annotations
@@ -86,11 +87,11 @@ def _shell_tools(folder: Path, libs: Path) -> Path:
     return folder
 
 
-def _one(run: Run, tests: Path, environment: dict[str, str], number: str) -> list[Outcome]:
+def _one(run: Run, tests: Path, environment: dict[str, str], number: str, log_name: str) -> list[Outcome]:
     began = time.monotonic()
     status, log = call(
         ["./test-runner", "-p1", "-L"],
-        log=run.logs / f"{number}.log",
+        log=run.logs / f"{log_name}.log",
         seconds=NUMBER_S,
         cwd=tests,
         environment={**environment, "TESTS": number},
@@ -99,8 +100,18 @@ def _one(run: Run, tests: Path, environment: dict[str, str], number: str) -> lis
     return found or [Outcome(number, FAILED, time.monotonic() - began, f"no test began: {log[-200:].strip()}")]
 
 
+def judged(beside_others: list[Outcome], alone: list[Outcome]) -> Iterator[Outcome]:
+    """The second run counts; what had failed in the first one says why it did."""
+    failures = {outcome.test: outcome.text for outcome in beside_others if outcome.result == FAILED}
+    for outcome in alone:
+        if outcome.result == PASSED and outcome.test in failures:
+            yield outcome._replace(text=f"alone; beside others: {failures[outcome.test]}")
+        else:
+            yield outcome
+
+
 def run(run: Run, *, group_protocol: str = "classic", scenario: str = "default") -> Iterator[Outcome]:
-    """All numbers whose name contains `run.only`, in the order in which they end."""
+    """All numbers whose name contains `run.only`, in the order in which they end; failures last, run alone."""
     tests = run.cache / "librdkafka/tests"
     run.logs.mkdir(parents=True, exist_ok=True)
     settings = run.logs / "test.conf"
@@ -116,6 +127,15 @@ def run(run: Run, *, group_protocol: str = "classic", scenario: str = "default")
     }
     table = (tests / "test.c").read_text()
     chosen = [number for number in numbers(table, group_protocol, scenario) if run.only in number]
+    one = partial(_one, run, tests, environment)
+    failed: dict[str, list[Outcome]] = {}
     with ThreadPoolExecutor(WORKERS) as pool:
-        for done in as_completed([pool.submit(partial(_one, run, tests, environment), number) for number in chosen]):
-            yield from done.result()
+        numbered = {pool.submit(one, number, number): number for number in chosen}
+        for done in as_completed(numbered):
+            found = done.result()
+            if any(outcome.result == FAILED and outcome.seconds < NUMBER_S for outcome in found):
+                failed[numbered[done]] = found
+            else:
+                yield from found
+    for number, found in failed.items():
+        yield from judged(found, one(number, f"{number}-alone"))

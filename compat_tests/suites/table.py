@@ -21,7 +21,7 @@ def _lines(result: SuiteResult) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for outcome in sorted(result.outcomes):
         known = result.expected.get(outcome.test)
-        why = "" if outcome.result == PASSED else f"{known.kind}: {known.reason}" if known else outcome.text
+        why = f"{known.kind}: {known.reason}" if known and outcome.result != PASSED else outcome.text
         rows.append((result.suite, outcome.test, outcome.result, f"{outcome.seconds:.1f}", why[:160]))
     return rows
 

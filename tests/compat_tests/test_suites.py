@@ -166,3 +166,12 @@ def test_the_registry_speaks_http() -> None:
         with pytest.raises(HTTPError) as refused:
             urlopen(f"{url}/subjects/c", body)
         assert (refused.value.code, json.load(refused.value)["error_code"]) == (404, 40401)
+
+
+def test_what_passes_alone_counts_and_says_how_it_failed_beside_others() -> None:
+    beside_others = [Outcome("0001_a", FAILED, 5.0, "too slow"), Outcome("0001_b", PASSED, 1.0)]
+    alone = [Outcome("0001_a", PASSED, 1.0), Outcome("0001_b", FAILED, 1.0, "why")]
+    assert list(librdkafka.judged(beside_others, alone)) == [
+        Outcome("0001_a", PASSED, 1.0, "alone; beside others: too slow"),
+        Outcome("0001_b", FAILED, 1.0, "why"),
+    ]

@@ -11,7 +11,7 @@
 # make streams  Kafka Streams applications by either protocol, one instance killed (in make compat too; half a minute)
 # make streams-smoke  Apache Kafka's StreamsSmokeTest, exactly once, over a kill -9 of the broker (five minutes)
 # make kill9-long   200 rounds amid rolls, retention and compaction, and 20 of a disk that fills up (half an hour)
-# make suites other projects' own test suites (builds them first; an hour and a half)
+# make suites other projects' own test suites (builds them first; an hour)
 # make bench  kwire beside Apache Kafka and kfake (about half an hour)
 
 PYTHON ?= python3

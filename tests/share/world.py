@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from kwire.config.broker_config import BrokerConfig
-from kwire.coord.records import NO_PRODUCER, decode_batches, encode_records
+from kwire.coord.records import NO_PRODUCER, encode_records
 from kwire.coord.share.config import ShareCoordinatorConfig
 from kwire.coord.share.shard import Change, ShareShard
 from kwire.coord.share.state import ShareKey, StateBatch
@@ -28,6 +28,7 @@ from kwire.wire.messages.read_share_group_state import StateBatch as StoredBatch
 from kwire.wire.messages.share_fetch import AcknowledgementBatch
 from kwire.wire.record_batch import read_header, set_offset_and_epoch
 from kwire.wire.records import build_batch
+from tests.walks.walk import Follower
 
 GROUP = "g"
 TOPIC = b"t" * 16
@@ -100,12 +101,11 @@ class PersisterForTests:
 
     def fed(self) -> ShareShard:
         """A fresh core that knows the log."""
-        shard = ShareShard(self.config, lambda topic_id, partition: topic_id == TOPIC and partition == 0)
-        for batch in self.log:
-            for loaded in decode_batches(batch, shard.formats):
-                for record in loaded.records:
-                    shard.replay(record, NO_PRODUCER, 0)
-        return shard
+        return self.follower().follow(self.log, 0)
+
+    def follower(self) -> Follower[ShareShard]:
+        """A core that knows nothing yet."""
+        return Follower(ShareShard(self.config, lambda topic_id, partition: topic_id == TOPIC and partition == 0))
 
     def carry_out(self, operation: Callable[[ShareShard], Any]) -> Any:
         decision = operation(self.shard)
@@ -357,8 +357,12 @@ def assert_sound(world: World) -> None:
 
 def assert_replay_equals_live(world: World) -> None:
     """A fresh share coordinator that is fed the log knows what the live one knows."""
-    fresh, live = world.persister.fed(), world.persister.shard
-    assert fresh.entries.keys() == live.entries.keys()
+    assert_same_entries(world.persister.fed(), world.persister.shard)
+
+
+def assert_same_entries(fed: ShareShard, live: ShareShard) -> None:
+    """Both know the same of every share partition."""
+    assert fed.entries.keys() == live.entries.keys()
     for key, entry in live.entries.items():
         for name in entry.__slots__:
-            assert getattr(fresh.entries[key], name) == getattr(entry, name), name
+            assert getattr(fed.entries[key], name) == getattr(entry, name), name

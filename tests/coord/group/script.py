@@ -12,13 +12,12 @@ from collections.abc import Callable
 from typing import Any
 
 from kwire.coord.decision import Decision
-from kwire.coord.formats import GROUP_FORMATS
 from kwire.coord.group.config import GroupConfig
 from kwire.coord.group.consumer.member import Requester
 from kwire.coord.group.members import JoiningClient
 from kwire.coord.group.shard import GroupShard
 from kwire.coord.group.subscriptions import read_assignment
-from kwire.coord.records import NO_PRODUCER, CoordinatorRecord, decode_batches, encode_records
+from kwire.coord.records import NO_PRODUCER, CoordinatorRecord, encode_records
 from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import TopicPartition
 from kwire.wire.codec import encode_prefixed
@@ -54,6 +53,7 @@ from kwire.wire.messages.sync_group import SyncGroupRequest, SyncGroupRequestAss
 from tests.coord.group.configs import group_config
 from tests.coord.group.consumer_topics import TopicsForTests, show_consumer_record
 from tests.coord.group.hard_state import assert_same_hard_state
+from tests.walks.walk import Follower
 
 START_MS = 1_000_000
 SPEED_LIMIT = 1000
@@ -68,6 +68,7 @@ class Player:
         self.now_ms = START_MS
         self.log: list[bytearray] = []
         self.trace: list[str] = []
+        self.shows_records = True
         self.members: dict[str, str] = {}
         self.generations: dict[str, int] = {}
         self.epochs: dict[str, int] = {}
@@ -427,7 +428,8 @@ class Player:
                 return
             self.log.append(encode_records(decision.records, self.now_ms))
             for record in decision.records:
-                self.trace.append(f"log {self._record(record)}")
+                if self.shows_records:
+                    self.trace.append(f"log {self._record(record)}")
                 self.shard.replay(record, NO_PRODUCER, self.now_ms)
         for reply_key, response in decision.replies:
             self._say(reply_key, response)
@@ -524,12 +526,7 @@ class Player:
 
 def fed(log: list[bytearray], config: GroupConfig, now_ms: int, topics: TopicsForTests) -> GroupShard:
     """A fresh core that was fed the log."""
-    shard = GroupShard(config, topics)
-    for data in log:
-        for batch in decode_batches(data, GROUP_FORMATS):
-            for record in batch.records:
-                shard.replay(record, batch.producer_id, now_ms)
-    return shard
+    return Follower(GroupShard(config, topics)).follow(log, now_ms)
 
 
 def assert_replay_equals_live(player: Player) -> None:

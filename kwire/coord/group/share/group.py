@@ -36,7 +36,7 @@ LONG_AGO = -(1 << 62)
 class ShareGroup:
     """Members, targets, and the stages of its partitions' states.
 
-    No hard state are `metadata_version_seen`, the version of the topics for which the hash is known to be right, and
+    Soft are `metadata_version_seen`, the version of the topics for which the hash is known to be right, and
     `states_begun_ms`, when the persister was asked for states last.
     """
 
@@ -53,6 +53,8 @@ class ShareGroup:
         "states_begun_ms",
         "targets",
     )
+
+    SOFT_STATE = frozenset({"metadata_version_seen", "states_begun_ms"})
 
     def __init__(self, group_id: str) -> None:
         self.group_id = group_id

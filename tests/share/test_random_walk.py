@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 
+from kwire.coord.share.shard import ShareShard
 from kwire.coord.share.state import ShareKey
 from kwire.errors import ErrorCode
 from kwire.share.states import ACQUIRED, TERMINAL
@@ -20,7 +21,7 @@ from tests.share.world import (
     assert_sound,
 )
 from tests.walks import walk
-from tests.walks.walk import assert_holds, seen_by
+from tests.walks.walk import Follower, assert_holds, seen_by
 
 MEMBERS = ["a", "b", "c"]
 LIMIT = 3
@@ -29,18 +30,25 @@ LIMIT = 3
 class Walk(walk.Walk):
     """One history."""
 
-    STEPS = 150
+    COMPACTS = 0.0  # The log of share states is cut off at its beginning, never compacted.
 
     def __init__(self, seed: int, told: list[str] | None = None) -> None:
         super().__init__(seed, told)
         self.world = World()
-        self.follower = self.world.persister.follower()
+        self.follower = self.new_follower()
         self.play(f"config delivery_count_limit={LIMIT}")
         if self.rng.random() < 0.3:
             self.play("config isolation_level=read_committed")
         self.done: set[int] = set()
         self.start = 0
         self.producer = 10
+
+    @property
+    def log(self) -> list[bytearray]:
+        return self.world.persister.log
+
+    def new_follower(self) -> Follower[ShareShard]:
+        return self.world.persister.follower()
 
     def play(self, line: str) -> list[str]:
         trace = self.world.play(line)

@@ -28,7 +28,7 @@ from kwire.wire.messages.read_share_group_state import StateBatch as StoredBatch
 from kwire.wire.messages.share_fetch import AcknowledgementBatch
 from kwire.wire.record_batch import read_header, set_offset_and_epoch
 from kwire.wire.records import build_batch
-from tests.walks.walk import Follower
+from tests.walks.walk import Decoded, Follower
 
 GROUP = "g"
 TOPIC = b"t" * 16
@@ -91,6 +91,7 @@ class PersisterForTests:
 
     def __init__(self) -> None:
         self.log: list[bytearray] = []
+        self.decoded: Decoded = {}
         self.config = ShareCoordinatorConfig(BrokerConfig({}).get)
         self.shard = self.fed()
         self.now_ms = START_MS
@@ -105,7 +106,9 @@ class PersisterForTests:
 
     def follower(self) -> Follower[ShareShard]:
         """A core that knows nothing yet."""
-        return Follower(ShareShard(self.config, lambda topic_id, partition: topic_id == TOPIC and partition == 0))
+        return Follower(
+            ShareShard(self.config, lambda topic_id, partition: topic_id == TOPIC and partition == 0), self.decoded
+        )
 
     def carry_out(self, operation: Callable[[ShareShard], Any]) -> Any:
         decision = operation(self.shard)

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Any
 
 from kwire.coord.decision import Decision
-from kwire.coord.group.config import GroupConfig
 from kwire.coord.group.consumer.member import Requester
 from kwire.coord.group.members import JoiningClient
 from kwire.coord.group.shard import GroupShard
@@ -53,7 +52,7 @@ from kwire.wire.messages.sync_group import SyncGroupRequest, SyncGroupRequestAss
 from tests.coord.group.configs import group_config
 from tests.coord.group.consumer_topics import TopicsForTests, show_consumer_record
 from tests.coord.group.hard_state import assert_same_hard_state
-from tests.walks.walk import Follower
+from tests.walks.walk import Decoded, Follower
 
 START_MS = 1_000_000
 SPEED_LIMIT = 1000
@@ -67,6 +66,7 @@ class Player:
         self.config = group_config()
         self.now_ms = START_MS
         self.log: list[bytearray] = []
+        self.decoded: Decoded = {}
         self.trace: list[str] = []
         self.shows_records = True
         self.members: dict[str, str] = {}
@@ -126,7 +126,7 @@ class Player:
     def _reload(self) -> None:
         for key, response in self.shard.on_unloaded(self.now_ms).replies:
             self._say(key, response)
-        self.shard = fed(self.log, self.config, self.now_ms, self.topics)
+        self.shard = fed(self)
         self._carry_out(self.shard.on_loaded(self.now_ms), 0)
         for group in self.shard.groups.values():
             members = " ".join(member_id for member_id in group.members)
@@ -524,14 +524,19 @@ class Player:
         return self.generations.get(who, -1) if given is None else int(given)
 
 
-def fed(log: list[bytearray], config: GroupConfig, now_ms: int, topics: TopicsForTests) -> GroupShard:
+def follower(player: Player) -> Follower[GroupShard]:
+    """A core that can be fed the player's log."""
+    return Follower(GroupShard(player.config, player.topics), player.decoded)
+
+
+def fed(player: Player) -> GroupShard:
     """A fresh core that was fed the log."""
-    return Follower(GroupShard(config, topics)).follow(log, now_ms)
+    return follower(player).follow(player.log, player.now_ms)
 
 
 def assert_replay_equals_live(player: Player) -> None:
     """What the log says is what the living core holds."""
-    fresh = fed(player.log, player.config, player.now_ms, player.topics)
+    fresh = fed(player)
     fresh.on_loaded(player.now_ms)
     assert_same_hard_state(player.shard, fresh)
 

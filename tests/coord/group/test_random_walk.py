@@ -11,7 +11,7 @@ from kwire.coord.group.shard import GroupShard
 from kwire.coord.group.states import GroupState
 from kwire.errors import ErrorCode
 from tests.coord.group.hard_state import assert_same_hard_state
-from tests.coord.group.script import Player, assert_replay_equals_live
+from tests.coord.group.script import Player, assert_replay_equals_live, follower
 from tests.walks import walk
 from tests.walks.walk import Follower, assert_holds, seen_by
 
@@ -24,14 +24,21 @@ INSTANCES = {"d": "i1", "e": "i2"}
 class Walk(walk.Walk):
     """One walk over one group."""
 
-    STEPS = 300
+    STEPS = 200
 
     def __init__(self, seed: int, told: list[str] | None = None) -> None:
         super().__init__(seed, told)
         self.player = Player()
-        self.follower = Follower(GroupShard(self.player.config))
+        self.follower = self.new_follower()
         self.play(f"config initial_rebalance_delay_ms={self.rng.choice([0, 3000])} max_size=4")
         self.highest_generation = 0
+
+    @property
+    def log(self) -> list[bytearray]:
+        return self.player.log
+
+    def new_follower(self) -> Follower[GroupShard]:
+        return follower(self.player)
 
     def play(self, line: str) -> None:
         trace = self.player.play(line)
@@ -64,12 +71,21 @@ class Walk(walk.Walk):
         elif action < 0.89:
             self.play("refuse NOT_ENOUGH_REPLICAS")
         elif action < 0.90:
-            self.play("reload")
-            self.highest_generation = 0  # A generation that was not stored may be made again.
+            self.reload()
         elif action < 0.905:
             self.come_to_rest()
         else:
             self.play(f"advance {rng.choice([1, 1000, 4000, 9000, 21000])}")
+
+    def reload(self) -> None:
+        self.play("reload")
+        self.highest_generation = 0  # A generation that was not stored may be made again.
+
+    def compact(self) -> None:
+        super().compact()
+        if "g" not in self.follower.follow(self.log, self.player.now_ms).groups:
+            # Its offsets were all that the log knew of the group: without them it lives until the next start.
+            self.reload()
 
     def check(self) -> None:
         group = self.player.shard.groups.get("g")

@@ -26,7 +26,7 @@ from kwire.ids import TopicPartition
 from kwire.wire.messages.end_txn import EndTxnRequest, EndTxnResponse
 from kwire.wire.messages.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
 from kwire.wire.messages.list_transactions import ListTransactionsRequest
-from tests.walks.walk import Follower
+from tests.walks.walk import Decoded, Follower
 
 START_MS = 1_000_000
 SPEED_LIMIT = 100_000
@@ -49,6 +49,7 @@ class Player:
         self.config = transaction_config()
         self.now_ms = START_MS
         self.log: list[bytearray] = []
+        self.decoded: Decoded = {}
         self.trace: list[str] = []
         self.producers: dict[str, ProducerIdentity] = {}
         self.next_id = 100
@@ -133,7 +134,7 @@ class Player:
 
     def fed(self) -> TransactionShard:
         """A fresh core that knows the log."""
-        return Follower(self.new_shard()).follow(self.log, self.now_ms)
+        return Follower(self.new_shard(), self.decoded).follow(self.log, self.now_ms)
 
     def _timers(self) -> None:
         timers = self.shard.timers

@@ -9,6 +9,7 @@ import pytest
 
 from kwire.coord.txn.beginning import ProducerIdentity
 from kwire.coord.txn.metadata import MAX_EPOCH
+from kwire.coord.txn.shard import TransactionShard
 from kwire.coord.txn.states import NAMES, PREPARED, TransactionState
 from kwire.errors import ErrorCode
 from kwire.wire.messages.end_txn import EndTxnResponse
@@ -28,11 +29,18 @@ class Walk(walk.Walk):
     def __init__(self, seed: int, told: list[str] | None = None) -> None:
         super().__init__(seed, told)
         self.player = Player()
-        self.follower = Follower(self.player.new_shard())
+        self.follower = self.new_follower()
         self.play("config id_expiration_ms=200000 expiration_interval_ms=100000")
         self.current: dict[str, ProducerIdentity] = {}
         self.fenced: dict[str, set[ProducerIdentity]] = {name: set() for name in IDS}
         self.is_held = False
+
+    @property
+    def log(self) -> list[bytearray]:
+        return self.player.log
+
+    def new_follower(self) -> Follower[TransactionShard]:
+        return Follower(self.player.new_shard(), self.player.decoded)
 
     def play(self, line: str) -> None:
         trace = self.player.play(line)

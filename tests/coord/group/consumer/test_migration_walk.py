@@ -24,7 +24,7 @@ from kwire.wire.messages.leave_group import LeaveGroupRequest, MemberIdentity
 from kwire.wire.messages.sync_group import SyncGroupRequest, SyncGroupRequestAssignment, SyncGroupResponse
 from tests.coord.group.consumer.test_random_walk import Client
 from tests.coord.group.hard_state import assert_same_hard_state
-from tests.coord.group.script import Player, assert_replay_equals_live, subscription
+from tests.coord.group.script import Player, assert_replay_equals_live, follower, subscription
 from tests.walks import walk
 from tests.walks.walk import Follower, assert_holds, seen_by
 
@@ -163,18 +163,23 @@ def share_out(player: Listening, members: list[str]) -> list[SyncGroupRequestAss
 class Walk(walk.Walk):
     """One walk over one group with members of both kinds."""
 
-    STEPS = 150
-
     def __init__(self, seed: int, told: list[str] | None = None) -> None:
         super().__init__(seed, told)
         self.player = Listening()
         self.player.shows_records = told is not None
-        self.follower = Follower(GroupShard(self.player.config, self.player.topics))
+        self.follower = self.new_follower()
         self.play("config consumer_assignment_interval_ms=0 initial_rebalance_delay_ms=0")
         self.play("topic t 4")
         self.play("topic u 1")
         self.consumers = [Client("a"), Client("b")]
         self.classics = [ClassicClient(name) for name in ("x", "y", "z")]
+
+    @property
+    def log(self) -> list[bytearray]:
+        return self.player.log
+
+    def new_follower(self) -> Follower[GroupShard]:
+        return follower(self.player)
 
     def play(self, line: str) -> None:
         self.tell(line, self.player.play(line))

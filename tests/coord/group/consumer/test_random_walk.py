@@ -19,7 +19,7 @@ from kwire.wire.messages.consumer_group_heartbeat import (
     TopicPartitions,
 )
 from tests.coord.group.hard_state import assert_same_hard_state
-from tests.coord.group.script import Player, assert_replay_equals_live
+from tests.coord.group.script import Player, assert_replay_equals_live, follower
 from tests.walks import walk
 from tests.walks.walk import Follower, assert_holds, seen_by
 
@@ -100,11 +100,18 @@ class Walk(walk.Walk):
         super().__init__(seed, told)
         self.player = Player()
         self.player.shows_records = told is not None
-        self.follower = Follower(GroupShard(self.player.config, self.player.topics))
+        self.follower = self.new_follower()
         self.play(f"config consumer_assignment_interval_ms={self.rng.choice([0, 1000])}")
         self.play("topic t 3")
         self.clients = {name: Client(name) for name in NAMES}
         self.highest_epoch = 0
+
+    @property
+    def log(self) -> list[bytearray]:
+        return self.player.log
+
+    def new_follower(self) -> Follower[GroupShard]:
+        return follower(self.player)
 
     def play(self, line: str) -> None:
         self.tell(line, self.player.play(line))

@@ -24,7 +24,7 @@ from kwire.wire.messages.share_group_heartbeat import ShareGroupHeartbeatRequest
 from tests.coord.group.configs import group_config
 from tests.coord.group.consumer_topics import TopicsForTests
 from tests.coord.group.hard_state import assert_same_hard_state
-from tests.walks.walk import Follower
+from tests.walks.walk import Decoded, Follower
 
 START_MS = 1_000_000
 SPEED_LIMIT = 3000
@@ -39,6 +39,7 @@ class Player:
         self.config.group_overrides = lambda group_id: self.own
         self.now_ms = START_MS
         self.log: list[bytearray] = []
+        self.decoded: Decoded = {}
         self.trace: list[str] = []
         self.shows_records = True
         self.epochs: dict[str, int] = {}
@@ -174,9 +175,14 @@ class Player:
         self.trace.append(f"{who} <- epoch {response.member_epoch}{assignment}")
 
 
+def follower(player: Player) -> Follower[GroupShard]:
+    """A shard that can be fed the player's log."""
+    return Follower(GroupShard(player.config, player.topics), player.decoded)
+
+
 def fed(player: Player) -> GroupShard:
     """A fresh shard that knows the log."""
-    return Follower(GroupShard(player.config, player.topics)).follow(player.log, player.now_ms)
+    return follower(player).follow(player.log, player.now_ms)
 
 
 def assert_replay_equals_live(player: Player) -> None:

@@ -12,7 +12,7 @@ from kwire.coord.group.share.coordinator import share_groups
 from kwire.coord.group.share.group import ShareGroup
 from kwire.errors import ErrorCode
 from tests.coord.group.hard_state import assert_same_hard_state
-from tests.coord.group.share.script import Player, assert_replay_equals_live
+from tests.coord.group.share.script import Player, assert_replay_equals_live, follower
 from tests.walks import walk
 from tests.walks.walk import Follower, assert_holds, seen_by
 
@@ -23,17 +23,22 @@ TOPICS = ["t", "u", "v"]
 class Walk(walk.Walk):
     """One walk over one group."""
 
-    STEPS = 150
-
     def __init__(self, seed: int, told: list[str] | None = None) -> None:
         super().__init__(seed, told)
         self.player = Player()
         self.player.shows_records = told is not None
-        self.follower = Follower(GroupShard(self.player.config, self.player.topics))
+        self.follower = self.new_follower()
         self.play(f"config assignment_interval_ms={self.rng.choice([0, 1000])}")
         self.play("topic t 3")
         self.alike = self.rng.random() < 0.5
         self.epoch = 0
+
+    @property
+    def log(self) -> list[bytearray]:
+        return self.player.log
+
+    def new_follower(self) -> Follower[GroupShard]:
+        return follower(self.player)
 
     def play(self, line: str) -> None:
         trace = self.player.play(line)

@@ -19,7 +19,7 @@ from kwire.wire.messages.streams_group_heartbeat import (
     StreamsGroupHeartbeatResponse,
 )
 from tests.coord.group.hard_state import assert_same_hard_state
-from tests.coord.group.script import assert_replay_equals_live
+from tests.coord.group.script import assert_replay_equals_live, follower
 from tests.coord.group.streams.player import StreamsPlayer, messages_of, word_count
 from tests.walks import walk
 from tests.walks.walk import Follower, assert_holds, seen_by
@@ -102,7 +102,7 @@ class Walk(walk.Walk):
         super().__init__(seed, told)
         self.player = StreamsPlayer()
         self.player.shows_records = told is not None
-        self.follower = Follower(GroupShard(self.player.config, self.player.topics))
+        self.follower = self.new_follower()
         for name, values in {
             "group.streams.assignment.interval.ms": [0, 1000],
             "group.streams.initial.rebalance.delay.ms": [0, 3000],
@@ -114,6 +114,13 @@ class Walk(walk.Walk):
             self.play(f"topic {name} 3")
         self.instances = {name: Instance(name) for name in NAMES}
         self.highest_epoch = 0
+
+    @property
+    def log(self) -> list[bytearray]:
+        return self.player.log
+
+    def new_follower(self) -> Follower[GroupShard]:
+        return follower(self.player)
 
     def play(self, line: str) -> None:
         self.tell(line, self.player.play(line))

@@ -79,10 +79,26 @@ class Walk(walk.Walk):
             self.play("refuse COORDINATOR_LOAD_IN_PROGRESS")
         elif action < 0.95:
             self.play(f"jump {rng.choice([10_000, 40_000])}")
-        elif action < 0.97:
+        elif action < 0.965:
             self.lose_the_beginning()
+        elif action < 0.975:
+            self.play("take-over")
+            assert self.world.core.start_offset >= self.start
+        elif action < 0.985:
+            self.hear_of_the_leader_before(who)
         else:
             self.play("restart")
+
+    def hear_of_the_leader_before(self, who: str) -> None:
+        """It may write what it wants: nothing comes of it."""
+        persister = self.world.persister
+        entry = persister.shard.entries[ShareKey(GROUP, TOPIC, 0)]
+        before, holds = entry.state, persister.holds
+        persister.holds = False
+        trace = self.play(f"late {who}")
+        persister.holds = holds
+        assert entry.state == before
+        assert f"{who} <- NONE" not in trace
 
     def transaction(self) -> None:
         self.producer += 1
@@ -125,6 +141,7 @@ class Walk(walk.Walk):
             self.world.trace = []
             self.world.acknowledge(who, batches)
             self.world.persister.written.clear()
+            self.seen.update(line.split()[-1] for line in self.world.trace)
             self.tell(f"{who} acknowledges {batches}", self.world.trace)
 
     def lose_the_beginning(self) -> None:
@@ -191,4 +208,4 @@ def test_invariants_hold(seed: int) -> None:
 
 
 def test_walks_get_somewhere() -> None:
-    assert seen_by(Walk, range(5)) >= set()
+    assert seen_by(Walk, range(20)) >= {"INVALID_RECORD_STATE", "INVALID_REQUEST", "NOT_LEADER_OR_FOLLOWER", "NONE"}

@@ -7,6 +7,7 @@ the partition is written as its runs. A `restart` forgets everything but the log
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from typing import Any, NamedTuple
 
 from kwire.config.broker_config import BrokerConfig
@@ -179,6 +180,7 @@ class World:
         self.trace: list[str] = []
         self.outcomes: list[str] = []
         self.manager = self.fresh()
+        self.replaced: SharePartitionManager | None = None
 
     def fresh(self) -> SharePartitionManager:
         config = ShareConfig(BrokerConfig({}).get, lambda group_id: self.options)
@@ -279,13 +281,14 @@ class World:
             )
         self.acknowledge(who, batches)
 
-    def acknowledge(self, who: str, batches: Sequence[AcknowledgementBatch]) -> None:
-
+    def acknowledge(
+        self, who: str, batches: Sequence[AcknowledgementBatch], manager: SharePartitionManager | None = None
+    ) -> None:
         def done(outcomes: Outcomes) -> None:
             error = outcomes[WHERE]
             self.trace.append(f"{who} <- {'NONE' if error is None else error.code.name}")
 
-        self.manager.acknowledge(GROUP, who, {WHERE: batches}, done)
+        (manager or self.manager).acknowledge(GROUP, who, {WHERE: batches}, done)
 
     def _session(self, who: str) -> None:
         self.manager.sessions.open(GROUP, who, [WHERE])
@@ -329,6 +332,26 @@ class World:
         self.persister.holds = False
         self.persister.shard = self.persister.fed()
         self.manager = self.fresh()
+
+    def _take_over(self) -> None:
+        """Another broker leads the partition; the one before has not heard of it."""
+        self.log = copy(self.log)
+        self.log.leader_epoch += 1
+        self.replaced, self.manager = self.manager, self.fresh()
+
+    def _late(self, who: str) -> None:
+        """The leader before is told that `who` accepts all that it has of it."""
+        if self.replaced is None:
+            return
+        core = self.replaced.partition(GROUP, WHERE).core
+        batches = [
+            AcknowledgementBatch(first_offset=run.first, last_offset=run.last, acknowledge_types=[TYPES["accept"]])
+            for batch in core.in_flight
+            for run in batch.runs
+            if run.member_id == who
+        ]
+        if batches:
+            self.acknowledge(who, batches, self.replaced)
 
     def _tell(self) -> None:
         """What the share coordinator has, and how many records are done with."""

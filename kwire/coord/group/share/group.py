@@ -2,9 +2,7 @@
 
 Its state is seen from the rest: Empty while nobody is in it, Stable otherwise; Dead is what clients are told of a group
 that does not exist. Members have their targets at once, as partitions are shared and nobody has to give anything back.
-
-Invariants: the group's epoch is never behind the target's, and that one never behind a member's; targets name only
-partitions whose state was initialised. (apache/kafka `ShareGroup`.)
+(apache/kafka `ShareGroup`.)
 """
 
 from __future__ import annotations

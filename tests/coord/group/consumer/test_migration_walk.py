@@ -172,6 +172,7 @@ class Walk(walk.Walk):
         self.play("topic t 4")
         self.play("topic u 1")
         self.consumers = [Client("a"), Client("b")]
+        self.highest_epoch = 0
         self.classics = [ClassicClient(name) for name in ("x", "y", "z")]
 
     @property
@@ -230,6 +231,7 @@ class Walk(walk.Walk):
             player.refuse_next = ErrorCode.NOT_ENOUGH_REPLICAS
         elif action < 0.92:
             self.play("reload")
+            self.highest_epoch = 0  # A classic generation that was not stored may be made again.
         else:
             self.play(f"advance {rng.choice([1, 500, 5000, 11_000])}")
 
@@ -237,6 +239,7 @@ class Walk(walk.Walk):
         shard, topics = self.player.shard, self.player.topics
         assert not shard.groups.keys() & shard.consumer.groups.keys()
         group = shard.consumer.groups.get("g")
+        self.check_epoch()
         if group is None:
             self.seen.add("classic" if "g" in shard.groups else "none")
             return
@@ -274,6 +277,18 @@ class Walk(walk.Walk):
             self.calm_down(consumers=consumers, classics=classics)
             assert_replay_equals_live(self.player)
 
+    def check_epoch(self) -> None:
+        """It does not fall while somebody is in the group; an empty one gives its id to a new one of either kind."""
+        classic = self.player.shard.groups.get("g")
+        group = self.player.shard.consumer.groups.get("g")
+        epoch = 0
+        if classic is not None and classic.members:
+            epoch = classic.generation_id
+        elif group is not None and group.members:
+            epoch = group.group_epoch
+        assert epoch >= self.highest_epoch or not epoch
+        self.highest_epoch = epoch
+
     def calm_down(self, *, consumers: int, classics: int) -> None:
         """Only so many of each kind go on; the others leave."""
         player = self.player
@@ -282,6 +297,7 @@ class Walk(walk.Walk):
             self.beat(client, -1)
         for classic in self.classics[classics:]:
             classic.leave(player)
+        self.check_epoch()
         for pause_ms in CALM_MS:
             self.play(f"advance {pause_ms}")
             for client in self.consumers[:consumers]:

@@ -115,9 +115,7 @@ MUTANTS = (
     Mutant(
         "aborted records are compacted into", "cleaner", "    if transactions.is_aborted(header):\n", "    if False:\n"
     ),
-    Mutant(
-        "records behind the map's end go", "record_filter", "    if header.last_offset > latest:\n", "    if False:\n"
-    ),
+    Mutant("tombstones behind the map's end go", "record_filter", "= base + found.deltas[index] > latest", "= False"),
     Mutant(
         "a swap half done is not completed",
         "swap",

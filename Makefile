@@ -1,7 +1,7 @@
 # make run    a broker on localhost:9092, its data in ./var/data
 # make test   everything that runs without a real Kafka client matrix: unit tests, style, types
 # make compat the matrix of stock clients (installs them first; about seven minutes)
-# make compat-disk  data directories against Apache Kafka's own code (brings its jars first; 13 minutes on a busy machine)
+# make compat-disk  data directories against Apache Kafka's own code (brings its jars first; 25 minutes on a very busy machine)
 # make compat-disk-long  the same with a million records compacted
 # make kill9  50 rounds of kill -9 under load, 20 under transactions
 # make exactly-once  Apache Kafka's own transactional copiers under kill -9, alone and in a group (six minutes)

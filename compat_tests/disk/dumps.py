@@ -92,7 +92,7 @@ def kafka_dump(version: str, files: Sequence[Path], *flags: str) -> Dump:
         names = ",".join(map(str, files[at : at + FILES_PER_RUN]))
         command = java(version, MAIN_CLASS[version], *flags, "--files", names)
         command[1:1] = ["-Dfile.encoding=UTF-8", "-Dstdout.encoding=UTF-8"]
-        _read_kafka(_output(command), dump)
+        read_kafka(_output(command), dump)
     return dump
 
 
@@ -136,7 +136,8 @@ def _output(command: list[str]) -> subprocess.CompletedProcess[str]:
     return done
 
 
-def _read_kafka(done: subprocess.CompletedProcess[str], dump: Dump) -> None:
+def read_kafka(done: subprocess.CompletedProcess[str], dump: Dump) -> None:
+    """Take in what Kafka's tool has printed."""
     for line in done.stdout.split("\n"):
         if not line or _LOGGER_LINE.match(line):
             continue

@@ -117,9 +117,8 @@ class RecordFilter:
         if base > latest:
             return [True] * len(found.keys)
         newest = self._map.get_all(found.keys)
+        # This keeps what lies behind the map's end as well: nothing in the map is newer.
         keep = [base + delta >= offset for delta, offset in zip(found.deltas, newest, strict=True)]
-        if header.last_offset > latest:
-            keep = [kept or base + delta > latest for delta, kept in zip(found.deltas, keep, strict=True)]
         dropped = found.keyless
         self._stats.invalid_records_read += len(dropped)
         horizon = header.delete_horizon_ms

@@ -5,8 +5,14 @@ after nobody has acquired. Locks are deadlines as data: `expire` is called when 
 that the persister must know of is an `Update`: it holds already, but counts once `complete` says that it is stored,
 and until then nobody else gets these records.
 
-Invariants: batches in flight do not overlap and their runs are without gaps; at most one member has a record; a record
-that is Acknowledged or Archived stays so; `start_offset` never falls but for records that the log has lost.
+Invariants, held by the random walks of the tests:
+- batches in flight do not overlap, and their runs are without gaps;
+- a record is somebody's if, and only if, it is Acquired, and one member's at most;
+- a record that the persister knows to be done with (Acknowledged, Archived) stays so, and is given to nobody again;
+- no record is delivered more often than the group's limit;
+- the start that the persister knows never falls;
+- a leader that was replaced changes nothing any more;
+- once everybody accepts what is left, all that was ever written is done with.
 (apache/kafka `SharePartition`, whose rules and precedences are kept.)
 """
 

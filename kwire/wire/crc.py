@@ -71,7 +71,7 @@ crc32: Checksum = _crc32
 
 
 def load_fast_crc32() -> Checksum:
-    """The same checksum by carry-less multiplication (ISA-L), where that is installed: 1000 bytes take 0.15 us, not 0.43.
+    """The same checksum by carry-less multiplication (ISA-L), where it is installed: 1000 bytes take 0.15 us, not 0.43.
 
     For those who compute many; importing it takes some milliseconds.
     """

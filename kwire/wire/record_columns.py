@@ -12,16 +12,22 @@ from array import array
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import repeat
-from operator import add, itemgetter
+from operator import add, itemgetter, sub
 
 from kwire.named_tuple import NamedTuple
 from kwire.wire.record_runs import HAS_MORE, MIN_RUN, are_positive, offset_columns, without_more
 
 _MAX_COUNT = 2048
-_LENGTHS = 1 << 14
-"""Lengths as they stand (zigzag) that two bytes can hold."""
+_SIZES = 1 << 13
+"""Records that are smaller have lengths of two bytes at most."""
 _ABSENT = 1
 """A null key's length as it stands."""
+
+# How far it is to the next record, by the first two bytes of this one: its length, a zigzag varint, and if that takes
+# one byte the attributes, which are 0. Whatever is not of this kind leads far beyond any data.
+_FAR = 1 << 62
+_BY_FIRST = [_FAR if n & 1 else (n & 127) // 2 + (1 if n < 128 else 2) for n in range(256)]
+_BY_SECOND = [n << 6 if n < 128 else _FAR for n in range(256)]
 
 
 class PlainRecords(NamedTuple):
@@ -52,31 +58,26 @@ def find_plain(data: bytes, pos: int, index: int, stop: int, view_bytes: int) ->
         width = time_size + (1 if index < 64 else 2)
         if data[body + width + 1] != _ABSENT:
             return None
-        bodies, lengths = _chain(data, pos, count)
+        starts = _chain(data, pos, count)
+        sizes = list(map(sub, starts[1:], starts))
+        bodies = list(map(add, starts, itemgetter(*sizes)(_LENGTH_SIZES)))
         count = _alike(bytes(itemgetter(*bodies)(data[1:])).translate(HAS_MORE))
-        if count < MIN_RUN:
+        if count < MIN_RUN or starts[count] > len(data):
             return None
-        return _checked(data, bodies[:count], lengths[:count], index, time_size, width, view_bytes)
+        return _checked(data, starts[: count + 1], sizes[:count], bodies[:count], index, time_size, width, view_bytes)
     except IndexError:
         return None
 
 
-def _chain(data: bytes, pos: int, count: int) -> tuple[list[int], list[int]]:
-    """(where each record's body begins, its length as it stands), if lengths take one or two bytes."""
-    bodies: list[int] = []
-    lengths: list[int] = []
-    add_body, add_length = bodies.append, lengths.append
+def _chain(data: bytes, pos: int, count: int) -> list[int]:
+    """Where `count` records begin, and where the last one ends; IndexError if that is not plain to see."""
+    starts: list[int] = []
+    append = starts.append
     for _ in repeat(None, count):
-        n = data[pos]
-        if n > 127:
-            n += data[pos + 1] - 1 << 7
-            pos += 2
-        else:
-            pos += 1
-        add_body(pos)
-        add_length(n)
-        pos += n >> 1
-    return bodies, lengths
+        append(pos)
+        pos += _BY_FIRST[data[pos]] + _BY_SECOND[data[pos + 1]]
+    append(pos)
+    return starts
 
 
 def _alike(flags: bytes) -> int:
@@ -85,22 +86,26 @@ def _alike(flags: bytes) -> int:
 
 
 def _checked(
-    data: bytes, bodies: list[int], lengths: list[int], index: int, time_size: int, width: int, view_bytes: int
+    data: bytes,
+    starts: list[int],
+    sizes: list[int],
+    bodies: list[int],
+    index: int,
+    time_size: int,
+    width: int,
+    view_bytes: int,
 ) -> PlainRecords | None:
-    """IndexError if a length takes more than two bytes or leads beyond the data."""
-    count = len(bodies)
-    end = bodies[-1] + (lengths[-1] >> 1)
-    at_body, by_length = itemgetter(*bodies), itemgetter(*lengths)
+    """IndexError for a record that is too large."""
+    count = len(sizes)
+    at_body, by_size = itemgetter(*bodies), itemgetter(*sizes)
     shape = _shape_of(width)
-    firsts, lasts = by_length(shape.first_byte), by_length(shape.last_byte)
-    values_at = list(map(add, bodies, by_length(shape.value_at)))
+    values_at = list(map(add, starts, by_size(shape.value_at)))
     offsets = [bytes(at_body(data[at:])) for at in range(time_size + 1, width + 1)]
     if (
-        end > len(data)
+        offsets != offset_columns(index, count)
         or bytes(at_body(data[width + 1 :])).count(_ABSENT) != count
-        or at_body(data[width + 2 :]) != firsts
-        or itemgetter(*values_at)(b"\0" + data) != lasts
-        or offsets != offset_columns(index, count)
+        or at_body(data[width + 2 :]) != by_size(shape.first_byte)
+        or itemgetter(*values_at)(b"\0" + data) != by_size(shape.last_byte)
     ):
         return None
     low = bytes(at_body(data[1:]))
@@ -108,14 +113,15 @@ def _checked(
     low = without_more(low)
     if not high.isascii() or not are_positive(low):
         return None
-    sizes = by_length(shape.value_size)
-    source = memoryview(data) if end - bodies[0] > view_bytes * count else data
-    values = [source[at : at + size] for at, size in zip(values_at, sizes, strict=True)]
-    return PlainRecords(end, values, sizes, (low, high))
+    value_sizes = by_size(shape.value_size)
+    end = starts[-1]
+    source = memoryview(data) if end - starts[0] > view_bytes * count else data
+    values = [source[at : at + size] for at, size in zip(values_at, value_sizes, strict=True)]
+    return PlainRecords(end, values, value_sizes, (low, high))
 
 
 class _Shape(NamedTuple):
-    """By a record's length as it stands: the bytes of its value's length, where the value begins, and its size."""
+    """By a record's size: the first and the last byte of its value's length, where the value begins, and its size."""
 
     first_byte: bytes
     last_byte: bytes
@@ -123,19 +129,23 @@ class _Shape(NamedTuple):
     value_size: array[int]
 
 
+_LENGTH_SIZES = bytes(1 if size < 66 else 2 for size in range(_SIZES))
+"""By a record's size: how many bytes its length takes."""
+
+
 @lru_cache(8)
 def _shape_of(width: int) -> _Shape:
-    """What plain records look like whose two deltas take `width` bytes; no value's length has the byte 255 twice."""
-    first, last = bytearray(b"\xff" * _LENGTHS), bytearray(b"\xff" * _LENGTHS)
-    value_at, value_size = bytearray(_LENGTHS), array("h", bytes(2 * _LENGTHS))
-    for size in range(_LENGTHS // 2):
+    """What plain records look like whose two deltas take `width` bytes; where there is none, a length ends with 255."""
+    first, last = bytearray(b"\xff" * _SIZES), bytearray(b"\xff" * _SIZES)
+    value_at, value_size = bytearray(_SIZES), array("h", bytes(2 * _SIZES))
+    for size in range(_SIZES):
         # In front of the value attributes, deltas, the key's length and its own, behind it the number of headers.
-        head = width + (3 if size < 64 else 4)
-        length = 2 * (head + size + 1)
-        if length >= _LENGTHS:
+        body = width + (3 if size < 64 else 4) + size + 1
+        whole = body + (1 if body < 64 else 2)
+        if whole >= _SIZES:
             break
         zigzag = 2 * size
-        first[length] = zigzag if size < 64 else zigzag & 127 | 128
-        last[length] = zigzag if size < 64 else zigzag >> 7
-        value_at[length], value_size[length] = head, size
+        first[whole] = zigzag if size < 64 else zigzag & 127 | 128
+        last[whole] = zigzag if size < 64 else zigzag >> 7
+        value_at[whole], value_size[whole] = whole - size - 1, size
     return _Shape(bytes(first), bytes(last), bytes(value_at), value_size)

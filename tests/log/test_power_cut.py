@@ -109,8 +109,8 @@ def test_a_deleted_topic_does_not_come_back_as_the_next_one_of_its_name() -> Non
     disk = SimDisk(NOW)
     manager = manager_on(disk)
     append(log_of(manager), batch(b"old"))
+    log_of(manager).flush(NOW)
     disk.sync_directory("/d")
-    disk.sync_directory("/d/t-0")
     manager.delete(TP, NOW)
     _, log = after_power_cut(disk, manager)
     assert log.log_end_offset == 0
@@ -286,6 +286,37 @@ def test_flushed_transactions_stay_aborted() -> None:
     _, log = after_power_cut(disk, manager, settings)
     assert held(log)[:1] == [b"unwanted"]
     assert [tuple(entry) for entry in log.aborted_transactions(0, 3)] == [(7, 0, 1, 2)]
+
+
+def test_a_snapshot_beyond_the_end_is_not_believed() -> None:
+    disk = SimDisk(NOW)
+    manager = manager_on(disk)
+    log = log_of(manager)
+    append(log, batch(b"kept", producer_id=1, producer_epoch=0, base_sequence=0))
+    size = log.segments.active.size
+    append(log, batch(b"lost", producer_id=2, producer_epoch=0, base_sequence=0))
+    path = log.segments.active.log_path
+    manager.close()
+    # Not as a clean stop left it: the file system has lost a batch, and nothing but that.
+    disk.truncate(disk.open(path), size)
+    log = log_of(manager_on(disk))
+    assert held(log) == [b"kept"]
+    assert list(log.producers.entries) == [1]
+
+
+def test_epochs_of_a_flushed_segment_are_there() -> None:
+    disk = SimDisk(NOW)
+    manager = manager_on(disk)
+    log = log_of(manager)
+    append(log, batch(b"a"), epoch=3)
+    log.roll(NOW)
+    append(log, batch(b"b"), epoch=4)
+    closed = log.unflushed_segments()
+    log.flush_segments(closed)
+    log.flushed_to(1)
+    manager.checkpoint(NOW, sync=True)
+    _, log = after_power_cut(disk, manager)
+    assert log.epochs.entries == [(3, 0)]
 
 
 @pytest.mark.parametrize("is_checkpointed", [False, True])

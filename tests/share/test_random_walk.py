@@ -1,49 +1,67 @@
 """Seeded random walks over one share partition: members read, acknowledge, fall silent, die; the process dies, too.
 
-KWIRE_WALKS says how many seeds are walked; a few by default. What must hold, beside `assert_sound` after each step: a
-record that the persister knows to be done with is never given to anybody again; nobody gets a record that another one
-has; no record is delivered more often than the limit; the start falls for nothing; and when everybody accepts what is
-left, everything that was ever written is done with.
+The invariants are those of `kwire.share.partition`.
 """
 
 from __future__ import annotations
 
-import os
-import random
-
 import pytest
 
+from kwire.coord.share.shard import ShareShard
 from kwire.coord.share.state import ShareKey
+from kwire.errors import ErrorCode
 from kwire.share.states import ACQUIRED, TERMINAL
 from kwire.wire.messages.share_fetch import AcknowledgementBatch
-from tests.share.world import GROUP, TOPIC, World, assert_replay_equals_live, assert_sound
+from tests.share.world import (
+    GROUP,
+    TOPIC,
+    World,
+    assert_replay_equals_live,
+    assert_same_entries,
+    assert_sound,
+)
+from tests.walks import walk
+from tests.walks.walk import Follower, assert_holds, seen_by
 
-WALKS = int(os.environ.get("KWIRE_WALKS", "20"))
-STEPS = 150
 MEMBERS = ["a", "b", "c"]
 LIMIT = 3
 
 
-class Walk:
+class Walk(walk.Walk):
     """One history."""
 
-    def __init__(self, seed: int) -> None:
-        self.rng = random.Random(seed)
+    COMPACTS = 0.0  # The log of share states is cut off at its beginning, never compacted.
+
+    def __init__(self, seed: int, told: list[str] | None = None) -> None:
+        super().__init__(seed, told)
         self.world = World()
-        self.world.play(f"config delivery_count_limit={LIMIT}")
+        self.follower = self.new_follower()
+        self.play(f"config delivery_count_limit={LIMIT}")
         if self.rng.random() < 0.3:
-            self.world.play("config isolation_level=read_committed")
+            self.play("config isolation_level=read_committed")
         self.done: set[int] = set()
         self.start = 0
         self.producer = 10
-        self.open_transactions: list[tuple[int, int]] = []
+
+    @property
+    def log(self) -> list[bytearray]:
+        return self.world.persister.log
+
+    def new_follower(self) -> Follower[ShareShard]:
+        return self.world.persister.follower()
+
+    def play(self, line: str) -> list[str]:
+        trace = self.world.play(line)
+        self.tell(line, trace)
+        self.seen.update(word for said in trace for word in said.split() if word in ErrorCode.__members__)
+        return trace
 
     def step(self) -> None:
         rng, world = self.rng, self.world
         action = rng.random()
         who = rng.choice(MEMBERS)
         if action < 0.16:
-            world.play(f"produce {rng.randint(1, 6)}")
+            self.play(f"produce {rng.randint(1, 6)}")
         elif action < 0.19:
             self.transaction()
         elif action < 0.50:
@@ -52,32 +70,46 @@ class Walk:
         elif action < 0.78:
             self.acknowledge(who)
         elif action < 0.83:
-            world.play(f"advance {rng.choice([1000, 15_000, 30_000])}")
+            self.play(f"advance {rng.choice([1000, 15_000, 30_000])}")
         elif action < 0.86:
-            world.play(f"end {who}")
+            self.play(f"end {who}")
         elif action < 0.90:
-            world.play("hold" if not world.persister.holds else f"settle {rng.choice(['', 'NOT_COORDINATOR'])}")
+            self.play("hold" if not world.persister.holds else f"settle {rng.choice(['', 'NOT_COORDINATOR'])}")
         elif action < 0.93:
-            world.play("refuse COORDINATOR_LOAD_IN_PROGRESS")
+            self.play("refuse COORDINATOR_LOAD_IN_PROGRESS")
         elif action < 0.95:
-            world.play(f"jump {rng.choice([10_000, 40_000])}")
-        elif action < 0.97:
+            self.play(f"jump {rng.choice([10_000, 40_000])}")
+        elif action < 0.965:
             self.lose_the_beginning()
+        elif action < 0.975:
+            self.play("take-over")
+            assert self.world.core.start_offset >= self.start
+        elif action < 0.985:
+            self.hear_of_the_leader_before(who)
         else:
-            world.play("restart")
-        assert_sound(world)
-        self.look()
+            self.play("restart")
+
+    def hear_of_the_leader_before(self, who: str) -> None:
+        """It may write what it wants: nothing comes of it."""
+        persister = self.world.persister
+        entry = persister.shard.entries[ShareKey(GROUP, TOPIC, 0)]
+        before, holds = entry.state, persister.holds
+        persister.holds = False
+        trace = self.play(f"late {who}")
+        persister.holds = holds
+        assert entry.state == before
+        assert f"{who} <- NONE" not in trace
 
     def transaction(self) -> None:
         self.producer += 1
         first = self.world.log.high_watermark
-        self.world.play(f"produce {self.rng.randint(1, 3)} producer={self.producer}")
-        self.world.play(f"abort {self.producer} {first}")
+        self.play(f"produce {self.rng.randint(1, 3)} producer={self.producer}")
+        self.play(f"abort {self.producer} {first}")
 
     def fetch(self, line: str) -> None:
         """Whoever gets records gets none that are done with, nor somebody else's."""
         before = self.owners()
-        trace = self.world.play(line)
+        trace = self.play(line)
         gained = {offset for offset, who in self.owners().items() if before.get(offset) != who}
         assert gained.isdisjoint(before), trace
         assert gained.isdisjoint(self.done), trace
@@ -109,11 +141,13 @@ class Walk:
             self.world.trace = []
             self.world.acknowledge(who, batches)
             self.world.persister.written.clear()
+            self.seen.update(line.split()[-1] for line in self.world.trace)
+            self.tell(f"{who} acknowledges {batches}", self.world.trace)
 
     def lose_the_beginning(self) -> None:
         log = self.world.log
         offset = self.rng.randint(log.start_offset, min(log.high_watermark, log.start_offset + 4))
-        self.world.play(f"log-start {offset}")
+        self.play(f"log-start {offset}")
 
     def runs_of(self, who: str) -> list[tuple[int, int]]:
         return [
@@ -129,8 +163,9 @@ class Walk:
             for offset in range(run.first, run.last + 1)
         }
 
-    def look(self) -> None:
+    def check(self) -> None:
         """What the share coordinator knows to be done with, and that it stays so."""
+        assert_sound(self.world)
         state = self.world.persister.shard.entries[ShareKey(GROUP, TOPIC, 0)].state
         assert state.start_offset >= self.start
         self.start = state.start_offset
@@ -147,25 +182,30 @@ class Walk:
         begins = self.world.core.start_offset
         assert not {offset for offset in self.owners() if offset >= begins} & self.done
 
-    def drain(self) -> None:
+    def follow(self) -> None:
+        persister = self.world.persister
+        assert_same_entries(self.follower.follow(persister.log, 0), persister.shard)
+
+    def come_to_rest(self) -> None:
         """Everybody accepts what there is; then nothing is left."""
         world = self.world
-        world.play("restart")
+        self.play("restart")
         world.persister.refuses = None
         for _ in range(500):
-            world.play("advance 30000")
-            world.play("fetch a")
+            self.play("advance 30000")
+            self.play("fetch a")
             for first, last in self.runs_of("a"):
-                world.play(f"ack a {first}-{last}:accept")
+                self.play(f"ack a {first}-{last}:accept")
             if not world.core.in_flight and world.core.start_offset >= world.log.high_watermark:
+                assert_replay_equals_live(world)
                 return
         raise AssertionError(world.show())
 
 
-@pytest.mark.parametrize("seed", range(WALKS))
-def test_walk(seed: int) -> None:
-    walk = Walk(seed)
-    for _ in range(STEPS):
-        walk.step()
-    walk.drain()
-    assert_replay_equals_live(walk.world)
+@pytest.mark.parametrize("seed", range(60))
+def test_invariants_hold(seed: int) -> None:
+    assert_holds(Walk, seed)
+
+
+def test_walks_get_somewhere() -> None:
+    assert seen_by(Walk, range(20)) >= {"INVALID_RECORD_STATE", "INVALID_REQUEST", "NOT_LEADER_OR_FOLLOWER", "NONE"}

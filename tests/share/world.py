@@ -7,10 +7,11 @@ the partition is written as its runs. A `restart` forgets everything but the log
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from typing import Any, NamedTuple
 
 from kwire.config.broker_config import BrokerConfig
-from kwire.coord.records import NO_PRODUCER, decode_batches, encode_records
+from kwire.coord.records import NO_PRODUCER, encode_records
 from kwire.coord.share.config import ShareCoordinatorConfig
 from kwire.coord.share.shard import Change, ShareShard
 from kwire.coord.share.state import ShareKey, StateBatch
@@ -28,6 +29,7 @@ from kwire.wire.messages.read_share_group_state import StateBatch as StoredBatch
 from kwire.wire.messages.share_fetch import AcknowledgementBatch
 from kwire.wire.record_batch import read_header, set_offset_and_epoch
 from kwire.wire.records import build_batch
+from tests.walks.walk import Decoded, Follower
 
 GROUP = "g"
 TOPIC = b"t" * 16
@@ -90,6 +92,7 @@ class PersisterForTests:
 
     def __init__(self) -> None:
         self.log: list[bytearray] = []
+        self.decoded: Decoded = {}
         self.config = ShareCoordinatorConfig(BrokerConfig({}).get)
         self.shard = self.fed()
         self.now_ms = START_MS
@@ -100,12 +103,13 @@ class PersisterForTests:
 
     def fed(self) -> ShareShard:
         """A fresh core that knows the log."""
-        shard = ShareShard(self.config, lambda topic_id, partition: topic_id == TOPIC and partition == 0)
-        for batch in self.log:
-            for loaded in decode_batches(batch, shard.formats):
-                for record in loaded.records:
-                    shard.replay(record, NO_PRODUCER, 0)
-        return shard
+        return self.follower().follow(self.log, 0)
+
+    def follower(self) -> Follower[ShareShard]:
+        """A core that knows nothing yet."""
+        return Follower(
+            ShareShard(self.config, lambda topic_id, partition: topic_id == TOPIC and partition == 0), self.decoded
+        )
 
     def carry_out(self, operation: Callable[[ShareShard], Any]) -> Any:
         decision = operation(self.shard)
@@ -177,6 +181,7 @@ class World:
         self.outcomes: list[str] = []
         self._next_turn: list[Callable[[], None]] = []
         self.manager = self.fresh()
+        self.replaced: SharePartitionManager | None = None
 
     def fresh(self) -> SharePartitionManager:
         config = ShareConfig(BrokerConfig({}).get, lambda group_id: self.options)
@@ -286,13 +291,14 @@ class World:
             )
         self.acknowledge(who, batches)
 
-    def acknowledge(self, who: str, batches: Sequence[AcknowledgementBatch]) -> None:
-
+    def acknowledge(
+        self, who: str, batches: Sequence[AcknowledgementBatch], manager: SharePartitionManager | None = None
+    ) -> None:
         def done(outcomes: Outcomes) -> None:
             error = outcomes[WHERE]
             self.trace.append(f"{who} <- {'NONE' if error is None else error.code.name}")
 
-        self.manager.acknowledge(GROUP, who, {WHERE: batches}, done)
+        (manager or self.manager).acknowledge(GROUP, who, {WHERE: batches}, done)
 
     def _session(self, who: str) -> None:
         self.manager.sessions.open(GROUP, who, [WHERE])
@@ -337,6 +343,26 @@ class World:
         self.persister.shard = self.persister.fed()
         self.manager = self.fresh()
 
+    def _take_over(self) -> None:
+        """Another broker leads the partition; the one before has not heard of it."""
+        self.log = copy(self.log)
+        self.log.leader_epoch += 1
+        self.replaced, self.manager = self.manager, self.fresh()
+
+    def _late(self, who: str) -> None:
+        """The leader before is told that `who` accepts all that it has of it."""
+        if self.replaced is None:
+            return
+        core = self.replaced.partition(GROUP, WHERE).core
+        batches = [
+            AcknowledgementBatch(first_offset=run.first, last_offset=run.last, acknowledge_types=[TYPES["accept"]])
+            for batch in core.in_flight
+            for run in batch.runs
+            if run.member_id == who
+        ]
+        if batches:
+            self.acknowledge(who, batches, self.replaced)
+
     def _tell(self) -> None:
         """What the share coordinator has, and how many records are done with."""
         state = self.persister.shard.entries[ShareKey(GROUP, TOPIC, 0)].state
@@ -367,8 +393,12 @@ def assert_sound(world: World) -> None:
 
 def assert_replay_equals_live(world: World) -> None:
     """A fresh share coordinator that is fed the log knows what the live one knows."""
-    fresh, live = world.persister.fed(), world.persister.shard
-    assert fresh.entries.keys() == live.entries.keys()
+    assert_same_entries(world.persister.fed(), world.persister.shard)
+
+
+def assert_same_entries(fed: ShareShard, live: ShareShard) -> None:
+    """Both know the same of every share partition."""
+    assert fed.entries.keys() == live.entries.keys()
     for key, entry in live.entries.items():
         for name in entry.__slots__:
-            assert getattr(fresh.entries[key], name) == getattr(entry, name), name
+            assert getattr(fed.entries[key], name) == getattr(entry, name), name

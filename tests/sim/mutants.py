@@ -1,6 +1,7 @@
-"""`python -m tests.sim.mutants`: one-line bugs planted in a copy of `kwire/log`, each of which must be caught.
+"""`python -m tests.sim.mutants [WORD ..]`: one-line bugs planted in a copy of `kwire/log`; each must be caught.
 
-A mutant is caught by the simulator, or else by the unit tests of `tests/log`. One that lives shows a missing test.
+A mutant is caught by the simulator, or else by the unit tests of `tests/log`. One that lives shows a missing test. With
+words, only those are planted whose description has one of them.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -113,9 +115,7 @@ MUTANTS = (
     Mutant(
         "aborted records are compacted into", "cleaner", "    if transactions.is_aborted(header):\n", "    if False:\n"
     ),
-    Mutant(
-        "records behind the map's end go", "record_filter", "    if header.last_offset > latest:\n", "    if False:\n"
-    ),
+    Mutant("tombstones behind the map's end go", "record_filter", "= base + found.deltas[index] > latest", "= False"),
     Mutant(
         "a swap half done is not completed",
         "swap",
@@ -132,7 +132,8 @@ def planted(mutant: Mutant, directory: Path) -> Path:
     shutil.rmtree(root, ignore_errors=True)
     for name in ("kwire", "tests/log", "tests/sim"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "tests/__init__.py", root / "tests")
+    for name in ("__init__.py", "histories.py"):
+        shutil.copy(ROOT / "tests" / name, root / "tests")
     path = root / "kwire/log" / f"{mutant.module}.py"
     source = path.read_text()
     assert mutant.right in source, f"{mutant.bug}: {mutant.module}.py has changed"
@@ -149,20 +150,21 @@ def caught_by(mutant: Mutant, directory: Path) -> str:
         return f"simulator: {(simulated.stdout or simulated.stderr).splitlines()[0]}"
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "tests/log"]
     tested = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
-    failed = [line for line in tested.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    failed = [line for line in tested.stdout.splitlines() if line.startswith(("FAILED tests", "ERROR tests"))]
     return f"unit tests: {failed[0].split()[1]}" if failed else "nobody"
 
 
-def main() -> int:
+def main(words: Sequence[str]) -> int:
     alive = 0
+    mutants = [mutant for mutant in MUTANTS if not words or any(word in mutant.bug for word in words)]
     with tempfile.TemporaryDirectory() as directory:
-        for mutant in MUTANTS:
+        for mutant in mutants:
             catcher = caught_by(mutant, Path(directory))
             alive += catcher == "nobody"
             print(f"{mutant.bug:52} {mutant.module:15} {catcher[:110]}", flush=True)
-    print(f"{len(MUTANTS)} planted, {len(MUTANTS) - alive} caught")
+    print(f"{len(mutants)} planted, {len(mutants) - alive} caught")
     return 1 if alive else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -1,7 +1,7 @@
 """The steps of a history: each does one thing to the log and to the model, compares, and says what it did.
 
 A step draws all that it needs from a generator of its own, so that it does the same after other steps were taken out of
-its history (`history.shortened`).
+its history (`tests.histories.shortened`).
 """
 
 from __future__ import annotations

@@ -6,11 +6,10 @@ from random import Random
 
 import pytest
 
-from tests.sim import history
 from tests.sim.disk import Manner, SimDisk
 from tests.sim.faults import Fault, Kind
-from tests.sim.history import Failure, run, shortened, steps_of
-from tests.sim.steps import Step, take
+from tests.sim.history import run, steps_of
+from tests.sim.steps import take
 from tests.sim.world import World
 
 ALL_LOST = Manner(in_order=True, keeps=0.0)
@@ -70,20 +69,3 @@ def test_a_short_write_leaves_a_part_and_says_so() -> None:
     assert disk.content("/x") == b"012"
     disk.write_at(file, b"0123456789", 0)
     assert disk.content("/x") == b"0123456789"
-
-
-def test_a_failing_history_is_cut_down_to_what_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails_behind_a_flush(seed: int, steps: list[Step] | None = None) -> Failure | None:
-        names = [step.name for step in steps or []]
-        if "flush" not in names or "kill" not in names[names.index("flush") :]:
-            return None
-        try:
-            raise AssertionError("lost")
-        except AssertionError as error:
-            return Failure(seed, steps or [], names[: names.index("kill", names.index("flush")) + 1], error)
-
-    monkeypatch.setattr(history, "run", fails_behind_a_flush)
-    steps = [Step(name, 0) for name in ("append", "kill", "read", "flush", "append", "read", "kill", "stop")]
-    found = fails_behind_a_flush(1, steps)
-    assert found is not None
-    assert [step.name for step in shortened(found).steps] == ["flush", "kill"]

@@ -3,6 +3,17 @@
 A pure core: `(request, now) -> Decision`. Nothing here reads a clock, waits or writes. Rules and error precedence:
 apache/kafka `GroupMetadataManager` (classic groups), `ClassicGroup`; KIP-345 static members, KIP-559 protocol in
 SyncGroup, KIP-800 reasons (accepted; they only explain).
+
+Invariants, held by the random walks of the tests:
+- a group's generation never falls while its coordinator lives;
+- its leader is a member; without members it is Empty, or about to be;
+- who waits for a JoinGroup or SyncGroup is a member whose parked request is counted, and nobody else waits;
+- a SyncGroup is parked in CompletingRebalance only, a JoinGroup neither there nor in Stable;
+- in these two every member offers the protocol that was chosen;
+- instance ids and offered protocols are counted as the members have them; pending ids are nobody's yet;
+- whatever has a deadline exists: members and pending ids, a rebalance, somebody who did not sync;
+- a fresh core that is fed the log, compacted or not, has every stored generation;
+- left alone, everybody who waits is answered, and all members are given up.
 """
 
 from __future__ import annotations

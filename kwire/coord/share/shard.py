@@ -2,7 +2,8 @@
 
 A state begins with a snapshot; changes are updates, and after enough of them comes the next snapshot. Nobody writes
 with an older leader epoch than somebody has read with, nor with an older state epoch than that of the last
-initialisation: a share-partition leader that was replaced is kept out, and so is one that has missed a reset.
+initialisation: a share-partition leader that was replaced is kept out, and so is one that has missed a reset. A fresh
+core that is fed the log knows what the live one knows. The random walks of `kwire.share.partition` hold both.
 (KIP-932; apache/kafka `ShareCoordinatorShard`.)
 """
 

@@ -15,7 +15,8 @@ Invariants, held by the random walks of the tests:
 - partitions are exactly those of the open or prepared transaction; at rest there are none;
 - each partition of a completed transaction got a marker with the end that its producer was told;
 - an Ongoing transaction has a deadline at which it is looked at;
-- a fresh core that is fed the log knows what the live one knows.
+- a fresh core that is fed the log, compacted or not, knows what the live one knows;
+- left alone, what was decided is carried out, and what is open is aborted.
 """
 
 from __future__ import annotations

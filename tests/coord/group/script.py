@@ -12,13 +12,11 @@ from collections.abc import Callable
 from typing import Any
 
 from kwire.coord.decision import Decision
-from kwire.coord.formats import GROUP_FORMATS
-from kwire.coord.group.config import GroupConfig
 from kwire.coord.group.consumer.member import Requester
 from kwire.coord.group.members import JoiningClient
 from kwire.coord.group.shard import GroupShard
 from kwire.coord.group.subscriptions import read_assignment
-from kwire.coord.records import NO_PRODUCER, CoordinatorRecord, decode_batches, encode_records
+from kwire.coord.records import NO_PRODUCER, CoordinatorRecord, encode_records
 from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import TopicPartition
 from kwire.wire.codec import encode_prefixed
@@ -55,6 +53,7 @@ from tests.coord.group.configs import group_config
 from tests.coord.group.consumer_heartbeats import heartbeat
 from tests.coord.group.consumer_topics import TopicsForTests, show_consumer_record
 from tests.coord.group.hard_state import assert_same_hard_state
+from tests.walks.walk import Decoded, Follower
 
 START_MS = 1_000_000
 SPEED_LIMIT = 1000
@@ -68,7 +67,9 @@ class Player:
         self.config = group_config()
         self.now_ms = START_MS
         self.log: list[bytearray] = []
+        self.decoded: Decoded = {}
         self.trace: list[str] = []
+        self.shows_records = True
         self.members: dict[str, str] = {}
         self.generations: dict[str, int] = {}
         self.epochs: dict[str, int] = {}
@@ -126,7 +127,7 @@ class Player:
     def _reload(self) -> None:
         for key, response in self.shard.on_unloaded(self.now_ms).replies:
             self._say(key, response)
-        self.shard = fed(self.log, self.config, self.now_ms, self.topics)
+        self.shard = fed(self)
         self._carry_out(self.shard.on_loaded(self.now_ms), 0)
         for group in self.shard.groups.values():
             members = " ".join(member_id for member_id in group.members)
@@ -428,7 +429,8 @@ class Player:
                 return
             self.log.append(encode_records(decision.records, self.now_ms))
             for record in decision.records:
-                self.trace.append(f"log {self._record(record)}")
+                if self.shows_records:
+                    self.trace.append(f"log {self._record(record)}")
                 self.shard.replay(record, NO_PRODUCER, self.now_ms)
         for reply_key, response in decision.replies:
             self._say(reply_key, response)
@@ -523,19 +525,19 @@ class Player:
         return self.generations.get(who, -1) if given is None else int(given)
 
 
-def fed(log: list[bytearray], config: GroupConfig, now_ms: int, topics: TopicsForTests) -> GroupShard:
+def follower(player: Player) -> Follower[GroupShard]:
+    """A core that can be fed the player's log."""
+    return Follower(GroupShard(player.config, player.topics), player.decoded)
+
+
+def fed(player: Player) -> GroupShard:
     """A fresh core that was fed the log."""
-    shard = GroupShard(config, topics)
-    for data in log:
-        for batch in decode_batches(data, GROUP_FORMATS):
-            for record in batch.records:
-                shard.replay(record, batch.producer_id, now_ms)
-    return shard
+    return follower(player).follow(player.log, player.now_ms)
 
 
 def assert_replay_equals_live(player: Player) -> None:
     """What the log says is what the living core holds."""
-    fresh = fed(player.log, player.config, player.now_ms, player.topics)
+    fresh = fed(player)
     fresh.on_loaded(player.now_ms)
     assert_same_hard_state(player.shard, fresh)
 

@@ -14,8 +14,7 @@ from typing import Any
 
 from kwire.config.broker_config import BrokerConfig
 from kwire.coord.decision import Decision
-from kwire.coord.formats import TRANSACTION_FORMATS
-from kwire.coord.records import NO_PRODUCER, CoordinatorRecord, decode_batches, encode_records
+from kwire.coord.records import NO_PRODUCER, CoordinatorRecord, encode_records
 from kwire.coord.txn.beginning import NOBODY, ProducerIdentity
 from kwire.coord.txn.config import TransactionConfig
 from kwire.coord.txn.inspection import described, listed, read_filter
@@ -27,6 +26,7 @@ from kwire.ids import TopicPartition
 from kwire.wire.messages.end_txn import EndTxnRequest, EndTxnResponse
 from kwire.wire.messages.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
 from kwire.wire.messages.list_transactions import ListTransactionsRequest
+from tests.walks.walk import Decoded, Follower
 
 START_MS = 1_000_000
 SPEED_LIMIT = 100_000
@@ -49,6 +49,7 @@ class Player:
         self.config = transaction_config()
         self.now_ms = START_MS
         self.log: list[bytearray] = []
+        self.decoded: Decoded = {}
         self.trace: list[str] = []
         self.producers: dict[str, ProducerIdentity] = {}
         self.next_id = 100
@@ -133,11 +134,7 @@ class Player:
 
     def fed(self) -> TransactionShard:
         """A fresh core that knows the log."""
-        shard = self.new_shard()
-        for batch in decode_batches(b"".join(_at_offsets(self.log)), TRANSACTION_FORMATS):
-            for record in batch.records:
-                shard.replay(record, batch.producer_id, self.now_ms)
-        return shard
+        return Follower(self.new_shard(), self.decoded).follow(self.log, self.now_ms)
 
     def _timers(self) -> None:
         timers = self.shard.timers
@@ -324,15 +321,3 @@ def _partition(spot: str) -> TopicPartition:
 
 def _spot(partition: TopicPartition) -> str:
     return f"{partition.topic}-{partition.partition}"
-
-
-def _at_offsets(log: list[bytearray]) -> list[bytes]:
-    from kwire.wire.record_batch import read_header, set_base_offset
-
-    batches, offset = [], 0
-    for data in log:
-        batch = bytearray(data)
-        set_base_offset(batch, 0, offset)
-        offset += read_header(batch).last_offset_delta + 1
-        batches.append(bytes(batch))
-    return batches

@@ -1,43 +1,51 @@
-"""Seeded random walks: producers come, write, end, crash, time out; the broker loses its process; invariants hold.
+"""Seeded random walks: producers come, write, end, crash, time out; the broker loses its process.
 
-KWIRE_TXN_SEEDS=10000 walks that many histories.
+The invariants are those of `kwire.coord.txn.shard`.
 """
 
 from __future__ import annotations
-
-import os
-import random
 
 import pytest
 
 from kwire.coord.txn.beginning import ProducerIdentity
 from kwire.coord.txn.metadata import MAX_EPOCH
-from kwire.coord.txn.states import PREPARED, TransactionState
+from kwire.coord.txn.shard import TransactionShard
+from kwire.coord.txn.states import NAMES, PREPARED, TransactionState
 from kwire.errors import ErrorCode
 from kwire.wire.messages.end_txn import EndTxnResponse
 from kwire.wire.messages.init_producer_id import InitProducerIdResponse
 from tests.coord.txn.script import Player, assert_replay_equals_live
+from tests.walks import walk
+from tests.walks.walk import Follower, assert_holds, seen_by
 
-SEEDS = int(os.environ.get("KWIRE_TXN_SEEDS", "20"))
-STEPS = 200
-STEPS_PER_REPLAY = 20
 IDS = ["a", "b", "c"]
 SPOTS = ["t-0", "t-1", "u-0"]
 
 
-class Walk:
+class Walk(walk.Walk):
     """One walk over three transactional ids. That each step is in the table and none completes without its markers is
     checked by the player."""
 
-    def __init__(self, seed: int) -> None:
-        self.rng = random.Random(seed)
+    def __init__(self, seed: int, told: list[str] | None = None) -> None:
+        super().__init__(seed, told)
         self.player = Player()
-        self.player.play("config id_expiration_ms=200000 expiration_interval_ms=100000")
+        self.follower = self.new_follower()
+        self.play("config id_expiration_ms=200000 expiration_interval_ms=100000")
         self.current: dict[str, ProducerIdentity] = {}
         self.fenced: dict[str, set[ProducerIdentity]] = {name: set() for name in IDS}
-        self.states: set[TransactionState] = set()
-        self.said: set[str] = set()
         self.is_held = False
+
+    @property
+    def log(self) -> list[bytearray]:
+        return self.player.log
+
+    def new_follower(self) -> Follower[TransactionShard]:
+        return Follower(self.player.new_shard(), self.player.decoded)
+
+    def play(self, line: str) -> None:
+        trace = self.player.play(line)
+        self.tell(line, trace)
+        self.seen.update(word for said in trace for word in said.split() if word in ErrorCode.__members__)
 
     def step(self) -> None:
         rng, player = self.rng, self.player
@@ -46,30 +54,29 @@ class Walk:
         action = rng.random()
         if action < 0.18:
             own = rng.choice(["", "", " pid=own epoch=own", " pid=own epoch=3"]) if name in player.producers else ""
-            player.play(f"init {name} timeout={rng.choice([1000, 30_000, 60_000])}{own}")
+            self.play(f"init {name} timeout={rng.choice([1000, 30_000, 60_000])}{own}")
         elif action < 0.50:
-            player.play(f"add {name} {rng.choice(SPOTS)} {rng.choice(SPOTS)} v={version}{self.whose(name)}")
+            self.play(f"add {name} {rng.choice(SPOTS)} {rng.choice(SPOTS)} v={version}{self.whose(name)}")
         elif action < 0.72:
-            player.play(f"end {name} {rng.choice(['commit', 'abort'])} v={version}{self.whose(name)}")
+            self.play(f"end {name} {rng.choice(['commit', 'abort'])} v={version}{self.whose(name)}")
         elif action < 0.76:
-            player.play("release" if self.is_held else "hold")
+            self.play("release" if self.is_held else "hold")
             self.is_held = not self.is_held
         elif action < 0.80:
             codes = ["NOT_LEADER_OR_FOLLOWER", "UNKNOWN_TOPIC_OR_PARTITION", "INVALID_PRODUCER_EPOCH"]
-            player.play(f"outcome {rng.choice(SPOTS)} {rng.choice(codes)}")
+            self.play(f"outcome {rng.choice(SPOTS)} {rng.choice(codes)}")
         elif action < 0.84:
-            player.play("refuse NOT_COORDINATOR")
+            self.play("refuse NOT_COORDINATOR")
         elif action < 0.88:
-            player.play("reload")
+            self.play("reload")
         elif action < 0.90:
-            player.play(f"ids {rng.choice(['on', 'on', 'off'])}")
+            self.play(f"ids {rng.choice(['on', 'on', 'off'])}")
         elif action < 0.92:
-            player.play(f"clock {rng.choice([-50_000, -1, 1, 20_000])}")
+            self.play(f"clock {rng.choice([-50_000, -1, 1, 20_000])}")
         elif action < 0.93 and name in player.shard.transactions:
             self.wear_out(name)
         else:
-            player.play(f"advance {rng.choice([1, 100, 10_000, 70_000, 250_000])}")
-        self.said.update(word for line in player.trace for word in line.split() if word in ErrorCode.__members__)
+            self.play(f"advance {rng.choice([1, 100, 10_000, 70_000, 250_000])}")
 
     def whose(self, name: str) -> str:
         """Mostly the producer itself, sometimes one of a past epoch."""
@@ -78,13 +85,13 @@ class Walk:
     def wear_out(self, name: str) -> None:
         txn = self.player.shard.transactions[name]
         if txn.state not in PREPARED and txn.producer_epoch < MAX_EPOCH - 3:
-            self.player.play(f"epoch {name} {MAX_EPOCH - self.rng.randrange(1, 3)}")
+            self.play(f"epoch {name} {MAX_EPOCH - self.rng.randrange(1, 3)}")
 
     def check(self) -> None:
         shard = self.player.shard
         self.check_producers()
         for name, txn in shard.transactions.items():
-            self.states.add(txn.state)
+            self.seen.add(NAMES[txn.state])
             assert 0 <= txn.producer_epoch <= MAX_EPOCH
             if txn.state not in PREPARED:
                 assert txn.producer_epoch < MAX_EPOCH, "the last epoch is for fencing only"
@@ -119,45 +126,35 @@ class Walk:
         if isinstance(reply, InitProducerIdResponse | EndTxnResponse) and not reply.error_code:
             assert reply.producer_epoch < MAX_EPOCH
 
+    def follow(self) -> None:
+        follower = self.follower.follow(self.player.log, self.player.now_ms)
+        assert follower.transactions == self.player.shard.transactions
 
-@pytest.mark.parametrize("block", range((SEEDS + 19) // 20))
-def test_invariants_hold(block: int) -> None:
-    for seed in range(block * 20, block * 20 + 20):
-        walk = Walk(seed)
-        for step in range(1, STEPS + 1):
-            walk.step()
-            walk.check()
-            if step % STEPS_PER_REPLAY == 0:
-                assert_replay_equals_live(walk.player)
-        # Left alone, everything that was decided is carried out, and everything that is open is aborted.
-        if walk.is_held:
-            walk.player.play("release")
-        walk.player.play("ids on")
-        walk.player.refuse_next = None
-        walk.player.outcomes.clear()
-        walk.player.play("advance 200000")
-        walk.check()
-        assert not any(
-            txn.state in (TransactionState.ONGOING, *PREPARED) for txn in walk.player.shard.transactions.values()
-        )
+    def come_to_rest(self) -> None:
+        """Left alone, everything that was decided is carried out, and everything that is open is aborted."""
+        player = self.player
+        if self.is_held:
+            self.play("release")
+        self.play("ids on")
+        player.refuse_next = None
+        player.outcomes.clear()
+        self.play("advance 200000")
+        self.check()
+        assert not any(txn.state in (TransactionState.ONGOING, *PREPARED) for txn in player.shard.transactions.values())
+        assert_replay_equals_live(player)
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_invariants_hold(seed: int) -> None:
+    assert_holds(Walk, seed)
 
 
 def test_walks_get_somewhere() -> None:
-    """The walks would prove nothing if they never left the beginning."""
-    states: set[TransactionState] = set()
-    said: set[str] = set()
-    for seed in range(10):
-        walk = Walk(seed)
-        for _ in range(STEPS):
-            walk.step()
-            walk.check()
-        states |= walk.states
-        said |= walk.said
-    assert states == {state for state in TransactionState if state < TransactionState.DEAD}
-    assert {
+    assert seen_by(Walk, range(10)) >= {
+        *(name for state, name in NAMES.items() if state < TransactionState.DEAD),
         "CONCURRENT_TRANSACTIONS",
         "INVALID_PRODUCER_ID_MAPPING",
         "INVALID_TXN_STATE",
         "PRODUCER_FENCED",
         "COORDINATOR_LOAD_IN_PROGRESS",
-    } <= said
+    }

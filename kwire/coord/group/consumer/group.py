@@ -10,8 +10,7 @@ The state is not kept but seen from the rest:
 | Stable | everybody is |
 | Dead | what clients are told of a group that does not exist |
 
-Invariants: a partition has at most one owner; the group's epoch is never behind the target's, and that one never behind
-a member's. (apache/kafka `ConsumerGroup`.)
+(apache/kafka `ConsumerGroup`.)
 """
 
 from __future__ import annotations

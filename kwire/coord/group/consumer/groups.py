@@ -1,6 +1,13 @@
 """The consumer groups of one shard: ConsumerGroupHeartbeat, deadlines, regular expressions (KIP-848).
 
 A pure core like its classic neighbour. Rules and error precedence: apache/kafka `GroupMetadataManager`.
+
+Invariants, held by the random walks of the tests:
+- no partition has two owners: neither in the coordinator's eyes nor in those of the members that it knows;
+- a member believes that it owns no more than the coordinator does;
+- the group's epoch never falls, is never behind the target's, and that one never behind a member's;
+- a fresh core that is fed the log, compacted or not, knows what the live one knows;
+- once nothing fails any more the group becomes Stable, every partition has an owner, nobody two more than another.
 """
 
 from __future__ import annotations

@@ -4,6 +4,14 @@ Up: the first heartbeat of a consumer member turns a classic group of consumers 
 with what everybody has as target; its classic members keep on joining and syncing, each by itself. Down: when the last
 member of the new protocol goes, the rest becomes a classic group at the group's epoch, with the targets as assignments,
 and rebalances. Both are one batch of the log: tombstones of the old kind, records of the new one.
+
+Invariants, held by the random walks of the tests:
+- an id is of one kind of group only;
+- no partition has two owners, and a member of either protocol believes that it owns no more than the coordinator does;
+- the generation of the one kind and the epoch of the other never fall, not even with a migration;
+- a fresh core that is fed the log, compacted or not, knows what the live one knows;
+- once nothing fails any more every partition has an owner, with members of one protocol or of both, and the group is
+  Stable: a consumer group if a member of the new protocol is in it, otherwise a classic one.
 """
 
 from __future__ import annotations

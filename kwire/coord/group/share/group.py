@@ -2,9 +2,7 @@
 
 Its state is seen from the rest: Empty while nobody is in it, Stable otherwise; Dead is what clients are told of a group
 that does not exist. Members have their targets at once, as partitions are shared and nobody has to give anything back.
-
-Invariants: the group's epoch is never behind the target's, and that one never behind a member's; targets name only
-partitions whose state was initialised. (apache/kafka `ShareGroup`.)
+(apache/kafka `ShareGroup`.)
 """
 
 from __future__ import annotations
@@ -36,7 +34,7 @@ LONG_AGO = -(1 << 62)
 class ShareGroup:
     """Members, targets, and the stages of its partitions' states.
 
-    No hard state are `metadata_version_seen`, the version of the topics for which the hash is known to be right, and
+    Soft are `metadata_version_seen`, the version of the topics for which the hash is known to be right, and
     `states_begun_ms`, when the persister was asked for states last.
     """
 
@@ -53,6 +51,8 @@ class ShareGroup:
         "states_begun_ms",
         "targets",
     )
+
+    SOFT_STATE = frozenset({"metadata_version_seen", "states_begun_ms"})
 
     def __init__(self, group_id: str) -> None:
         self.group_id = group_id

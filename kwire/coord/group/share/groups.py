@@ -3,6 +3,13 @@
 A pure core like its neighbours. A heartbeat goes through the same steps as a consumer's (`consumer.advancing`), but for
 the last one: partitions are shared, so that a member gets its whole target at once. What the persister has to do is an
 order, and its outcome a decision of its own. Rules and error precedence: apache/kafka `GroupMetadataManager`.
+
+Invariants, held by the random walks of the tests:
+- the group's epoch never falls, is never behind the target's, and that one never behind a member's;
+- no target has a partition without a state;
+- a fresh core that is fed the log, compacted or not, knows what the live one knows;
+- once nothing fails any more every member has its target, every partition that somebody subscribes to is in one, and
+  where all subscribe to the same nobody has two more than another.
 """
 
 from __future__ import annotations

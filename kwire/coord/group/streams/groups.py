@@ -1,6 +1,15 @@
 """The Streams groups of one shard: StreamsGroupHeartbeat and deadlines (KIP-1071).
 
 A pure core like its neighbours. Rules and error precedence: apache/kafka `GroupMetadataManager`.
+
+Invariants, held by the random walks of the tests:
+- an active task runs in one process at most, and a process has a task in one role and one member at most: in the
+  coordinator's eyes, and in those of the members that it knows;
+- a member believes that it has no more than the coordinator does;
+- the group's epoch never falls, is never behind the target's, and that one never behind a member's;
+- a fresh core that is fed the log, compacted or not, knows what the live one knows;
+- once nothing fails any more the group becomes Stable, every task runs, copies are as many as asked for, and nobody
+  runs two tasks more than another.
 """
 
 from __future__ import annotations

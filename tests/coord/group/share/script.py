@@ -17,12 +17,14 @@ from kwire.coord.group.share.coordinator import share_group, share_groups
 from kwire.coord.group.share.group import ShareGroup
 from kwire.coord.group.share.groups import heartbeat_refused
 from kwire.coord.group.share.initialization import InitializeOrder
-from kwire.coord.records import NO_PRODUCER, CoordinatorRecord, decode_batches, encode_records
+from kwire.coord.records import NO_PRODUCER, CoordinatorRecord, encode_records
 from kwire.errors import ErrorCode, KafkaError
 from kwire.wire.messages import share_records as wire
 from kwire.wire.messages.share_group_heartbeat import ShareGroupHeartbeatRequest, ShareGroupHeartbeatResponse
 from tests.coord.group.configs import group_config
 from tests.coord.group.consumer_topics import TopicsForTests
+from tests.coord.group.hard_state import assert_same_hard_state
+from tests.walks.walk import Decoded, Follower
 
 START_MS = 1_000_000
 SPEED_LIMIT = 3000
@@ -37,7 +39,9 @@ class Player:
         self.config.group_overrides = lambda group_id: self.own
         self.now_ms = START_MS
         self.log: list[bytearray] = []
+        self.decoded: Decoded = {}
         self.trace: list[str] = []
+        self.shows_records = True
         self.epochs: dict[str, int] = {}
         self.orders: dict[str, InitializeOrder] = {}
         self.refuse_next: ErrorCode | None = None
@@ -150,7 +154,8 @@ class Player:
         if decision.records:
             self.log.append(encode_records(decision.records, self.now_ms))
         for record in decision.records:
-            self.trace.append(f"log {show_record(record, self.topics)}")
+            if self.shows_records:
+                self.trace.append(f"log {show_record(record, self.topics)}")
             self.shard.replay(record, NO_PRODUCER, self.now_ms)
         for order in decision.orders:
             self.orders[order.group_id] = order
@@ -170,25 +175,19 @@ class Player:
         self.trace.append(f"{who} <- epoch {response.member_epoch}{assignment}")
 
 
+def follower(player: Player) -> Follower[GroupShard]:
+    """A shard that can be fed the player's log."""
+    return Follower(GroupShard(player.config, player.topics), player.decoded)
+
+
 def fed(player: Player) -> GroupShard:
     """A fresh shard that knows the log."""
-    shard = GroupShard(player.config, player.topics)
-    for data in player.log:
-        for batch in decode_batches(data, shard.formats):
-            for record in batch.records:
-                shard.replay(record, batch.producer_id, player.now_ms)
-    return shard
+    return follower(player).follow(player.log, player.now_ms)
 
 
 def assert_replay_equals_live(player: Player) -> None:
-    """A fresh shard fed the log has the same share groups, but for what is no hard state."""
-    soft = {"metadata_version_seen", "states_begun_ms"}
-    fresh, live = share_groups(fed(player)).groups, share_groups(player.shard).groups
-    assert fresh.keys() == live.keys()
-    for group_id, group in live.items():
-        for name in group.__slots__:
-            if name not in soft:
-                assert getattr(fresh[group_id], name) == getattr(group, name), (group_id, name)
+    """A fresh shard fed the log has the same share groups."""
+    assert_same_hard_state(player.shard, fed(player))
 
 
 def show_record(record: CoordinatorRecord, topics: TopicsForTests) -> str:

@@ -1,24 +1,13 @@
 """Seeded random walks: instances join, give back slowly, lose answers, fall silent, are started again; topics change.
 
-What holds after every step:
-- an active task runs in one process at most, and a process has a task in one role and one member at most: in the
-  coordinator's eyes, and in those of the members that it knows;
-- a member believes it has no more than the coordinator does;
-- the group's epoch never falls, is never behind the target's, and that never behind a member's;
-- a fresh core that is fed the log is the living one.
-When the chaos ends all converges: the group is Stable, every task runs, copies are as many as asked for or as there are
-other processes, and nobody runs two tasks more than another.
-
-KWIRE_WALKS says how many seeds are walked; a few by default.
+The invariants are those of `kwire.coord.group.streams.groups`.
 """
 
 from __future__ import annotations
 
-import os
-import random
-
 import pytest
 
+from kwire.coord.group.shard import GroupShard
 from kwire.coord.group.streams.coordinator import decide_heartbeat, streams_groups
 from kwire.coord.group.streams.group import STABLE, StreamsGroup
 from kwire.coord.group.streams.groups import HeartbeatResult
@@ -29,16 +18,17 @@ from kwire.wire.messages.streams_group_heartbeat import (
     StreamsGroupHeartbeatRequest,
     StreamsGroupHeartbeatResponse,
 )
-from tests.coord.group.script import assert_replay_equals_live
+from tests.coord.group.hard_state import assert_same_hard_state
+from tests.coord.group.script import assert_replay_equals_live, follower
 from tests.coord.group.streams.player import StreamsPlayer, messages_of, word_count
+from tests.walks import walk
+from tests.walks.walk import Follower, assert_holds, seen_by
 
-WALKS = int(os.environ.get("KWIRE_WALKS", "20"))
-STEPS = 200
 NAMES = ["a", "b", "c", "d", "e"]
 PROCESSES = {"a": "p", "b": "p", "c": "q", "d": "r", "e": "s"}
 REBALANCE_MS = 20_000
-CALM_ROUNDS = 70
-"""At a little over a second each, more than the session timeout of those who were left behind."""
+CALM_MS = [5500] * 11 + [1100] * 14
+"""Rounds of heartbeats: the session timeout of those who were left behind passes, and some more assignments."""
 
 
 class Instance:
@@ -105,22 +95,35 @@ def _common(some: object, others: object) -> dict[str, frozenset[int]]:
     return {name: numbers for name, numbers in both.items() if numbers}
 
 
-class Walk:
+class Walk(walk.Walk):
     """One walk over one group."""
 
-    def __init__(self, seed: int) -> None:
-        self.rng = random.Random(seed)
+    def __init__(self, seed: int, told: list[str] | None = None) -> None:
+        super().__init__(seed, told)
         self.player = StreamsPlayer()
+        self.player.shows_records = told is not None
+        self.follower = self.new_follower()
         for name, values in {
             "group.streams.assignment.interval.ms": [0, 1000],
             "group.streams.initial.rebalance.delay.ms": [0, 3000],
             "group.streams.num.standby.replicas": [0, 1, 2],
         }.items():
             self.player.options[name] = self.rng.choice(values)
+        self.tell(f"options {self.player.options}")
         for name in ("t", "r", "c"):
-            self.player.play(f"topic {name} 3")
+            self.play(f"topic {name} 3")
         self.instances = {name: Instance(name) for name in NAMES}
         self.highest_epoch = 0
+
+    @property
+    def log(self) -> list[bytearray]:
+        return self.player.log
+
+    def new_follower(self) -> Follower[GroupShard]:
+        return follower(self.player)
+
+    def play(self, line: str) -> None:
+        self.tell(line, self.player.play(line))
 
     @property
     def group(self) -> StreamsGroup | None:
@@ -129,11 +132,13 @@ class Walk:
     def beat(self, instance: Instance, request: StreamsGroupHeartbeatRequest) -> StreamsGroupHeartbeatResponse | None:
         """The answer; None if the log refused."""
         player = self.player
-        decision = decide_heartbeat(player.shard, request, Requester(instance.name, "/h"), 1, player.now_ms)
-        player._carry_out(decision, 0)
-        refused = "the log refuses" in " ".join(player.trace)
         player.trace = []
-        if refused:
+        decision = decide_heartbeat(player.shard, request, Requester(instance.name, "/h"), 1, player.now_ms)
+        is_refused = bool(decision.records) and player.refuse_next is not None
+        player._carry_out(decision, 0)
+        if self.told is not None:
+            self.tell(f"{instance.name}: {request}", [*player.trace, *decision.replies])
+        if is_refused:
             return None
         ((_, result),) = decision.replies
         assert isinstance(result, HeartbeatResult)
@@ -151,6 +156,7 @@ class Walk:
                 instance.heard(response)
         elif action < 0.77:
             rng.choice([instance.give_back, instance.take])()
+            self.tell(f"{instance.name} has {instance.owned}")
         elif action < 0.80:
             request = StreamsGroupHeartbeatRequest(
                 group_id="g", member_id=instance.member_id, member_epoch=-1, endpoint_information_epoch=0
@@ -158,6 +164,7 @@ class Walk:
             self.beat(instance, request)
             instance.start_again()
         elif action < 0.83:
+            self.tell(f"{instance.name} starts again")
             instance.start_again()
         elif action < 0.86:
             self.change_topics()
@@ -166,32 +173,34 @@ class Walk:
         elif action < 0.89:
             player.refuse_next = ErrorCode.NOT_ENOUGH_REPLICAS
         elif action < 0.91:
-            player.play("reload")
+            self.play("reload")
         else:
-            player.play(f"advance {rng.choice([1, 500, 5000, 12_000, 25_000])}")
+            self.play(f"advance {rng.choice([1, 500, 5000, 12_000, 25_000])}")
 
     def change_topics(self) -> None:
         """A topic goes, or all come back, maybe wider."""
         topics = self.player.topics.topics
         if len(topics) == 3:
-            self.player.play(f"topic {self.rng.choice(['t', 'r', 'c'])}")
+            self.play(f"topic {self.rng.choice(['t', 'r', 'c'])}")
             return
         count = self.rng.choice([3, 4])
         for name in ("t", "r", "c"):
             if name in topics:
-                self.player.play(f"topic {name}")
-            self.player.play(f"topic {name} {count}")
+                self.play(f"topic {name}")
+            self.play(f"topic {name} {count}")
 
     def check(self) -> None:
         group = self.group
         if group is None:
             return
+        self.seen.add(group.state)
         assert group.group_epoch >= self.highest_epoch
         self.highest_epoch = group.group_epoch
         assert group.group_epoch >= group.assignment_epoch
         running: dict[tuple[str, int], str] = {}
         held: dict[tuple[str, int, str], str] = {}
         for member in group.members.values():
+            self.seen.add(member.has.state.name)
             assert member.member_epoch <= group.assignment_epoch
             for owned in (member.has.assigned, member.has.pending_revocation):
                 for role, name, number in owned.by_role():
@@ -210,18 +219,21 @@ class Walk:
                     for name, numbers in tasks.items():
                         assert all(held.get((name, number, process)) == instance.member_id for number in numbers)
 
-    def calm_down(self) -> None:
+    def follow(self) -> None:
+        assert_same_hard_state(self.player.shard, self.follower.follow(self.player.log, self.player.now_ms))
+
+    def come_to_rest(self) -> None:
         """Nobody fails any more; everybody is brought to one stable group."""
         player = self.player
         player.refuse_next = None
         for name in ("t", "r", "c"):
             if name in player.topics.topics:
-                player.play(f"topic {name}")
-            player.play(f"topic {name} 4")
+                self.play(f"topic {name}")
+            self.play(f"topic {name} 4")
         for instance in self.instances.values():
             instance.must_say_all = True
-        for _ in range(CALM_ROUNDS):
-            player.play("advance 1100")
+        for pause_ms in CALM_MS:
+            self.play(f"advance {pause_ms}")
             for instance in self.instances.values():
                 instance.take()
                 response = self.beat(instance, instance.request())
@@ -244,30 +256,22 @@ class Walk:
         ]
         assert sum(sizes) == 8
         assert max(sizes) <= 2
+        assert_replay_equals_live(player)
 
 
-@pytest.mark.parametrize("seed", range(WALKS))
+@pytest.mark.parametrize("seed", range(40))
 def test_invariants_hold(seed: int) -> None:
-    walk = Walk(seed)
-    for step in range(STEPS):
-        walk.step()
-        walk.check()
-        if step % 20 == 0:
-            assert_replay_equals_live(walk.player)
-    walk.calm_down()
-    assert_replay_equals_live(walk.player)
+    assert_holds(Walk, seed)
 
 
 def test_walks_get_somewhere() -> None:
     """The walks would prove nothing if nobody ever had to give back, wait, or was fenced."""
-    states = set()
-    group_states = set()
-    for seed in range(5):
-        walk = Walk(seed)
-        for _ in range(STEPS):
-            walk.step()
-            if walk.group is not None:
-                group_states.add(walk.group.state)
-                states.update(member.has.state.name for member in walk.group.members.values())
-    assert states == {"STABLE", "UNREVOKED_TASKS", "UNRELEASED_TASKS"}
-    assert group_states >= {"NotReady", "Assigning", "Reconciling", "Stable"}
+    assert seen_by(Walk, range(5)) >= {
+        "STABLE",
+        "UNREVOKED_TASKS",
+        "UNRELEASED_TASKS",
+        "NotReady",
+        "Assigning",
+        "Reconciling",
+        "Stable",
+    }

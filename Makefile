@@ -1,12 +1,13 @@
 # make run    a broker on localhost:9092, its data in ./var/data
 # make test   everything that runs without a real Kafka client matrix: unit tests, style, types
-# make compat the matrix of stock clients (installs them first; about six minutes)
-# make compat-disk  data directories against Apache Kafka's own code (brings its jars first; 13 minutes on a busy machine)
+# make compat the matrix of stock clients (installs them first; about seven minutes)
+# make compat-disk  data directories against Apache Kafka's own code (brings its jars first; 25 minutes on a very busy machine)
 # make compat-disk-long  the same with a million records compacted
 # make kill9  50 rounds of kill -9 under load, 20 under transactions
 # make exactly-once  Apache Kafka's own transactional copiers under kill -9, alone and in a group (six minutes)
 # make exactly-once-long  ten minutes of each
 # make share    Kafka's share consumer and its tools, a consumer and the broker killed (in make compat too; a minute)
+# make migration  groups go over to the new protocol and back under load (in make compat too; a minute)
 # make streams  Kafka Streams applications by either protocol, one instance killed (in make compat too; half a minute)
 # make streams-smoke  Apache Kafka's StreamsSmokeTest, exactly once, over a kill -9 of the broker (five minutes)
 # make kill9-long   200 rounds amid rolls, retention and compaction, and 20 of a disk that fills up (half an hour)
@@ -18,7 +19,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: run test lint compat compat-disk compat-disk-long kill9 kill9-long exactly-once exactly-once-long share streams streams-smoke suites walks bench clean
+.PHONY: run test lint compat compat-disk compat-disk-long kill9 kill9-long exactly-once exactly-once-long share migration streams streams-smoke suites walks bench clean
 
 run: $(VENV)/.installed
 	$(BIN)/kwire start --data-dir var/data
@@ -34,10 +35,14 @@ lint: $(VENV)/.installed-test
 compat: $(VENV)/.installed-test
 	$(BIN)/python -m compat_tests.matrix
 	$(BIN)/python -m compat_tests.share
+	$(BIN)/python -m compat_tests.migration
 	$(BIN)/python -m compat_tests.streams
 
 share: $(VENV)/.installed-test
 	$(BIN)/python -m compat_tests.share
+
+migration: $(VENV)/.installed-test
+	$(BIN)/python -m compat_tests.migration
 
 streams: $(VENV)/.installed-test
 	$(BIN)/python -m compat_tests.streams

@@ -176,7 +176,7 @@ class Broker:
         await self._listen(dispatcher)
         await register_broker(store, self._registration())
         await services.controller.start()
-        for duty in duties(services.logs, self.config, self.clock.now_ms):
+        for duty in duties(services.logs, self.config, self.clock.now_ms, services.replicas.reopen):
             self._in_background(duty)
         self._ready.set()
         for listener in self._listeners:

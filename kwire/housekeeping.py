@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Any
 
 from kwire.config.broker_config import BrokerConfig
-from kwire.log.log import Log
 from kwire.log.manager import LogManager
 from kwire.log.relocation import Relocation, failure_of
+
+if TYPE_CHECKING:
+    from kwire.log.directory import LogDirectory
+    from kwire.log.log import Log
 
 logger = logging.getLogger("kwire.broker")
 
@@ -25,14 +28,23 @@ SETTLE_AFTER_MS = 200
 
 START_OF_COMPACTION_MS = 1000
 """A broker that starts has better things to do than to import what compaction needs."""
+
+REOPENING_INTERVAL_MS = 1000
+"""How often it is looked whether a full disk has room again."""
+
 MOVE_LIMIT = "replica.alter.log.dirs.io.max.bytes.per.second"
 
 MAX_INTERVAL_MS = 86_400_000
 """No duty sleeps longer: an interval of 2^63 - 1 means "never", and a day comes close."""
 
 
-def duties(logs: LogManager, config: BrokerConfig, now_ms: Callable[[], int]) -> list[Coroutine[Any, Any, None]]:
-    """Coroutines that the broker runs as tasks until it stops; but for `_settle`, none returns."""
+def duties(
+    logs: LogManager, config: BrokerConfig, now_ms: Callable[[], int], on_return: Callable[[], Awaitable[None]]
+) -> list[Coroutine[Any, Any, None]]:
+    """Coroutines that the broker runs as tasks until it stops; but for `_settle`, none returns.
+
+    `on_return` is called when a directory that was offline is online again, with other logs.
+    """
     expiration = "producer.id.expiration.ms"
     by_option: dict[str, Callable[[], object]] = {
         "log.flush.scheduler.interval.ms": lambda: logs.flush_due(now_ms()),
@@ -47,6 +59,7 @@ def duties(logs: LogManager, config: BrokerConfig, now_ms: Callable[[], int]) ->
         _retain(logs, config.int("log.retention.check.interval.ms"), now_ms),
         _settle(logs),
         _flush_closed_segments(logs),
+        _reopen(logs, now_ms, on_return),
         _move_logs(logs, config, now_ms),
         *([_compact(logs, config, now_ms)] if config.bool("log.cleaner.enable") else []),
     ]
@@ -124,6 +137,35 @@ async def _flush_closed_segments_of(log: Log) -> None:
         return
     if not log.is_failed and log.directory == directory:
         log.flushed_to(end_offset)
+
+
+async def _reopen(logs: LogManager, now_ms: Callable[[], int], on_return: Callable[[], Awaitable[None]]) -> None:
+    """Bring directories back whose disk was full and has room again."""
+    while True:
+        await asyncio.sleep(REOPENING_INTERVAL_MS / 1000)
+        for directory in logs.directories:
+            try:
+                if not directory.is_online and await reopened(logs, directory, now_ms()):
+                    await on_return()
+            except Exception as error:
+                logger.error("log directory %s stays offline: %s", directory.path, error)
+
+
+async def reopened(logs: LogManager, directory: LogDirectory, now_ms: int) -> bool:
+    """Recover an offline directory in a thread, if it may come back; whether it has. OSError if it fails again."""
+    from kwire.log.reopening import Reopening, can_come_back
+
+    if not can_come_back(logs, directory):
+        return False
+    reopening = Reopening(logs, directory, now_ms)
+    recovery = asyncio.get_running_loop().run_in_executor(None, reopening.recover)
+    try:
+        await asyncio.shield(recovery)
+    except asyncio.CancelledError:
+        # Once the broker has stopped, another one may have the directory.
+        await asyncio.wait([recovery])
+        raise
+    return reopening.complete()
 
 
 async def _move_logs(logs: LogManager, config: BrokerConfig, now_ms: Callable[[], int]) -> None:

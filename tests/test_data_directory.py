@@ -15,8 +15,16 @@ import pytest
 
 from kwire.broker import BrokerStartError
 from kwire.errors import ErrorCode
+from kwire.housekeeping import reopened
 from kwire.log.files import Buffer, Files, OpenFile
 from kwire.wire.messages.fetch import FetchPartition, FetchRequest, FetchTopic
+from kwire.wire.messages.find_coordinator import FindCoordinatorRequest
+from kwire.wire.messages.offset_commit import (
+    OffsetCommitRequest,
+    OffsetCommitRequestPartition,
+    OffsetCommitRequestTopic,
+)
+from kwire.wire.messages.offset_fetch import OffsetFetchRequest, OffsetFetchRequestTopic
 from kwire.wire.messages.produce import PartitionProduceData, ProduceRequest, TopicProduceData
 from tests.api.served import Served, batch, records
 
@@ -145,16 +153,65 @@ def test_a_full_disk(tmp_path: Path, full_disks: set[Path], caplog: pytest.LogCa
         refused = produce(served, b"refused", partition=0)
         assert (refused.error_code, refused.base_offset) == (ErrorCode.KAFKA_STORAGE_ERROR, -1)
         assert f"log directory {home} is offline: [Errno 28] No space left on device" in caplog.text
-        # The other disk goes on; this one waits for a restart.
+        # The other disk goes on.
         assert produce(served, b"meanwhile", partition=1).error_code == ErrorCode.NONE
-        full_disks.clear()
         assert produce(served, b"refused", partition=0).error_code == ErrorCode.KAFKA_STORAGE_ERROR
         assert fetched(served, 0).error_code == ErrorCode.KAFKA_STORAGE_ERROR
         assert stored(served, 1) == [b"before", b"meanwhile"]
+        full_disks.clear()
     with closing(Served(directories=directories)) as served:
         assert (stored(served, 0), stored(served, 1)) == ([b"before"], [b"before", b"meanwhile"])
         assert produce(served, b"after", partition=0).base_offset == 1
         assert stored(served, 0) == [b"before", b"after"]
+
+
+def test_a_full_disk_that_has_room_again(tmp_path: Path, full_disks: set[Path]) -> None:
+    """No restart is needed: records, groups and topics that were created meanwhile are served again."""
+    with closing(Served(directories=[tmp_path])) as served:
+        served.create_topic("orders")
+        produce(served, b"before")
+        served.call(FindCoordinatorRequest(key="g", key_type=0), 3)
+        assert commit(served, 1) == ErrorCode.NONE
+        full_disks.add(tmp_path)
+        assert produce(served, b"refused").error_code == ErrorCode.KAFKA_STORAGE_ERROR
+        assert commit(served, 2) != ErrorCode.NONE
+        served.create_topic("meanwhile")
+        full_disks.clear()
+        assert come_back(served)
+        assert (stored(served), committed(served)) == ([b"before"], 1)
+        assert produce(served, b"after").base_offset == 1
+        assert commit(served, 2) == ErrorCode.NONE
+        served.fill("meanwhile", batch(b"a"))
+        assert served.log("meanwhile").log_end_offset == 1
+    with closing(Served(directories=[tmp_path])) as served:
+        assert (stored(served), committed(served)) == ([b"before", b"after"], 2)
+
+
+def come_back(served: Served) -> bool:
+    """One turn of the duty that looks after full disks."""
+    services = served.broker.services
+    (directory,) = services.logs.directories
+    is_back: bool = served.run(reopened(services.logs, directory, served.clock.now_ms()))
+    served.run(services.replicas.reopen())
+    return is_back
+
+
+def commit(served: Served, offset: int) -> int:
+    partition = OffsetCommitRequestPartition(partition_index=0, committed_offset=offset)
+    topic = OffsetCommitRequestTopic(name="orders", partitions=[partition])
+    request = OffsetCommitRequest(group_id="g", generation_id_or_member_epoch=-1, topics=[topic])
+    ((answer,),) = [topic.partitions for topic in served.call(request, 8).topics]
+    code: int = answer.error_code
+    return code
+
+
+def committed(served: Served) -> int:
+    topics = [OffsetFetchRequestTopic(name="orders", partition_indexes=[0])]
+    ((answer,),) = [
+        topic.partitions for topic in served.call(OffsetFetchRequest(group_id="g", topics=topics), 7).topics
+    ]
+    offset: int = answer.committed_offset
+    return offset
 
 
 def test_a_disk_that_is_missing_at_the_start(tmp_path: Path) -> None:

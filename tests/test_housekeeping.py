@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,69 @@ def test_a_disk_that_cannot_flush_is_not_trusted_any_more(tmp_path: Path, monkey
     log = manager.get(TP)
     assert log is not None
     assert (log.recovery_point, log.is_failed) == (0, True)
+    assert not manager.directories[0].is_online
+
+
+def full(directory: Path, files: Files) -> LogManager:
+    manager = rolled(directory, files)
+    manager.fail(manager.directories[0], OSError(errno.ENOSPC, "No space left on device"))
+    return manager
+
+
+def test_a_directory_whose_disk_was_full_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manager = full(tmp_path, Files())
+    back = asyncio.Event()
+
+    async def on_return() -> None:
+        back.set()
+
+    async def run() -> None:
+        duty = asyncio.ensure_future(housekeeping._reopen(manager, lambda: NOW, on_return))
+        await back.wait()
+        duty.cancel()
+
+    monkeypatch.setattr(housekeeping, "REOPENING_INTERVAL_MS", 0)
+    asyncio.run(run())
+    log = manager.get(TP)
+    assert log is not None
+    assert (log.is_failed, log.log_end_offset) == (False, 2)
+
+
+class HeldFiles(Files):
+    """Lists a directory when it is told to."""
+
+    __slots__ = ("go_on", "is_listing")
+
+    def __init__(self) -> None:
+        self.is_listing = threading.Event()
+        self.go_on = threading.Event()
+        self.go_on.set()
+
+    def entries(self, path: str) -> list[tuple[str, int]]:
+        self.is_listing.set()
+        self.go_on.wait()
+        return super().entries(path)
+
+
+def test_a_stop_waits_for_the_thread_that_recovers(tmp_path: Path) -> None:
+    """The lock is let go of with the stop: nobody of ours may write in the directory then."""
+    files = HeldFiles()
+    manager = full(tmp_path, files)
+    files.is_listing.clear()
+    files.go_on.clear()
+
+    async def run() -> None:
+        returning = asyncio.ensure_future(housekeeping.reopened(manager, manager.directories[0], NOW))
+        await asyncio.to_thread(files.is_listing.wait)
+        returning.cancel()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not returning.done()
+        files.go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await returning
+
+    asyncio.run(run())
     assert not manager.directories[0].is_online
 
 

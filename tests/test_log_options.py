@@ -304,8 +304,9 @@ def test_recovery_says_how_far_it_is(
 
 
 def test_every_periodic_option_has_its_duty(served: Served) -> None:
-    made = duties(served.broker.services.logs, served.broker.config, served.clock.now_ms)
-    assert len(made) >= 8
+    services = served.broker.services
+    made = duties(services.logs, served.broker.config, served.clock.now_ms, services.replicas.reopen)
+    assert len(made) >= 9
     for each in made:
         each.close()
 

@@ -32,6 +32,7 @@ BROKER_OPTIONS: Mapping[str, str] = {
     "transaction.state.log.num.partitions": "5",
     "transaction.state.log.replication.factor": "1",
     "transaction.state.log.min.isr": "1",
+    "transaction.max.timeout.ms": "3600000",
     "group.initial.rebalance.delay.ms": "0",
     "log.cleaner.backoff.ms": "300",
     "log.retention.check.interval.ms": "500",
@@ -48,10 +49,11 @@ def class_path(version: str) -> str:
     return f"{libs}/slf4j-simple-1.7.36.jar:{libs}/*"
 
 
-def java(version: str, main_class: str, *arguments: str, heap: str = "256m") -> list[str]:
-    """The command line of a class of that version of Kafka."""
+def java(version: str, main_class: str, *arguments: str, heap: str = "256m", classes: Path | None = None) -> list[str]:
+    """The command line of a class of that version of Kafka, or of one in the folder `classes` that uses it."""
     quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
-    return ["java", f"-Xmx{heap}", *QUICK_JAVA, quiet, "-cp", class_path(version), main_class, *arguments]
+    path = class_path(version) if classes is None else f"{classes}:{class_path(version)}"
+    return ["java", f"-Xmx{heap}", *QUICK_JAVA, quiet, "-cp", path, main_class, *arguments]
 
 
 class Server:

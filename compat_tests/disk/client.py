@@ -242,8 +242,12 @@ class Client:
         offsets: Mapping[int, tuple[int, int, str | None]],
         *,
         member: tuple[str, int] = ("", -1),
+        version: int = 7,
     ) -> None:
-        """Commit (offset, leader epoch, metadata) by partition, as (member id, generation) or as nobody's member."""
+        """Commit (offset, leader epoch, metadata) by partition, as (member id, generation) or as nobody's member.
+
+        Members of the newer kinds of groups commit with their epoch, and with version 9.
+        """
         partitions = [
             OffsetCommitRequestPartition(
                 partition_index=partition,
@@ -259,7 +263,7 @@ class Client:
         )
 
         def ask() -> None:
-            answer = self.call(request, 7)
+            answer = self.call(request, version)
             for partition in answer.topics[0].partitions:
                 check(partition.error_code, f"commit of {group}")
 

@@ -9,7 +9,7 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ SUFFIXES = (".log", ".index", ".timeindex", ".txnindex", ".snapshot")
 INDEXES = (".index", ".timeindex")
 FILES_PER_RUN = 500
 GAPS = "Non-consecutive offsets in "
+TOMBSTONE = "<DELETE>"
 
 _LOGGER_LINE = re.compile(r"SLF4J: |log4j:WARN |\[main\] INFO |WARNING: ")
 _FORMS = {
@@ -59,6 +60,8 @@ _FORMS = {
     ),
 }
 _ONLY_IN_JSON = ("type", "headers")
+_UNREADABLE = ("Unknown record type ", "Error at offset ")
+"""How either tool begins what it shows in the place of a key, of a record that its decoder cannot read."""
 
 Row = tuple[str, dict[str, str]]
 """Kind, and the fields as Kafka's text has them; those that are absent are left out."""
@@ -89,7 +92,7 @@ def kafka_dump(version: str, files: Sequence[Path], *flags: str) -> Dump:
         names = ",".join(map(str, files[at : at + FILES_PER_RUN]))
         command = java(version, MAIN_CLASS[version], *flags, "--files", names)
         command[1:1] = ["-Dfile.encoding=UTF-8", "-Dstdout.encoding=UTF-8"]
-        _read_kafka(_output(command), dump)
+        read_kafka(_output(command), dump)
     return dump
 
 
@@ -104,9 +107,25 @@ def kwire_dump(files: Sequence[Path], *flags: str) -> Dump:
             dump.complaints.append(shown["text"])
         else:
             fields = {name: _java_text(name, value) for name, value in shown.items() if name not in _ONLY_IN_JSON}
-            dump.rows.append((shown["type"], {name: text for name, text in fields.items() if text is not None}))
+            _add_row(dump, shown["type"], fields)
     dump.complaints += done.stderr.splitlines()
     return dump
+
+
+def _add_row(dump: Dump, kind: str, fields: dict[str, str | None]) -> None:
+    dump.rows.append((kind, {name: text for name, text in fields.items() if text is not None}))
+    if (key := fields.get("key")) and key.startswith(_UNREADABLE):
+        dump.complaints.append(key)
+
+
+def missing_types(dump: Dump, values: Collection[int], tombstones: Collection[int]) -> Iterable[str]:
+    """Types of a coordinator's records that should be in a decoded dump and are not, one sentence each."""
+    found: dict[bool, set[int]] = {True: set(), False: set()}
+    for _, fields in dump.rows:
+        if fields.get("key", "").startswith("{"):
+            found[fields["payload"] == TOMBSTONE].add(int(json.loads(fields["key"])["type"]))
+    yield from (f"no record of type {number}" for number in sorted(set(values) - found[False]))
+    yield from (f"no tombstone of type {number}" for number in sorted(set(tombstones) - found[True]))
 
 
 def _output(command: list[str]) -> subprocess.CompletedProcess[str]:
@@ -117,14 +136,15 @@ def _output(command: list[str]) -> subprocess.CompletedProcess[str]:
     return done
 
 
-def _read_kafka(done: subprocess.CompletedProcess[str], dump: Dump) -> None:
+def read_kafka(done: subprocess.CompletedProcess[str], dump: Dump) -> None:
+    """Take in what Kafka's tool has printed."""
     for line in done.stdout.split("\n"):
         if not line or _LOGGER_LINE.match(line):
             continue
         for kind, form in _FORMS.items():
             found = form.fullmatch(line)
             if found:
-                dump.rows.append((kind, {name: text for name, text in found.groupdict().items() if text is not None}))
+                _add_row(dump, kind, found.groupdict())
                 break
         else:
             dump.complaints.append(line)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from compat_tests.broker import kwire_command
-from compat_tests.disk import compacted, members, story, transactions, workload
+from compat_tests.disk import compacted, members, ongoing, story, transactions, workload
 from compat_tests.disk.apache import Kafka43
 from compat_tests.disk.client import Client
 from compat_tests.disk.served import differences, served
@@ -17,7 +17,7 @@ from compat_tests.disk.subjects import Directory, KwireSubject
 from compat_tests.disk.swap import counted, went_on
 
 INTERNAL = "__consumer_offsets"
-CHECKPOINTS = ("log-start-offset-checkpoint", compacted.CHECKPOINT)
+CHECKPOINTS = (workload.LOG_START_CHECKPOINT, compacted.CHECKPOINT)
 Broker = Kafka43 | KwireSubject
 
 
@@ -32,7 +32,7 @@ def write(broker: Broker, where: Path, *, killed: bool) -> Chapter:
     with Client(broker.port) as client:
         _create_topics(client)
         workload.write_first_half(client)
-        workload.write_second_half(client)
+        workload.write_second_half(client, broker.data)
         workload.write_on(client)
         live = members.join(client, story.LIVE_GROUP, "v2-lz4")
         left = members.join(client, story.LEFT_GROUP, "v2-gzip")
@@ -49,7 +49,7 @@ def write(broker: Broker, where: Path, *, killed: bool) -> Chapter:
     else:
         broker.stop()
     shutil.copytree(broker.data, where)
-    return Chapter(Directory(where, {}), before, workload.BATCHES + workload.MORE, live)
+    return Chapter(Directory(where, {}), before, workload.BATCHES + workload.MORE, live, {})
 
 
 def into_kafka43(chapter: Chapter, folder: Path) -> tuple[str, list[str]]:
@@ -94,8 +94,10 @@ def _create_topics(client: Client) -> None:
 
 def _compare(port: int, chapter: Chapter, topics: Sequence[str]) -> tuple[str, list[str]]:
     with Client(port) as client:
-        after = served(client, topics, story.GROUPS, transactional_ids=chapter.served.transactions)
+        names = chapter.served.transactions
+        after = served(client, topics, chapter.served.groups, transactional_ids=names)
         problems = differences(chapter.served, after)
+        problems += ongoing.went_on(client, chapter.owners)
         problems += went_on(client, chapter, topics)
     return counted(after), problems
 

@@ -4,14 +4,31 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from pathlib import Path
 
 from compat_tests.broker import kwire_command
-from compat_tests.disk import compacted, compaction, dumps, equality, kraft, old_formats, story, swap, workload
+from compat_tests.disk import (
+    compacted,
+    compaction,
+    dumps,
+    equality,
+    kinds,
+    kinds_swap,
+    kraft,
+    old_formats,
+    story,
+    swap,
+    workload,
+)
 from compat_tests.disk.apache import V39, V43, Kafka43
+from compat_tests.disk.client import Client
 from compat_tests.disk.report import Report
 from compat_tests.disk.story import Chapter, Story
 from compat_tests.disk.subjects import KafkaSubject, KwireSubject, Subject
+
+KINDS = "kinds"
+"""The folder of the directory with groups of every kind."""
 
 DUMPS, EQUALITY, SWAP, KRAFT = "dumps", "equality", "swap", "kraft"
 OLD_FORMATS, COMPACTION = "old-formats", "compaction"
@@ -51,10 +68,18 @@ def run(chosen: Collection[str], folder: Path, report: Report, *, compaction_rec
     if KRAFT in chosen:
         for killed in (False, True):
             _kraft(stage, killed)
+        every_kind = stage.folder / "every-kind"
+        stage.attempt(f"Kafka {V43} -> kwire, every kind of group", lambda: kinds_swap.into_kwire(every_kind / "kwire"))
+        stage.attempt(
+            f"kwire -> Kafka {V43}, every kind of group", lambda: kinds_swap.into_kafka43(every_kind / "kafka")
+        )
     if COMPACTION in chosen:
         stage.attempt("compaction: survivors", lambda: _compaction(stage, compaction_records))
     if DUMPS in chosen:
+        every_kind = stage.folder / KINDS
+        stage.attempt("kwire writes, every kind of group", lambda: _kinds(stage, every_kind))
         _dumps(stage)
+        _dumps_of_kinds(stage, every_kind / "data")
 
 
 def _write(
@@ -144,6 +169,22 @@ def _compaction(stage: Stage, records: int) -> tuple[str, list[str]]:
     return counts, compaction.problems_with(kafka, kwire)
 
 
+def _kinds(stage: Stage, folder: Path) -> tuple[str, list[str]]:
+    """Groups of every kind, in a directory of their own."""
+    subject = KwireSubject(folder, **kinds.BROKER_OPTIONS)
+    try:
+        subject.start()
+        with Client(subject.port) as client:
+            kinds.create_topics(client)
+            kinds.write(client)
+            counts = f"{len(client.groups())} groups"
+        subject.stop()
+    finally:
+        subject.close()
+    stage.written_by_kwire.append(subject.data)
+    return counts, []
+
+
 def _dumps(stage: Stage) -> None:
     """Kafka's tools, and kwire's, over every directory that kwire has written to."""
     data: list[Path] = []
@@ -153,29 +194,51 @@ def _dumps(stage: Stage) -> None:
     for directory in stage.written_by_kwire:
         data += dumps.files_in(directory)
         indexes += dumps.files_in(directory, suffixes=dumps.INDEXES)
-        groups += dumps.files_in(directory, internal="__consumer_offsets", suffixes=(".log",))
+        if directory.parent.name != KINDS:  # Those are not known to 3.9.2.
+            groups += dumps.files_in(directory, internal="__consumer_offsets", suffixes=(".log",))
         states += dumps.files_in(directory, internal="__transaction_state", suffixes=(".log",))
     stage.attempt("DumpLogSegments: every file", lambda: _dump(data, DEEP))
     stage.attempt("DumpLogSegments: index sanity", lambda: _dump(indexes, ("--index-sanity-check",)))
-    stage.attempt("DumpLogSegments: groups", lambda: _dump(groups, ("--deep-iteration", "--offsets-decoder")))
-    how = ("--deep-iteration", "--transaction-log-decoder")
-    stage.attempt("DumpLogSegments: transactions", lambda: _dump(states, how, same_in=(V43,)))
+    decoded = ("--deep-iteration", "--offsets-decoder")
+    stage.attempt("DumpLogSegments: groups", lambda: _dump(groups, decoded, wanted=((1, 2), ())))
+    how, wanted = ("--deep-iteration", "--transaction-log-decoder"), ((0,), ())
+    stage.attempt("DumpLogSegments: transactions", lambda: _dump(states, how, same_in=(V43,), wanted=wanted))
     stage.attempt("kwire log verify", lambda: _verify(stage.written_by_kwire))
 
 
+def _dumps_of_kinds(stage: Stage, directory: Path) -> None:
+    """What 4.3.1 alone knows: the records of the newer kinds of groups, and of share partitions."""
+    for topic, flag in (
+        ("__consumer_offsets", "--offsets-decoder"),
+        ("__share_group_state", "--share-group-state-decoder"),
+    ):
+        files = dumps.files_in(directory, internal=topic, suffixes=(".log",))
+        wanted = kinds.RECORD_TYPES[topic], kinds.TOMBSTONES[topic]
+        work = partial(_dump, files, ("--deep-iteration", flag), by=(V43,), wanted=wanted)
+        stage.attempt(f"DumpLogSegments: {topic}, every kind", work)
+
+
 def _dump(
-    files: Sequence[Path], flags: Sequence[str], *, same_in: Collection[str] = (V39, V43)
+    files: Sequence[Path],
+    flags: Sequence[str],
+    *,
+    by: Collection[str] = (V39, V43),
+    same_in: Collection[str] = (V39, V43),
+    wanted: tuple[Collection[int], Collection[int]] = ((), ()),
 ) -> tuple[str, list[str]]:
-    """No complaint of either version, and the fields of those in `same_in` are kwire's: the others' text differs."""
-    problems: list[str] = []
+    """No complaint of the versions `by`, and the fields of those in `same_in` are kwire's: the others' text differs.
+
+    `wanted` are the types of coordinator records of which there have to be a value, and a tombstone.
+    """
     ours = dumps.kwire_dump(files, *flags)
-    for version in (V39, V43):
+    problems = list(dumps.missing_types(ours, *wanted))
+    for version in by:
         theirs = dumps.kafka_dump(version, files, *flags)
         problems += [f"{version}: {line}" for line in dumps.real_complaints(theirs.complaints, COMPACTED_TOPICS)]
         if version in same_in:
             problems += [f"{version}: {text}" for text in dumps.differing_rows(theirs, ours)]
     problems += [f"kwire: {line}" for line in dumps.real_complaints(ours.complaints, COMPACTED_TOPICS)]
-    return f"{len(files)} files, {len(ours.rows)} lines of each of three tools", problems
+    return f"{len(files)} files, {len(ours.rows)} lines of kwire's tool and of {', '.join(by)}'s", problems
 
 
 def _verify(directories: Sequence[Path]) -> tuple[str, list[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
-from compat_tests.disk import compacted, members, story, transactions, workload
+from compat_tests.disk import compacted, members, ongoing, story, transactions, workload
 from compat_tests.disk.client import LATEST, Client, Refused, wait_until
 from compat_tests.disk.served import Served, differences, served, served_transaction
 from compat_tests.disk.story import Chapter
@@ -18,13 +18,14 @@ def swapped(chapter: Chapter, subject: Subject) -> tuple[str, list[str]]:
 
     def now_served(client: Client) -> Served:
         names = chapter.served.transactions
-        return served(client, story.topic_names(), story.GROUPS, transactional_ids=names)
+        return served(client, story.topic_names(), chapter.served.groups, transactional_ids=names)
 
     take_over(subject, chapter.directory)
     subject.start()
     with Client(subject.port) as client:
         after = now_served(client)
-        problems = differences(chapter.served, after) + went_on(client, chapter, story.topic_names())
+        problems = differences(chapter.served, after) + ongoing.went_on(client, chapter.owners)
+        problems += went_on(client, chapter, story.topic_names())
         problems += _transactions_went_on(client, subject.port, chapter)
         problems += compacted.went_on(client, subject)
         again = now_served(client)
@@ -67,7 +68,7 @@ def went_on(client: Client, chapter: Chapter, topics: Iterable[str]) -> list[str
     following = workload.idempotent_batch(last + 1, same_epoch_as=last)
     expect("the next batch", (last + 1) * size, client.produce("idempotent", 0, following))
     for topic in topics:
-        if topic not in (transactions.TOPIC, compacted.TOPIC, "idempotent", story.EMPTIED):
+        if topic not in (transactions.TOPIC, compacted.TOPIC, "idempotent", story.EMPTIED, *ongoing.TOPICS.values()):
             end = client.offset_at(topic, 0, LATEST)[1]
             batch = workload.plain_batch(topic, last + 1)
             expect(f"an append to {topic}", end, client.produce(topic, 0, batch))
@@ -81,7 +82,8 @@ def went_on(client: Client, chapter: Chapter, topics: Iterable[str]) -> list[str
 def _transactions_went_on(client: Client, port: int, chapter: Chapter) -> list[str]:
     """The owners of the transactional ids come back: what is open is aborted, and each commits another transaction."""
     ends = [client.offset_at(transactions.TOPIC, p, LATEST)[1] for p in range(transactions.PARTITIONS)]
-    for name in chapter.served.transactions:
+    names = [name for name in chapter.served.transactions if name not in ongoing.TOPICS.values()]
+    for name in names:
         transactions.commit_one(f"127.0.0.1:{port}", name)
 
     def is_stable(partition: int) -> bool:
@@ -95,7 +97,8 @@ def _transactions_went_on(client: Client, port: int, chapter: Chapter) -> list[s
     for partition in range(transactions.PARTITIONS):
         wait_until(partial(is_stable, partition), f"the markers of {transactions.TOPIC}-{partition}")
     problems: list[str] = []
-    for name, was in chapter.served.transactions.items():
+    for name in names:
+        was = chapter.served.transactions[name]
         wait_until(partial(is_complete, name), f"the end of the transaction of {name}")
         now = served_transaction(client, name)
         if now.producer_id != was.producer_id or now.producer_epoch <= was.producer_epoch:

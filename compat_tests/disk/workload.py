@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
-from compat_tests.disk.client import PRODUCE_VERSION, Client
+from compat_tests.disk.client import PRODUCE_VERSION, Client, wait_until
 from kwire.wire.compression import GZIP, LZ4, NONE, SNAPPY, ZSTD
 from kwire.wire.legacy import build_message_set
 from kwire.wire.record_codec import Record
@@ -24,8 +25,8 @@ START_MS = (int(time.time()) - 7200) * 1000
 SIMPLE_GROUP = "disk-simple"
 BATCHES = 30
 RECORDS_PER_BATCH = 20
-CHECKPOINT_S = 1.2
-"""After it a log start that was moved is in its checkpoint; kill -9 may forget it before, on either side."""
+TRIMMED_TO = 333
+LOG_START_CHECKPOINT = "log-start-offset-checkpoint"
 
 MORE = 3
 """Batches that are written after the clean stop, before the broker is killed."""
@@ -135,15 +136,24 @@ def write_first_half(client: Client) -> int:
     return _write(client, 0, BATCHES // 2)
 
 
-def write_second_half(client: Client) -> int:
-    """The rest, a log start that was moved, and offsets committed by somebody who is in no group."""
+def write_second_half(client: Client, data: Path) -> int:
+    """The rest, a log start that was moved, and offsets committed by somebody who is in no group.
+
+    Returns when the log's start is in its checkpoint, in the data directory: kill -9 may forget it before, on either
+    side.
+    """
     count = _write(client, BATCHES // 2, BATCHES)
-    client.delete_records("trimmed", 0, 333)
-    time.sleep(CHECKPOINT_S)
+    client.delete_records("trimmed", 0, TRIMMED_TO)
+    wait_until(lambda: _is_checkpointed(data), f"the start of trimmed in the checkpoint of {data}")
     client.commit(SIMPLE_GROUP, "v2-none", {0: (17, 0, "half way")})
     client.commit(SIMPLE_GROUP, "v2-gzip", {0: (BATCHES * RECORDS_PER_BATCH, 0, None)})
     client.commit(SIMPLE_GROUP, "v2-none", {0: (400, 0, "\u0436 again")})
     return count
+
+
+def _is_checkpointed(data: Path) -> bool:
+    checkpoint = data / LOG_START_CHECKPOINT
+    return checkpoint.exists() and f"trimmed 0 {TRIMMED_TO}" in checkpoint.read_text().splitlines()
 
 
 def write_on(client: Client) -> int:

@@ -37,7 +37,7 @@ INPUT, OUTPUT = "exactly-once-input", "exactly-once-output"
 COPIERS = 4  # one for each partition
 UPTIME_S = (3.0, 7.0)
 DOWN_S = (0.0, 0.5)
-DRAIN_S = 180.0  # how long the copiers may take to reach the end, once nobody kills the broker
+DRAIN_S = 180.0  # how long the copiers may get no further without having ended, once nobody kills the broker
 QUIET_S = 5.0  # how long a reader waits behind the last record
 TRANSACTION_TIMEOUT_MS = 10_000
 HEAP = "128m"  # five Java processes share the machine with the broker
@@ -153,12 +153,24 @@ def kill_for(broker: KwireBroker, minutes: float, chance: random.Random) -> int:
     return kills
 
 
-def copy_to_the_end(copiers: list[CopierRuns], last: threading.Event) -> int:
-    """Let every copier come to the end; how many did not in time."""
+def end_of(reader: Consumer, topic: str) -> int:
+    """The sum of the partitions' ends. Raises KafkaException."""
+    ends = (reader.get_watermark_offsets(TopicPartition(topic, p), timeout=DRAIN_S) for p in range(COPIERS))
+    return sum(high for _, high in ends)
+
+
+def copy_to_the_end(bootstrap: str, copiers: list[CopierRuns], last: threading.Event) -> int:
+    """Let every copier come to the end, as long as it takes while the copy grows; how many have not."""
     last.set()
-    deadline = time.monotonic() + DRAIN_S
-    for copier in copiers:
-        copier.join(max(0.0, deadline - time.monotonic()))
+    reader = Consumer({"bootstrap.servers": bootstrap, "group.id": "onlooker"} | QUICK_RETRIES)
+    copied, deadline = -1, 0.0
+    while any(copier.is_alive() for copier in copiers):
+        if (now_copied := end_of(reader, OUTPUT)) > copied:
+            copied, deadline = now_copied, time.monotonic() + DRAIN_S
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.5)
+    reader.close()
     return sum(copier.is_alive() for copier in copiers)
 
 
@@ -181,7 +193,7 @@ def run(options: argparse.Namespace) -> dict[str, int]:
         kills = kill_for(broker, options.minutes, random.Random(options.seed))
         producer.terminate()  # It sends what it has before it ends.
         producer.wait(DRAIN_S)
-        stuck = copy_to_the_end(copiers, last)
+        stuck = copy_to_the_end(broker.bootstrap, copiers, last)
         source, copy = read_values(broker.bootstrap, INPUT), read_values(broker.bootstrap, OUTPUT)
         effort = {
             "kills": kills,

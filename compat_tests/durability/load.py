@@ -30,6 +30,7 @@ class IdempotentLoad(threading.Thread):
     """Writes numbers, counted up per partition, and remembers those whose delivery was reported.
 
     With `keys`, number n has the key n modulo `keys`, so that each key is written again and again.
+    Every NUMBERS_PER_PAUSE numbers it pauses for `pause_s`.
     """
 
     def __init__(
@@ -41,9 +42,10 @@ class IdempotentLoad(threading.Thread):
         stop: threading.Event,
         *,
         keys: int | None = None,
+        pause_s: float = PAUSE_S,
     ) -> None:
         super().__init__(daemon=True)
-        self._keys = keys
+        self._keys, self._pause_s = keys, pause_s
         self._topic, self._partitions, self._stop_event = topic, partitions, stop
         self._filler = b"." * filler_bytes
         self._acknowledged: list[dict[int, int]] = [{} for _ in range(partitions)]
@@ -84,7 +86,7 @@ class IdempotentLoad(threading.Thread):
             number += 1
             self._producer.poll(0)
             if number % NUMBERS_PER_PAUSE == 0:
-                time.sleep(PAUSE_S)
+                time.sleep(self._pause_s)
         if left := self._producer.flush(RETRY_S):
             self.failures.append(f"{left} records were never acknowledged")
 

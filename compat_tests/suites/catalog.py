@@ -11,10 +11,11 @@ AS_IN_TRIVUP = {
     "num.partitions": "4",
     "broker.rack": "RACK1",
     "group.initial.rebalance.delay.ms": "3000",
+    "group.share.min.record.lock.duration.ms": "1000",
 }
-"""What librdkafka's tests expect of a cluster. The last one is Kafka's default, which the dev profile changes."""
+"""What librdkafka's tests expect of a cluster. The delay is Kafka's default, which the dev profile changes."""
 
-SHORT_LOCKS = {"group.share.record.lock.duration.ms": "1000", "group.share.min.record.lock.duration.ms": "1000"}
+SHORT_LOCKS = {"group.share.record.lock.duration.ms": "1000"}
 """With which tests wait for a record to be delivered again."""
 
 AS_KAFKA_PYTHON_HAS_IT = {"num.partitions": "4", "broker.id": "0"}

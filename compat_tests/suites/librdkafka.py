@@ -17,8 +17,8 @@ from pathlib import Path
 from compat_tests.suites.suite import FAILED, PASSED, SKIPPED, Outcome, Run, call
 
 KAFKA_VERSION = "4.3.1"
-NUMBER_S = 900
-WORKERS = 2
+NUMBER_S = 1800
+WORKERS = 4
 
 _ENTRY = re.compile(r"\s*(\d{4})_(\w+)\s*,([^,)]*)")
 _SCENARIO = re.compile(r'\.scenario\s*=\s*"([\w,]+)"')

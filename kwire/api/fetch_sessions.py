@@ -9,10 +9,13 @@ idle for long enough, else the newcomer fetches without a session.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from kwire.errors import ErrorCode, KafkaError
 from kwire.named_tuple import NamedTuple
-from kwire.wire.messages.fetch import FetchRequest, PartitionData
+
+if TYPE_CHECKING:
+    from kwire.wire.messages.fetch import FetchRequest, PartitionData
 
 NO_SESSION = 0
 INITIAL_EPOCH = 0

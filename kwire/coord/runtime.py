@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -28,6 +27,7 @@ from kwire.coord.coordinator_log import APPEND_ERRORS, CoordinatorLog, Coordinat
 from kwire.coord.decision import Decision, ReplyKey
 from kwire.coord.loading import replay_slice
 from kwire.coord.records import NO_PRODUCER, encode_records
+from kwire.coord.slot import Slot, unavailable
 from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import TopicPartition, random_uuid
 from kwire.wire.codec import WireError
@@ -45,25 +45,6 @@ SPLIT_ABOVE_RECORDS = 1000
 S = TypeVar("S", bound=CoordinatorShard)
 R = TypeVar("R")
 Refusal: TypeAlias = Callable[[ErrorCode], R]
-
-
-class _Slot(Generic[S]):
-    """One partition: its shard, and what waits for the log."""
-
-    __slots__ = ("deferred", "epoch", "last_offset", "load", "partition", "shard", "skipped_count", "state", "waiter")
-
-    LOADING, ACTIVE, FAILED = "loading", "active", "failed"
-
-    def __init__(self, partition: TopicPartition, epoch: int, shard: S) -> None:
-        self.partition = partition
-        self.epoch = epoch
-        self.shard = shard
-        self.state = self.LOADING
-        self.last_offset = -1
-        self.skipped_count = 0
-        self.deferred: deque[tuple[int, float, Decision]] = deque()
-        self.waiter: asyncio.Task[None] | None = None
-        self.load: asyncio.Task[None] | None = None
 
 
 class CoordinatorRuntime(Generic[S]):
@@ -90,7 +71,7 @@ class CoordinatorRuntime(Generic[S]):
         self._compression = compression
         self._load_slice_bytes = min(load_slice_bytes, LOAD_SLICE_BYTES)
         self._on_order = on_order
-        self._slots: dict[int, _Slot[S]] = {}
+        self._slots: dict[int, Slot[S]] = {}
         self._parked: dict[ReplyKey, tuple[asyncio.Future[Any], Refusal[Any]]] = {}
         self._last_key: ReplyKey = 0
         self._armed_ms: int | None = None
@@ -108,7 +89,7 @@ class CoordinatorRuntime(Generic[S]):
         """
         slot = self._slots.get(partition)
         if slot is None or slot.state is not slot.ACTIVE:
-            return refuse(_unavailable(slot))
+            return refuse(unavailable(slot))
         now_ms = self._now_ms()
         self._last_key = key = self._last_key + 1
         try:
@@ -134,17 +115,20 @@ class CoordinatorRuntime(Generic[S]):
         return self._park(key, refuse) if answer is None else answer
 
     def read(self, partition: int, ask: Callable[[S, int], R], refuse: Callable[[ErrorCode], R]) -> Answer[R]:
-        """What a shard knows, or a change that no log needs to hold (a heartbeat): `ask(shard, now)`."""
+        """What a shard knows, or a change that no log needs to hold (a heartbeat): `ask(shard, now)`.
+
+        An answer of None is returned at once: this was nothing to be read.
+        """
         slot = self._slots.get(partition)
         if slot is None or slot.state is not slot.ACTIVE:
-            return refuse(_unavailable(slot))
+            return refuse(unavailable(slot))
         try:
             answer = ask(slot.shard, self._now_ms())
         except KafkaError as error:
             self._arm(slot)
             return refuse(error.code)
         self._arm(slot)
-        if self._is_committed(slot):
+        if answer is None or self._is_committed(slot):
             return answer
         self._last_key = key = self._last_key + 1
         deferred = Decision()
@@ -167,7 +151,7 @@ class CoordinatorRuntime(Generic[S]):
         """
         slot = self._slots.get(partition)
         if slot is None or slot.state is not slot.ACTIVE:
-            raise KafkaError(_unavailable(slot))
+            raise KafkaError(unavailable(slot))
         slot.last_offset = self._log.append(slot.partition, batch, self._now_ms())
         slot.shard.replay_marker(producer_id, committed)
 
@@ -192,7 +176,7 @@ class CoordinatorRuntime(Generic[S]):
 
     # The log
 
-    def _store(self, slot: _Slot[S], decision: Decision, now_ms: int) -> ErrorCode | None:
+    def _store(self, slot: Slot[S], decision: Decision, now_ms: int) -> ErrorCode | None:
         """Append and replay. If the log refuses: why, in a coordinator's words; whoever waits is told."""
         if not decision.records:
             return None
@@ -205,7 +189,7 @@ class CoordinatorRuntime(Generic[S]):
             return error.code
         return None
 
-    def _append(self, slot: _Slot[S], decision: Decision, now_ms: int) -> None:
+    def _append(self, slot: Slot[S], decision: Decision, now_ms: int) -> None:
         records = decision.records
         step = len(records) if decision.atomic else SPLIT_ABOVE_RECORDS
         producer_id = NO_PRODUCER if decision.producer is None else decision.producer[0]
@@ -220,21 +204,24 @@ class CoordinatorRuntime(Generic[S]):
             for record in part:
                 slot.shard.replay(record, producer_id, now_ms)
 
-    def _is_committed(self, slot: _Slot[S]) -> bool:
+    def _is_committed(self, slot: Slot[S]) -> bool:
         """Whether everything appended is committed; if the log cannot say so, `committed` finds out why."""
+        if slot.last_offset <= slot.committed_offset:
+            return not slot.deferred
         if slot.deferred:
             return False
         try:
-            return slot.last_offset < self._log.high_watermark(slot.partition)
+            slot.committed_offset = self._log.high_watermark(slot.partition) - 1
         except KafkaError:
             return False
+        return slot.last_offset <= slot.committed_offset
 
-    def _hand_over(self, slot: _Slot[S], decision: Decision) -> None:
+    def _hand_over(self, slot: Slot[S], decision: Decision) -> None:
         if self._on_order is not None:
             for order in decision.orders:
                 self._on_order(slot.partition.partition, slot.epoch, order)
 
-    def _defer(self, slot: _Slot[S], decision: Decision) -> None:
+    def _defer(self, slot: Slot[S], decision: Decision) -> None:
         if not decision.replies and not decision.orders:
             return
         loop = asyncio.get_running_loop()
@@ -242,7 +229,7 @@ class CoordinatorRuntime(Generic[S]):
         if slot.waiter is None:
             slot.waiter = loop.create_task(self._await_commits(slot))
 
-    async def _await_commits(self, slot: _Slot[S]) -> None:
+    async def _await_commits(self, slot: Slot[S]) -> None:
         """Send the queued replies in order, each when its offset is committed, or refuse it when it takes too long.
 
         Orders are not given up with the replies: the decision stands, and counts once it is committed.
@@ -284,8 +271,8 @@ class CoordinatorRuntime(Generic[S]):
                 self._armed_ms += jump_ms
         return now_ms
 
-    def _arm(self, slot: _Slot[S]) -> None:
-        deadline_ms = slot.shard.timers.next_deadline()
+    def _arm(self, slot: Slot[S]) -> None:
+        deadline_ms = slot.shard.timers.next_deadline(self._armed_ms)
         if deadline_ms is None or (self._armed_ms is not None and deadline_ms >= self._armed_ms):
             return
         if self._alarm is not None:
@@ -308,7 +295,7 @@ class CoordinatorRuntime(Generic[S]):
         for slot in self._slots.values():
             self._arm(slot)
 
-    def _carry_out(self, slot: _Slot[S], decision: Decision, now_ms: int) -> None:
+    def _carry_out(self, slot: Slot[S], decision: Decision, now_ms: int) -> None:
         """Perform what no request asked for."""
         if self._store(slot, decision, now_ms) is not None or not (decision.replies or decision.orders):
             return
@@ -327,7 +314,7 @@ class CoordinatorRuntime(Generic[S]):
         if slot is not None and slot.state is not slot.FAILED:
             slot.epoch = max(slot.epoch, leader_epoch)
             return
-        slot = _Slot(TopicPartition(self._topic, partition), leader_epoch, self._new_shard())
+        slot = Slot(TopicPartition(self._topic, partition), leader_epoch, self._new_shard())
         self._slots[partition] = slot
         try:
             offset = self._load_slice(slot, self._log.start_offset(slot.partition))
@@ -338,7 +325,7 @@ class CoordinatorRuntime(Generic[S]):
         except Exception as error:  # Whatever it is, the partition has no coordinator and the broker goes on.
             self._fail(slot, error)
 
-    async def _load_rest(self, slot: _Slot[S], offset: int | None) -> None:
+    async def _load_rest(self, slot: Slot[S], offset: int | None) -> None:
         try:
             while offset is not None:
                 await asyncio.sleep(0)
@@ -347,14 +334,14 @@ class CoordinatorRuntime(Generic[S]):
         except Exception as error:  # Whatever it is, the partition has no coordinator and the broker goes on.
             self._fail(slot, error)
 
-    def _load_slice(self, slot: _Slot[S], offset: int) -> int | None:
+    def _load_slice(self, slot: Slot[S], offset: int) -> int | None:
         """Replay one slice; the offset to go on from, None at the end."""
         now_ms = self._now_ms()
         piece = replay_slice(self._log, slot.partition, slot.shard, offset, self._load_slice_bytes, now_ms)
         slot.skipped_count += piece.skipped_count
         return piece.next_offset
 
-    def _activate(self, slot: _Slot[S]) -> None:
+    def _activate(self, slot: Slot[S]) -> None:
         now_ms = self._now_ms()
         slot.last_offset = self._log.end_offset(slot.partition) - 1
         slot.state = slot.ACTIVE
@@ -364,7 +351,7 @@ class CoordinatorRuntime(Generic[S]):
         self._carry_out(slot, slot.shard.on_loaded(now_ms), now_ms)
         self._arm(slot)
 
-    def _fail(self, slot: _Slot[S], error: Exception) -> None:
+    def _fail(self, slot: Slot[S], error: Exception) -> None:
         foreseen = isinstance(error, (KafkaError, WireError, OSError))
         text = "%s cannot be loaded, and has no coordinator: %s"
         logger.error(text, slot.partition, error, exc_info=None if foreseen else error)
@@ -392,9 +379,3 @@ class CoordinatorRuntime(Generic[S]):
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
-
-
-def _unavailable(slot: _Slot[Any] | None) -> ErrorCode:
-    if slot is not None and slot.state is slot.LOADING:
-        return ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
-    return ErrorCode.NOT_COORDINATOR

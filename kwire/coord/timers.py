@@ -16,6 +16,9 @@ K = TypeVar("K", bound=Hashable)
 COMPACT_ABOVE_ENTRIES = 1024
 """A heap of fewer entries is never rebuilt, whatever part of it is stale."""
 
+CORRECT_AHEAD_MS = 1000
+"""Who is woken corrects so much of the heap at once: members that go on heartbeating wake nobody one by one."""
+
 
 class Timers(Generic[K]):
     """Keys with deadlines in milliseconds since the epoch; equal deadlines come due in the order of scheduling."""
@@ -55,13 +58,18 @@ class Timers(Generic[K]):
         self._queued = {key: (queued_ms + by_ms, sequence) for key, (queued_ms, sequence) in self._queued.items()}
         self._heap = [(queued_ms + by_ms, sequence, key) for queued_ms, sequence, key in self._heap]
 
-    def next_deadline(self) -> int | None:
-        """The earliest instant at which something may be due, never later than the true one; None without timers."""
+    def next_deadline(self, before_ms: int | None = None) -> int | None:
+        """The earliest instant at which something may be due, never later than the true one; None without timers.
+
+        None, too, if it is not earlier than `before_ms`.
+        """
+        heap = self._heap
+        if before_ms is not None and (not heap or heap[0][0] >= before_ms):
+            return None
         if not self._deadlines:
-            self._heap.clear()
+            heap.clear()
             self._queued.clear()
             return None
-        heap = self._heap
         while heap and self._is_dead(heap[0]):
             heappop(heap)
         return heap[0][0] if heap else None
@@ -69,14 +77,18 @@ class Timers(Generic[K]):
     def pop_due(self, now_ms: int) -> K | None:
         """Take the earliest key whose deadline is at or before `now_ms`, None when there is none."""
         heap = self._heap
-        while heap and heap[0][0] <= now_ms:
-            entry = heappop(heap)
-            _, sequence, key = entry
+        until_ms = now_ms + CORRECT_AHEAD_MS
+        while heap and heap[0][0] <= until_ms:
+            queued_ms, sequence, key = heap[0]
             queued = self._queued.get(key)
             if queued is None or queued[1] != sequence:
+                heappop(heap)
                 continue
-            del self._queued[key]
             deadline_ms = self._deadlines.get(key)
+            if deadline_ms == queued_ms > now_ms:
+                return None
+            heappop(heap)
+            del self._queued[key]
             if deadline_ms is None:
                 continue
             if deadline_ms > now_ms:

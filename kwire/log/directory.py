@@ -6,11 +6,13 @@ works.
 .kwire_recovery   there while logs are recovered after a crash; empty. Apache Kafka passes over it
 ```
 The lock is Java's too, so that Apache Kafka and kwire refuse each other's directory (`Files.lock`). A directory whose
-disk fails goes offline alone, for good until the next start.
+disk fails goes offline alone: for good until the next start, or until there is room again where there was none
+(`reopening`).
 """
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -62,11 +64,20 @@ class LogDirectory:
     def is_online(self) -> bool:
         return self.error is None
 
+    @property
+    def lacked_room(self) -> bool:
+        """Whether it is offline because its disk was full, which says nothing against the disk."""
+        return self.error is not None and self.error.errno in (errno.ENOSPC, errno.EDQUOT)
+
     def fail(self, error: OSError) -> None:
         """Take the directory offline; the manager then fails its logs, which answer KAFKA_STORAGE_ERROR."""
         if self.error is None:
             self.error = error
             logger.error("log directory %s is offline: %s", self.path, error)
+
+    def come_back(self) -> None:
+        """It is online again; the manager has read it anew."""
+        self.error = None
 
     def path_of(self, name: str) -> str:
         """The path of a file or partition directory in it."""

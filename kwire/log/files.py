@@ -191,6 +191,11 @@ class Files:
         """Whether a directory has that name."""
         return os.path.isdir(path)
 
+    def free_bytes(self, path: str) -> int:
+        """What the file system of a directory has room for, as far as it is ours."""
+        found = os.statvfs(path)
+        return found.f_bavail * found.f_frsize
+
     def lock(self, path: str) -> OpenFile:
         """Lock the file, creating it; what is returned holds the lock for as long as it lives.
 

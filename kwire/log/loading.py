@@ -12,15 +12,24 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from kwire.errors import KafkaError
 from kwire.ids import ZERO_UUID, TopicPartition
-from kwire.log import checkpoints, recovery
+from kwire.log import checkpoints
 from kwire.log.config import LogConfig
 from kwire.log.directory import RECOVERING, LogDirectory
-from kwire.log.files import DELETE_DIR_SUFFIX, FUTURE_DIR_SUFFIX, parse_marked_directory, parse_partition_directory
-from kwire.log.log import Log, UnopenedLog
+from kwire.log.files import (
+    DELETE_DIR_SUFFIX,
+    FUTURE_DIR_SUFFIX,
+    Files,
+    parse_marked_directory,
+    parse_partition_directory,
+)
 from kwire.log.log_host import LogHost
+
+if TYPE_CHECKING:
+    from kwire.log.log import Log
 
 logger = logging.getLogger(__name__)
 _PROGRESS_INTERVAL_S = 1.0
@@ -60,7 +69,6 @@ class LoadedDirectory:
             # Without room for it recovery is as good, unless it is interrupted.
             with suppress(OSError):
                 directory.begin_recovery(is_begun=was_interrupted)
-        load = partial(recovery.load, clean=was_clean, trusts_indexes=not was_interrupted)
         for name in names:
             path = directory.path_of(name)
             topic_partition = parse_partition_directory(name)
@@ -75,15 +83,16 @@ class LoadedDirectory:
                 or not directory.files.is_directory(path)
             ):
                 continue
-            log = UnopenedLog(
+            log = _unopened(
                 topic_partition,
-                ZERO_UUID,
                 path,
                 config_for(topic_partition.topic),
                 directory.files,
                 host,
-                created_ms=now_ms,
-                loader=partial(load, checkpointed_start=starts.get(topic_partition, 0)),
+                now_ms,
+                clean=was_clean,
+                trusts_indexes=not was_interrupted,
+                checkpointed_start=starts.get(topic_partition, 0),
             )
             log.expect(
                 log_end_offset=points.get(topic_partition) if was_clean else None,
@@ -107,6 +116,17 @@ class LoadedDirectory:
         except KafkaError as error:
             logger.error("%s cannot be recovered: %s", log.topic_partition, error)
             self.unrecovered.add(log)
+
+
+def _unopened(
+    name: TopicPartition, path: str, config: LogConfig, files: Files, host: LogHost, now_ms: int, **found: Any
+) -> Log:
+    """The log in the directory `path`; `found` is what `recovery.load` wants to know when it is opened."""
+    # With the first log: two dozen modules that a start without partitions does not need.
+    from kwire.log.log import UnopenedLog
+    from kwire.log.recovery import load
+
+    return UnopenedLog(name, ZERO_UUID, path, config, files, host, created_ms=now_ms, loader=partial(load, **found))
 
 
 def marked_partition(path: str) -> tuple[TopicPartition, str] | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import ZERO_UUID, TopicPartition
@@ -25,12 +26,14 @@ from kwire.log.files import (
     marked_directory_name,
 )
 from kwire.log.loading import LoadedDirectory, RecoveryProgress, marked_partition, recover_all
-from kwire.log.log import Log
-from kwire.log.log_state import LogState
 from kwire.log.relocations import Relocations
 from kwire.log.removals import Removals
 from kwire.log.upkeep import LogUpkeep
 from kwire.wire.primitives import WireError
+
+if TYPE_CHECKING:
+    from kwire.log.log import Log
+    from kwire.log.log_state import LogState
 
 logger = logging.getLogger(__name__)
 _CLOSING_THREADS = 8
@@ -140,6 +143,22 @@ class LogManager(LogUpkeep):
         self._stale_checkpoints |= loaded.stale_checkpoints
         return loaded
 
+    def take_again(self, loaded: LoadedDirectory) -> None:
+        """A directory is online again: its failed logs give way to those that were read from it anew.
+
+        A log that has no files yet is forgotten, and made again by whoever asks for it.
+        """
+        for log in list(self.logs_of(loaded.directory)):
+            name = log.topic_partition
+            if name in loaded.logs:
+                self._logs[name] = loaded.logs[name]
+            else:
+                del self._logs[name], self._home[name]
+        self._stale_checkpoints |= loaded.stale_checkpoints
+        self._unrecovered |= loaded.unrecovered
+        self._checkpoint(loaded.directory, sync=True)
+        self._end_recovery(loaded)
+
     def _resume_moves(self, loaded: Sequence[LoadedDirectory], now_ms: int) -> None:
         """Go on with the moves between directories that the last stop broke off."""
         deleted = {each[0] for one in loaded for path in one.marked_for_removal if (each := marked_partition(path))}
@@ -227,6 +246,8 @@ class LogManager(LogUpkeep):
         if topic_partition in self._stale_checkpoints:
             # What they say of a deleted log of that name must not be believed of this one after a crash.
             self.checkpoint(now_ms, sync=True)
+        from kwire.log.log import Log  # with the first one: two dozen modules that a start does not need
+
         directory = self.relocations.preferred(topic_partition) or self._emptiest()
         log = Log(
             topic_partition,

@@ -10,10 +10,10 @@ from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import TopicPartition
 from kwire.log.directory import LogDirectory
 from kwire.log.files import DELETE_DIR_SUFFIX, FUTURE_DIR_SUFFIX, marked_directory_name
-from kwire.log.log import Log
 from kwire.log.relocation import Relocation
 
 if TYPE_CHECKING:
+    from kwire.log.log import Log
     from kwire.log.manager import LogManager
 
 logger = logging.getLogger(__name__)
@@ -29,12 +29,14 @@ def _nobody_waits() -> None:
 class Relocations:
     """The moves of one manager's logs, by partition; `on_begun` is called when there is a new one to drive."""
 
-    __slots__ = ("_manager", "_moves", "_preferred", "on_begun")
+    __slots__ = ("_manager", "_moves", "_preferred", "broken_off_in", "on_begun")
 
     def __init__(self, manager: LogManager) -> None:
         self._manager = manager
         self._moves: dict[TopicPartition, Relocation] = {}
         self._preferred: dict[TopicPartition, LogDirectory] = {}
+        self.broken_off_in: set[LogDirectory] = set()
+        """Directories of moves that a failing disk broke off: only the next start, which reads all, sorts them out."""
         self.on_begun: Callable[[], None] = _nobody_waits
 
     def __iter__(self) -> Iterator[Relocation]:
@@ -94,6 +96,8 @@ class Relocations:
             manager.rehome(log, target)
             return
         name = marked_directory_name(log.topic_partition, manager.unique_name(), FUTURE_DIR_SUFFIX)
+        from kwire.log.log import Log
+
         future = Log(
             log.topic_partition,
             log.topic_id,
@@ -133,6 +137,7 @@ class Relocations:
             if move.target is directory or self._manager.home_of(move.log) is directory:
                 move.stop()
                 del self._moves[topic_partition]
+                self.broken_off_in |= {self._manager.home_of(move.log), move.target}
                 self._manager.cleaner.resume(topic_partition)
 
     def complete(self, move: Relocation, now_ms: int) -> None:
@@ -155,6 +160,7 @@ class Relocations:
             # In this order on the device as well, or a power cut might leave the partition twice.
             source.files.sync_directory(source.path)
         except OSError as error:
+            self.broken_off_in |= {source, move.target}
             manager.fail(source, error)
             return
         del self._moves[log.topic_partition]
@@ -165,6 +171,7 @@ class Relocations:
             move.target.files.rename(future.directory, new)
             move.target.files.sync_directory(move.target.path)
         except OSError as error:
+            self.broken_off_in |= {source, move.target}
             manager.fail(move.target, error)
             return
         log.move_to(new)

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from kwire.errors import KafkaError
 from kwire.ids import TopicPartition
 from kwire.log.directory import LogDirectory
-from kwire.log.log import Log
 from kwire.log.relocations import Relocations
 
 if TYPE_CHECKING:
     from kwire.log.cleaner_manager import CleanerManager
+    from kwire.log.log import Log
 
 logger = logging.getLogger(__name__)
 
@@ -56,10 +56,11 @@ class LogUpkeep:
         return self._home[log.topic_partition]
 
     def fail(self, directory: LogDirectory, error: OSError) -> None:
-        """Take a directory offline with all its logs: they answer KAFKA_STORAGE_ERROR until the next start."""
+        """Take a directory offline with all its logs: they answer KAFKA_STORAGE_ERROR from then on."""
         directory.fail(error)
         for log in self.logs_of(directory):
             log.is_failed = True
+            self.cleaner.abort(log.topic_partition)
         self.relocations.forget_those_of(directory)
 
     def retain(self, log: Log, now_ms: int) -> int:

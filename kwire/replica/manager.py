@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import TopicPartition
-from kwire.log.log import Log, LogConfig
+from kwire.log.config import LogConfig
 from kwire.log.manager import LogManager
 from kwire.named_tuple import NamedTuple
 from kwire.replica.partition import Partition
+
+if TYPE_CHECKING:
+    from kwire.log.log import Log
 
 
 class Assignment(Protocol):
@@ -73,7 +76,7 @@ class ReplicaManager:
         self._now_ms = now_ms
         self._partitions: dict[TopicPartition, Partition] = {}
         self._of_topic: dict[str, list[Partition]] = {}
-        self._offline: set[TopicPartition] = set()
+        self._offline: dict[TopicPartition, Assignment] = {}
         self.on_leadership: list[Callable[[TopicPartition, int, bool], None]] = []
         self.on_deleted: list[Callable[[list[TopicPartition]], None]] = []
 
@@ -115,7 +118,7 @@ class ReplicaManager:
                     _ = log.log_end_offset  # Leading begins there; asking opens a log that was not closed cleanly.
                 except KafkaError as error:
                     logger.error("%s is offline: %s", name, error.message)
-                    self._offline.add(name)
+                    self._offline[name] = assignment
                     continue
                 partition = self._partitions[name] = Partition(name, assignment.topic_id, log, self._broker_id)
                 partition.min_insync_replicas = topic.min_insync_replicas
@@ -131,11 +134,35 @@ class ReplicaManager:
             if partition.is_leader != was_leader or (partition.is_leader and partition.leader_epoch != old_epoch):
                 self._tell(partition)
 
+    async def reopen(self) -> None:
+        """A directory is online again: go on in the logs that were read from it.
+
+        Whoever follows the leadership of these partitions is told that it was lost and gained: what they hold in memory
+        may be ahead of the log, or behind it.
+        """
+        now_ms = self._now_ms()
+        for partition in list(self._partitions.values()):
+            if not partition.log.is_failed:
+                continue
+            name, config = partition.topic_partition, partition.log.config
+            try:
+                log = self._logs.get_or_create(name, partition.topic_id, config, now_ms)
+            except KafkaError as error:
+                logger.error("%s stays offline: %s", name, error.message)
+                continue
+            partition.go_on_in(log)
+            if partition.is_leader:
+                for callback in self.on_leadership:
+                    callback(name, partition.leader_epoch, False)
+                self._tell(partition)
+        unopened, self._offline = self._offline, {}
+        await self.apply(unopened.values())
+
     async def stop(self, names: Iterable[TopicPartition], *, delete: bool) -> None:
         """Give these partitions up; with `delete`, their logs too."""
         names = list(names)
         for name in names:
-            self._offline.discard(name)
+            self._offline.pop(name, None)
             partition = self._partitions.pop(name, None)
             if partition is None:
                 continue

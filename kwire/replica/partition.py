@@ -79,6 +79,14 @@ class Partition:
         self._advance_high_watermark()
         self.wake()
 
+    def go_on_in(self, log: Log) -> None:
+        """The log was opened anew; what was appended to it is there, and the role is what it was."""
+        self.log = log
+        if self.is_leader:
+            log.assign_epoch_start(self.leader_epoch, log.log_end_offset)
+        self._advance_high_watermark()
+        self.wake()
+
     def check_leader(self, current_leader_epoch: int = -1) -> None:
         """Raise unless this replica leads and the client's view of the leader epoch is ours (KIP-320).
 

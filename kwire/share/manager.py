@@ -48,6 +48,7 @@ class SharePartitionManager:
         self.now_ms = now_ms
         self._call_later = call_later
         self._served: dict[SharePartitionKey, ServedPartition] = {}
+        self._next_to_load: list[ServedPartition] | None = None
         self._alarm: Alarm | None = None
         self._armed_ms = NEVER_MS
 
@@ -58,16 +59,36 @@ class SharePartitionManager:
         """
         key = SharePartitionKey(group_id, where.topic_id, where.partition)
         served = self._served.get(key)
-        if served is not None and served.leader_epoch == served.log.leader_epoch:
-            return served
-        if served is not None:
+        if served is not None and served.leader_epoch != served.log.leader_epoch:
             self._drop(served)
-        log = self._find_log(where.topic_id, where.partition)
-        served = self._served[key] = ServedPartition(key, log, self.config, self._persister, self.now_ms)
-        served.load(self.config, lambda: self._drop(served))
+            served = None
+        if served is None:
+            log = self._find_log(where.topic_id, where.partition)
+            served = self._served[key] = ServedPartition(key, log, self.config, self._persister, self.now_ms)
+            self._load(served)
         if served.failure is not None:
+            self._drop(served)
             raise served.failure
         return served
+
+    def _load(self, served: ServedPartition) -> None:
+        """The first one at once, all others of this turn of the event loop in the next one.
+
+        So a member's first fetch brings what its first partition has and does not wait for the others. Apache Kafka
+        loads each by itself and answers likewise, and clients' tests count on it.
+        """
+        if self._next_to_load is not None:
+            self._next_to_load.append(served)
+            return
+        self._next_to_load = []
+        self._call_later(0, self._load_next)
+        served.load(self.config)
+
+    def _load_next(self) -> None:
+        waiting, self._next_to_load = self._next_to_load or (), None
+        for served in waiting:
+            if served.phase is served.LOADING:
+                served.load(self.config)
 
     # Members
 
@@ -161,6 +182,7 @@ class SharePartitionManager:
     def stop(self) -> None:
         """Nothing runs afterwards. Locks are not kept: whoever loads the state next gives the records out again."""
         self._served.clear()
+        self._next_to_load = None
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None

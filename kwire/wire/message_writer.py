@@ -10,13 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import chain, islice, repeat
+from operator import add
 from struct import Struct
 
-from kwire.wire.crc import crc32
+from kwire.wire.crc import load_fast_crc32
 from kwire.wire.record_batch import NO_TIMESTAMP
 from kwire.wire.record_codec import MAX_INT64, InvalidRecordError, long_varint, wrapped
+from kwire.wire.record_columns import PlainRecords, find_plain
 from kwire.wire.record_runs import Run, find_run, time_columns
 
+crc32 = load_fast_crc32()
 _HEAD = Struct(">qiI")
 _START = Struct(">bbq")
 _HEAD_BYTES = (2, _START.size)
@@ -95,6 +98,11 @@ def write_messages(
             pos = run.end
             index += run.count
             steps = 2
+        elif (plain := find_plain(data, pos, index, stop, _VIEW_BYTES)) is not None:
+            _write_plain(index, plain, form, out)
+            pos = plain.end
+            index += len(plain.sizes)
+            steps = 2
         else:
             # Where records differ in size, runs are looked for ever more seldom.
             until = min(index + steps, stop)
@@ -169,7 +177,6 @@ def _write_each(data: bytes, pos: int, start: int, stop: int, form: MessageForm,
 def _write_run(
     data: bytes, index: int, run: Run, columns: tuple[bytes, bytes], form: MessageForm, out: list[bytes | memoryview]
 ) -> None:
-    count = run.count
     key_size, key_at = _string_at(data, run.key_at)
     value_size, value_at = _string_at(data, key_at + max(key_size, 0))
     size_of_value = _INT32.pack(value_size)
@@ -183,13 +190,33 @@ def _write_run(
         starts = list(heads)
         sums = map({start: crc32(start) for start in set(starts)}.__getitem__, starts)
     values = _cells(data, value_at, value_size, run)
+    _write_values(index, values, repeat(len(starts[0]) + 4 + max(value_size, 0)), starts, sums, form, out)
+
+
+def _write_plain(index: int, plain: PlainRecords, form: MessageForm, out: list[bytes | memoryview]) -> None:
+    heads = _heads(plain.times, form, then=_NULL)
+    starts = list(map(_KEYLESS[form.magic].pack, heads, plain.sizes))
+    sizes = map(add, plain.sizes, repeat(len(starts[0]) + 4))
+    _write_values(index, plain.values, sizes, starts, map(crc32, starts), form, out)
+
+
+def _write_values(
+    index: int,
+    values: Sequence[bytes | memoryview],
+    sizes: Iterable[int],
+    starts: list[bytes],
+    sums: Iterable[int],
+    form: MessageForm,
+    out: list[bytes | memoryview],
+) -> None:
+    """`sizes` of the messages; what stands between their checksums and `values`, all of a size, and its checksums."""
+    count = len(starts)
     first = form.base_offset + index
     form.last_offset = first + count - 1
     skipped = min(max(form.first_offset - first, 0), count)
     begin = first - form.offset_shift
-    size = len(starts[0]) + 4 + max(value_size, 0)
     pack = _struct_of(len(starts[0])).pack
-    before = map(pack, range(begin, begin + count), repeat(size), map(crc32, values, sums), starts)
+    before = map(pack, range(begin, begin + count), sizes, map(crc32, values, sums), starts)
     messages: Iterable[tuple[bytes | memoryview, bytes | memoryview]] = zip(before, values, strict=True)
     out += chain.from_iterable(islice(messages, skipped, None))
 

@@ -60,9 +60,15 @@ def long_varint(data: bytes | bytearray, pos: int, limit: int) -> tuple[int, int
 
     IndexError when the data ends inside it, OverflowError when it goes on beyond its limit.
     """
-    value = 0
-    shift = 0
-    for used in range(limit):
+    value = data[pos]
+    if value < 128:
+        return value, pos + 1
+    byte = data[pos + 1]
+    if byte < 128:
+        return value + (byte - 1 << 7), pos + 2
+    value += byte - 129 << 7  # The bits that say "there is more" are taken back: 128 of each byte.
+    shift = 14
+    for used in range(2, limit):
         byte = data[pos + used]
         value |= (byte & 0x7F) << shift
         if byte < 128:

@@ -27,7 +27,9 @@ _LOW_MORE = bytes(n | 128 for n in _LOW)
 _MIDDLE = b"".join(bytes([n]) * 64 for n in range(128))
 _MIDDLE_MORE = bytes(n | 128 for n in _MIDDLE)
 
-_HAS_MORE = bytes(int(n > 127) for n in range(256))
+HAS_MORE = bytes(int(n > 127) for n in range(256))
+"""Maps bytes to 1 if the varint goes on behind them."""
+
 _AT_LEAST = b"\0" * 256 + b"\1" * 256
 """The 256 bytes from 256 - n on are the table that maps what is less than n to 0 and the rest to 1."""
 
@@ -151,18 +153,24 @@ def _string(data: bytes, pos: int, columns: list[int]) -> tuple[int, int]:
 
 def _offsets_count_up(data: bytes, at: int, width: int, stride: int, index: int, rows: int) -> bool:
     """Whether the rows have offset deltas `index`, `index` + 1, ... in as few bytes as they take, which is `width`."""
-    if width != (1 if index < 64 else 2 if index < _OFFSETS_PER_MIDDLE_CYCLE else 3):
-        return False
     last = (rows - 1) * stride + 1
-    low = index % 64
-    if data[at : at + last : stride] != (_LOW if width == 1 else _LOW_MORE)[low : low + rows]:
-        return False
-    if width > 1:
-        middle = index % _OFFSETS_PER_MIDDLE_CYCLE
-        expected = (_MIDDLE if width == 2 else _MIDDLE_MORE)[middle : middle + rows]
-        if data[at + 1 : at + 1 + last : stride] != expected:
-            return False
-    return width < 3 or data[at + 2 : at + 2 + last : stride] == bytes([index >> 13]) * rows
+    expected = offset_columns(index, rows)
+    return len(expected) == width and all(
+        data[at + n : at + n + last : stride] == column for n, column in enumerate(expected)
+    )
+
+
+def offset_columns(index: int, rows: int) -> list[bytes]:
+    """The bytes of the offset deltas `index`, `index` + 1, ... of `rows` records, in which their number of bytes does
+    not change, nor the third byte; `index` is less than 2**20.
+    """
+    low, middle = index % 64, index % _OFFSETS_PER_MIDDLE_CYCLE
+    if index < 64:
+        return [_LOW[low : low + rows]]
+    columns = [_LOW_MORE[low : low + rows]]
+    if index < _OFFSETS_PER_MIDDLE_CYCLE:
+        return [*columns, _MIDDLE[middle : middle + rows]]
+    return [*columns, _MIDDLE_MORE[middle : middle + rows], bytes([index >> 13]) * rows]
 
 
 def time_columns(data: bytes, run: Run) -> tuple[bytes, bytes] | None:
@@ -180,12 +188,21 @@ def time_columns(data: bytes, run: Run) -> tuple[bytes, bytes] | None:
     elif width == 2:
         high = data[at + 1 : at + 1 + last : run.stride]
         # The first byte of two says that there is more, the second says that there is not.
-        is_sound = high.isascii() and 0 not in low.translate(_HAS_MORE)
-        low = low.translate(_WITHOUT_MORE)
+        is_sound = high.isascii() and 0 not in low.translate(HAS_MORE)
+        low = without_more(low)
     else:
         return None
-    # A negative delta is odd.
-    return (low, high) if is_sound and 1 not in low.translate(_IS_NEGATIVE) else None
+    return (low, high) if is_sound and are_positive(low) else None
+
+
+def without_more(low: bytes) -> bytes:
+    """The first bytes of varints without the bit that says that there is more."""
+    return low.translate(_WITHOUT_MORE)
+
+
+def are_positive(low: bytes) -> bool:
+    """Whether no zigzag number is negative, which is odd, by their lowest bytes."""
+    return 1 not in low.translate(_IS_NEGATIVE)
 
 
 def _extreme(low: bytes, high: bytes, index: int, *, largest: bool) -> tuple[int, int]:

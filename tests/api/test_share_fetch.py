@@ -334,3 +334,14 @@ def test_a_topic_that_is_deleted(served: Served) -> None:
     served.run(served.broker.services.controller.delete_topics(["t"]))
     (topic,) = client.fetch().responses
     assert topic.partitions[0].error_code == ErrorCode.UNKNOWN_TOPIC_ID
+
+
+def test_a_first_fetch_does_not_wait_for_all_partitions(served: Served) -> None:
+    topic_id = served.create_topic("t", partitions=3)
+    served.fill("t", batch(b"b"), partition=1)
+    served.fill("t", batch(b"c"), partition=2)
+    client = joined(served, "t")
+    assert values(client.fetch(topic_id, 1, 2, max_wait_ms=30_000)) == [b"b"]
+    assert values(client.fetch()) == [b"c"]
+    other = joined(served, "t", group="other")
+    assert values(other.fetch(topic_id, 0, 1, 2, max_wait_ms=30_000)) == [b"b", b"c"]  # The first one has nothing.

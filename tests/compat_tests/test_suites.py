@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
 import pytest
 
 from compat_tests.suites import expectations, kgo, librdkafka, pytests
 from compat_tests.suites.catalog import SUITES
 from compat_tests.suites.install import INSTALLERS
+from compat_tests.suites.schema_registry import Schemas, schema_registry
 from compat_tests.suites.suite import FAILED, PASSED, SKIPPED, Outcome
 from compat_tests.suites.table import SuiteResult, totals
 
@@ -132,3 +137,32 @@ def test_every_suite_can_be_installed_and_judged() -> None:
         expectations.load(suite.name)
         assert set(suite.installers) <= INSTALLERS.keys()
     assert len({suite.name for suite in SUITES}) == len(SUITES)
+
+
+def test_the_registry_numbers_schemas_and_hands_them_out_again() -> None:
+    schemas = Schemas()
+    first = schemas.register("a-value", {"schema": "{}", "references": []})
+    assert first == {"subject": "a-value", "version": 1, "id": 1, "schema": "{}"}
+    assert schemas.register("a-value", {"schema": '"int"', "schemaType": "JSON"})["version"] == 2
+    assert schemas.register("b-value", {"schema": "{}"}) == {**first, "subject": "b-value"}
+    assert schemas.by_number(2) == {"schema": '"int"', "schemaType": "JSON"}
+    assert schemas.look_up("a-value", {"schema": "{}"}) == first
+    for call in (
+        lambda: schemas.by_number(3),
+        lambda: schemas.look_up("c-value", {"schema": "{}"}),
+        lambda: schemas.look_up("b-value", {"schema": '"int"', "schemaType": "JSON"}),
+    ):
+        with pytest.raises(LookupError):
+            call()
+
+
+def test_the_registry_speaks_http() -> None:
+    with schema_registry() as url:
+        body = json.dumps({"schema": "{}"}).encode()
+        with urlopen(f"{url}/subjects/a%2Fb/versions?normalize=False", body) as answer:
+            assert json.load(answer) == {"subject": "a/b", "version": 1, "id": 1, "schema": "{}"}
+        with urlopen(f"{url}/schemas/ids/1?subject=a%2Fb") as answer:
+            assert json.load(answer) == {"schema": "{}"}
+        with pytest.raises(HTTPError) as refused:
+            urlopen(f"{url}/subjects/c", body)
+        assert (refused.value.code, json.load(refused.value)["error_code"]) == (404, 40401)

@@ -477,6 +477,25 @@ def test_resigning_answers_whoever_waits() -> None:
     run(work())
 
 
+def test_a_question_without_an_answer_waits_for_nothing() -> None:
+    async def work() -> None:
+        world = World()
+        world.groups.on_elected(0, 0)
+        world.log.commits_at_once = False
+        committing = world.commit(1)
+        runtime = world.groups.runtime
+        assert runtime.read(0, lambda shard, now_ms: None, lambda code: code) is None
+        waiting: Any = runtime.read(0, lambda shard, now_ms: "known", lambda code: code)
+        assert not waiting.done()
+        world.log.commit(PARTITION)
+        assert code_of(await committing) is ErrorCode.NONE
+        assert await waiting == "known"
+        assert runtime.read(0, lambda shard, now_ms: "known", lambda code: code) == "known"
+        world.groups.stop()
+
+    run(work())
+
+
 def test_sessions_end_by_the_runtimes_own_alarm() -> None:
     async def work() -> None:
         world = World()

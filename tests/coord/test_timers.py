@@ -104,3 +104,29 @@ def test_all_deadlines_move_together() -> None:
     timers.schedule("d", 35)
     assert due(timers, 40) == ["c", "d", "b"]
     assert timers.next_deadline() is None
+
+
+def test_members_that_go_on_heartbeating_wake_nobody_one_by_one() -> None:
+    """A hundred deadlines 10 ms apart that were all moved on: whoever is woken corrects a second of them."""
+    timers: Timers[int] = Timers()
+    for key in range(100):
+        timers.schedule(key, 10_000 + 10 * key)
+    for key in range(100):
+        timers.schedule(key, 20_000 + 10 * key)
+    wakings = 0
+    while (now_ms := timers.next_deadline()) is not None and now_ms < 20_000:
+        assert timers.pop_due(now_ms) is None
+        wakings += 1
+    assert wakings == 1
+    assert timers.next_deadline() == 20_000
+    assert due(timers, 20_000) == [0]
+
+
+def test_who_asks_for_something_earlier() -> None:
+    timers: Timers[str] = Timers()
+    assert timers.next_deadline(100) is None
+    timers.schedule("a", 50)
+    assert timers.next_deadline(51) == 50
+    assert timers.next_deadline(50) is None
+    timers.cancel("a")
+    assert timers.next_deadline(51) is None

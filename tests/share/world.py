@@ -179,6 +179,7 @@ class World:
         self.now_ms = START_MS
         self.trace: list[str] = []
         self.outcomes: list[str] = []
+        self._next_turn: list[Callable[[], None]] = []
         self.manager = self.fresh()
         self.replaced: SharePartitionManager | None = None
 
@@ -189,8 +190,14 @@ class World:
             lambda topic_id, partition: self.log,
             self.persister,
             lambda: self.now_ms,
-            lambda seconds, callback: AlarmForTests(),
+            self._call_later,
         )
+
+    def _call_later(self, seconds: float, callback: Callable[[], None]) -> AlarmForTests:
+        """What is due at once is called with the next command: that is another turn of the loop. Locks are not."""
+        if not seconds:
+            self._next_turn.append(callback)
+        return AlarmForTests()
 
     @property
     def core(self) -> SharePartition:
@@ -198,6 +205,9 @@ class World:
 
     def play(self, line: str) -> list[str]:
         """The trace of one command."""
+        due, self._next_turn = self._next_turn, []
+        for callback in due:
+            callback()
         self.trace = []
         verb, *words = line.split()
         names = [word for word in words if "=" not in word]

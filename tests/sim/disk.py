@@ -283,6 +283,9 @@ class SimDisk(Files):
         if touching:
             self._commit(touching[-1] + 1)
 
+    def free_bytes(self, path: str) -> int:
+        return 1 << 40
+
     def is_directory(self, path: str) -> bool:
         return isinstance(self._find(path), Directory)
 

@@ -123,9 +123,10 @@ class PartitionModel:
         self.reloaded_at = len(self.path)
 
     def truncation_failed(self, offset: int) -> None:
-        """What was to go may be there."""
-        flushed = self.flushed
+        """What was to go may be there; if it has gone, the log may still begin where it began."""
+        flushed, start = self.flushed, self.start
         self.truncated_to(offset)
+        self.may_begin_at = max(self.may_begin_at, start)
         self.may_be_flushed = max(self.may_be_flushed, flushed)
 
     def emptied(self, offset: int) -> None:

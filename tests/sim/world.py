@@ -12,6 +12,7 @@ from kwire.log.config import LogConfig
 from kwire.log.directory import LogDirectoryError
 from kwire.log.log import Log
 from kwire.log.manager import LogManager
+from kwire.log.reopening import Reopening, can_come_back
 from kwire.wire.record_batch import batches, verify
 from tests.log.building import config
 from tests.sim import inspection
@@ -68,6 +69,8 @@ class World:
         self.leader_epoch = 0
         self.counter = 0
         """Makes every record's value, topic id and coordinator unlike any other."""
+        self.runs = True
+        """Whether the broker was not stopped."""
         self.may_die = True
         """Whether the machine may die amid a compaction."""
         self.compaction: Compaction | None = None
@@ -121,6 +124,7 @@ class World:
     # Ends and beginnings.
 
     def new_manager(self) -> LogManager:
+        self.runs = True
         if self.compaction is not None:
             self.dead_workers.append(self.compaction)
             self.compaction = None
@@ -138,6 +142,7 @@ class World:
         """A clean stop: what is not on the device then was not stopped cleanly."""
         for model in self.models.values():
             model.may_be_flushed = model.end
+        self.runs = False
         self.manager.close()
         if self.disk.faults.failed:
             raise StorageFailedError
@@ -204,11 +209,30 @@ class World:
         raise HistoryOverError
 
     def give_up(self, rng: Random) -> None:
-        """A fault took a directory offline: nothing is appended to it any more; then the broker is started again."""
-        if rng.random() < 0.3:
+        """A fault took a directory offline: nothing is appended to it any more. Then the broker is started again, or it
+        goes on, where the disk was only full.
+        """
+        chance = rng.random()
+        if chance < 0.3:
             self.cut_power(rng)
+        elif chance < 0.6 and self._come_back():
+            floors = {topic_partition: model.end for topic_partition, model in self.models.items()}
+            self._check_after_crash(exactly=False, floors=floors)
         else:
             self.kill(exactly=False)
+
+    def _come_back(self) -> bool:
+        """There is room again, and the broker goes on; False where only a start helps."""
+        failed = [directory for directory in self.manager.directories if not directory.is_online]
+        if not self.runs or not failed or not all(can_come_back(self.manager, directory) for directory in failed):
+            return False
+        self.disk.faults.disarm()
+        for directory in failed:
+            reopening = Reopening(self.manager, directory, self.now_ms)
+            reopening.recover()
+            if not reopening.complete():
+                return False
+        return True
 
     def _open(self) -> None:
         """Start the broker; a disk that fails meanwhile is mended, and the broker started again."""

@@ -7,7 +7,7 @@ from importlib.machinery import ModuleSpec
 import pytest
 
 from kwire.wire import crc
-from kwire.wire.crc import crc32, crc32c, load_crc32c
+from kwire.wire.crc import crc32, crc32c, load_crc32c, load_fast_crc32
 
 DIGITS = b"123456789"
 
@@ -74,3 +74,23 @@ def test_a_package_without_the_extension_gives_none(monkeypatch: pytest.MonkeyPa
     monkeypatch.delitem(sys.modules, "crc32c._crc32c")
     monkeypatch.setattr(crc, "find_spec", lambda name: empty)
     assert crc.extension_module() is None
+
+
+def test_the_fast_crc32_is_the_same() -> None:
+    fast = load_fast_crc32()
+    data = bytes(range(256)) * 40
+    for size in (0, 1, 15, 64, 1000, len(data)):
+        assert fast(data[:size]) == crc32(data[:size])
+        assert fast(memoryview(data)[:size], 77) == crc32(data[:size], 77)
+    assert fast(bytearray(DIGITS)) == 0xCBF43926
+
+
+def test_without_its_package_zlib_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "isal", None)
+    monkeypatch.setitem(sys.modules, "isal.isal_zlib", None)
+    assert load_fast_crc32() is crc32
+
+
+def test_nobody_pays_for_it_before_the_first_conversion() -> None:
+    code = "import sys, kwire.broker, kwire.api.fetch, kwire.wire.legacy; print('isal' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

@@ -191,11 +191,17 @@ class GroupCoordinator:
             check_heartbeat(request, self._config.consumer, makes_member_id=makes_member_id)
         except KafkaError as error:
             return heartbeat_refused(error)
+        partition = self.partition_for(request.group_id)
+        idle: Any = self._runtime.read(
+            partition, lambda shard, now_ms: shard.consumer.idle_heartbeat(request, requester, now_ms), _not_a_member
+        )
+        if idle is not None:
+            return idle  # type: ignore[no-any-return]  # what is left of its type
         new_member_id = "" if request.member_id else self._new_uuid()
         return self._runtime.perform(
-            self.partition_for(request.group_id),
+            partition,
             lambda shard, key, now_ms: shard.consumer_heartbeat(request, requester, new_member_id, key, now_ms),
-            lambda code: heartbeat_refused(KafkaError(code)),
+            _not_a_member,
         )
 
     # Offsets
@@ -372,6 +378,10 @@ def txn_commit_refused(request: TxnOffsetCommitRequest, code: ErrorCode) -> TxnO
 
 def _nobody_takes_orders(order: Any) -> None:
     raise AssertionError(f"nobody is there for {order}")
+
+
+def _not_a_member(code: ErrorCode) -> ConsumerGroupHeartbeatResponse:
+    return heartbeat_refused(KafkaError(code))
 
 
 def _heartbeat_refused(code: ErrorCode) -> HeartbeatResponse:

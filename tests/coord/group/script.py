@@ -50,6 +50,7 @@ from kwire.wire.messages.offset_delete import (
 from kwire.wire.messages.offset_fetch import OffsetFetchRequestGroup, OffsetFetchRequestTopics
 from kwire.wire.messages.sync_group import SyncGroupRequest, SyncGroupRequestAssignment, SyncGroupResponse
 from tests.coord.group.configs import group_config
+from tests.coord.group.consumer_heartbeats import heartbeat
 from tests.coord.group.consumer_topics import TopicsForTests, show_consumer_record
 from tests.coord.group.hard_state import assert_same_hard_state
 from tests.walks.walk import Decoded, Follower
@@ -278,7 +279,7 @@ class Player:
             topic_partitions=[] if joins and owned is None else owned,
         )
         requester = Requester(who, f"/{who}")
-        self._request(who, lambda key: self.shard.consumer_heartbeat(request, requester, "new", key, self.now_ms))
+        self._request(who, lambda key: heartbeat(self.shard, request, requester, "new", key, self.now_ms))
 
     def _leave(self, *who: str, group: str = "g", instance: str | None = None, member: str | None = None) -> None:
         request = LeaveGroupRequest(

@@ -20,6 +20,7 @@ from kwire.coord.group.consumer.classic_members import ClassicMembers
 from kwire.coord.group.consumer.deadlines import Deadlines, TimerKey
 from kwire.coord.group.consumer.departures import Departures, owner_of_instance
 from kwire.coord.group.consumer.group import ConsumerGroup
+from kwire.coord.group.consumer.idle import is_idle
 from kwire.coord.group.consumer.member import (
     JOIN_EPOCH,
     LEAVE_EPOCH,
@@ -89,6 +90,29 @@ class ConsumerGroups:
         )
 
     # Heartbeats
+
+    def idle_heartbeat(
+        self, request: ConsumerGroupHeartbeatRequest, requester: Requester, now_ms: int
+    ) -> ConsumerGroupHeartbeatResponse | None:
+        """The answer of `heartbeat` to a member that goes on as it is (`is_idle`), None for any other heartbeat."""
+        group_id, member_id = request.group_id, request.member_id
+        group = self.groups.get(group_id)
+        member = None if group is None else group.members.get(member_id)
+        if (
+            group is None
+            or member is None
+            or not is_idle(group, member, request, requester, self._topics.topics_version)
+        ):
+            return None
+        timeout_ms = self._config.session_timeout_of(group_id)
+        self._deadlines.expect(deadlines.SESSION, group_id, member_id, now_ms + timeout_ms)
+        return ConsumerGroupHeartbeatResponse(
+            throttle_time_ms=0,
+            error_code=ErrorCode.NONE,
+            member_id=member_id,
+            member_epoch=request.member_epoch,
+            heartbeat_interval_ms=self._config.heartbeat_interval_of(group_id),
+        )
 
     def heartbeat(
         self,

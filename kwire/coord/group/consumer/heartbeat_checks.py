@@ -19,8 +19,10 @@ def check_heartbeat(
     if not makes_member_id or epoch > JOIN_EPOCH or epoch == LEAVE_EPOCH:
         _must_not_be_blank(request.member_id, "MemberId")
     _must_not_be_blank(request.group_id, "GroupId")
-    _must_not_be_blank(request.instance_id, "InstanceId")
-    _must_not_be_blank(request.rack_id, "RackId")
+    if request.instance_id is not None:
+        _must_not_be_blank(request.instance_id, "InstanceId")
+    if request.rack_id is not None:
+        _must_not_be_blank(request.rack_id, "RackId")
     if epoch == JOIN_EPOCH:
         _joining_member_must_say_everything(request)
     elif epoch == LEAVE_STATIC_EPOCH and request.instance_id is None:
@@ -33,8 +35,8 @@ def check_heartbeat(
         raise KafkaError(ErrorCode.UNSUPPORTED_ASSIGNOR, text)
 
 
-def _must_not_be_blank(value: str | None, name: str) -> None:
-    if value is not None and not value.strip():
+def _must_not_be_blank(value: str, name: str) -> None:
+    if not value.strip():
         raise KafkaError(ErrorCode.INVALID_REQUEST, f"{name} can't be empty.")
 
 

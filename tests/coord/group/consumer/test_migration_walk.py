@@ -23,6 +23,7 @@ from kwire.wire.messages.join_group import JoinGroupRequest, JoinGroupRequestPro
 from kwire.wire.messages.leave_group import LeaveGroupRequest, MemberIdentity
 from kwire.wire.messages.sync_group import SyncGroupRequest, SyncGroupRequestAssignment, SyncGroupResponse
 from tests.coord.group.consumer.test_random_walk import Client
+from tests.coord.group.consumer_heartbeats import heartbeat
 from tests.coord.group.hard_state import assert_same_hard_state
 from tests.coord.group.script import Player, assert_replay_equals_live, follower, subscription
 from tests.walks import walk
@@ -201,7 +202,7 @@ class Walk(walk.Walk):
         player = self.player
         player.trace = []
         requester = Requester(client.name, "/h")
-        key = player.ask(lambda key: player.shard.consumer_heartbeat(request, requester, "", key, player.now_ms))
+        key = player.ask(lambda key: heartbeat(player.shard, request, requester, "", key, player.now_ms))
         answer = player.answers.pop(key)
         if self.told is not None:
             self.tell(f"{client.name}: {request}", [*player.trace, answer])

@@ -18,6 +18,7 @@ from kwire.wire.messages.consumer_group_heartbeat import (
     ConsumerGroupHeartbeatResponse,
     TopicPartitions,
 )
+from tests.coord.group.consumer_heartbeats import heartbeat
 from tests.coord.group.hard_state import assert_same_hard_state
 from tests.coord.group.script import Player, assert_replay_equals_live, follower
 from tests.walks import walk
@@ -125,7 +126,7 @@ class Walk(walk.Walk):
         player = self.player
         player.trace = []
         key = 1
-        decision = player.shard.consumer_heartbeat(request, Requester(client.name, "/h"), "new", key, player.now_ms)
+        decision = heartbeat(player.shard, request, Requester(client.name, "/h"), "new", key, player.now_ms)
         is_refused = bool(decision.records) and player.refuse_next is not None
         player._carry_out(decision, 0)
         if self.told is not None:

@@ -1,0 +1,184 @@
+"""A full disk that has room again: its directory comes back without a restart, with all that was acknowledged."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from kwire.errors import ErrorCode, KafkaError
+from kwire.ids import TopicPartition
+from kwire.log.files import Files, OpenFile
+from kwire.log.log import Log
+from kwire.log.manager import LogManager
+from kwire.log.reopening import ENOUGH_BYTES, Reopening, can_come_back
+from kwire.wire.primitives import Buffer
+from tests.log.building import NOW, TOPIC_ID, TP, append, batch, config, open_manager, read_all, values
+
+UNWRITTEN = TopicPartition("t", 1)
+SMALL = config(segment_bytes=300, index_interval_bytes=0)
+
+
+class FillingDisk(Files):
+    """Has room for `free` bytes; what is written of more than that is a part, and then the error `number`."""
+
+    __slots__ = ("free", "number")
+
+    def __init__(self) -> None:
+        self.free = 1 << 40
+        self.number = errno.ENOSPC
+
+    def _take(self, size: int) -> int:
+        taken = min(size, self.free)
+        self.free -= taken
+        return taken
+
+    def write_at(self, file: OpenFile, data: Buffer, position: int) -> None:
+        taken = self._take(len(data))
+        super().write_at(file, bytes(data)[:taken], position)
+        if taken < len(data):
+            raise OSError(self.number, "No space left on device")
+
+    def create_file(self, path: str, data: bytes) -> None:
+        taken = self._take(len(data))
+        super().create_file(path, data[:taken])
+        if taken < len(data):
+            raise OSError(self.number, "No space left on device")
+
+    def free_bytes(self, path: str) -> int:
+        return self.free
+
+
+def filled(root: Path, *, free: int = 0) -> tuple[LogManager, Log, FillingDisk]:
+    """A log of three batches of an idempotent producer, of which the fourth met a full disk."""
+    disk = FillingDisk()
+    manager = open_manager(root, settings=SMALL, files=disk)
+    log = manager.get_or_create(TP, TOPIC_ID, SMALL, NOW)
+    for sequence in range(3):
+        produced(log, sequence)
+    log.update_high_watermark(3)
+    disk.free = free
+    with pytest.raises(KafkaError) as refusal:
+        produced(log, 3)
+    assert refusal.value.code == ErrorCode.KAFKA_STORAGE_ERROR
+    assert not manager.directories[0].is_online
+    return manager, log, disk
+
+
+def produced(log: Log, sequence: int) -> int:
+    value = b"%02d" % sequence * 40
+    return append(log, batch(value, producer_id=7, producer_epoch=0, base_sequence=sequence)).first_offset
+
+
+def came_back(manager: LogManager) -> bool:
+    reopening = Reopening(manager, manager.directories[0], NOW)
+    reopening.recover()
+    return reopening.complete()
+
+
+@pytest.mark.parametrize("free", [0, 1, 30, 100])
+def test_everything_acknowledged_is_there_and_the_log_goes_on(tmp_path: Path, free: int) -> None:
+    manager, failed, disk = filled(tmp_path, free=free)
+    assert not can_come_back(manager, manager.directories[0])
+    disk.free = ENOUGH_BYTES
+    assert can_come_back(manager, manager.directories[0])
+    assert came_back(manager)
+    log = manager.get_or_create(TP, TOPIC_ID, SMALL, NOW)
+    assert log is not failed
+    assert failed.is_failed
+    assert (log.topic_id, log.log_end_offset, log.high_watermark) == (TOPIC_ID, 3, 3)
+    # The producer is known: its last batch, sent again, is no second one.
+    assert produced(log, 2) == 2
+    assert produced(log, 3) == 3
+    assert len(values(read_all(log))) == 4
+    manager.close()
+    assert (tmp_path / ".kafka_cleanshutdown").exists()
+    assert not (tmp_path / ".kwire_recovery").exists()
+
+
+def test_what_only_memory_knew_of_the_start_is_kept(tmp_path: Path) -> None:
+    manager, failed, disk = filled(tmp_path)
+    failed.log_start_offset = 2
+    disk.free = ENOUGH_BYTES
+    assert came_back(manager)
+    log = manager.get(TP)
+    assert log is not None
+    assert (log.log_start_offset, log.log_end_offset) == (2, 3)
+
+
+def test_a_log_without_files_is_made_again(tmp_path: Path) -> None:
+    manager, _, disk = filled(tmp_path)
+    disk.free = ENOUGH_BYTES
+    directory = manager.directories[0]
+    directory.come_back()
+    unwritten = manager.get_or_create(UNWRITTEN, TOPIC_ID, SMALL, NOW)
+    manager.fail(directory, OSError(errno.ENOSPC, "No space left on device"))
+    assert came_back(manager)
+    assert manager.get(UNWRITTEN) is None
+    again = manager.get_or_create(UNWRITTEN, TOPIC_ID, SMALL, NOW)
+    assert again is not unwritten
+    assert append(again, batch(b"a")).first_offset == 0
+
+
+def test_a_topic_that_is_deleted_meanwhile_does_not_come_back(tmp_path: Path) -> None:
+    manager, _, disk = filled(tmp_path)
+    disk.free = ENOUGH_BYTES
+    reopening = Reopening(manager, manager.directories[0], NOW)
+    reopening.recover()
+    manager.delete(TP, NOW)
+    assert reopening.complete()
+    assert manager.get(TP) is None
+    assert not any(path.name == "t-0" for path in tmp_path.iterdir())
+
+
+def test_a_disk_that_is_full_again_stays_away_until_the_next_time(tmp_path: Path) -> None:
+    manager, _, disk = filled(tmp_path)
+    disk.free = 5
+    with pytest.raises(OSError, match="No space left"):
+        came_back(manager)
+    assert not manager.directories[0].is_online
+    disk.free = ENOUGH_BYTES
+    assert came_back(manager)
+
+
+def test_a_disk_that_failed_otherwise_waits_for_a_start(tmp_path: Path) -> None:
+    disk = FillingDisk()
+    disk.number = errno.EIO
+    manager = open_manager(tmp_path, settings=SMALL, files=disk)
+    log = manager.get_or_create(TP, TOPIC_ID, SMALL, NOW)
+    disk.free = 0
+    with pytest.raises(KafkaError):
+        produced(log, 0)
+    disk.free = ENOUGH_BYTES
+    assert not can_come_back(manager, manager.directories[0])
+
+
+def test_a_directory_in_which_a_move_was_broken_off_waits_for_a_start(tmp_path: Path) -> None:
+    disk = FillingDisk()
+    manager = open_manager(tmp_path / "one", tmp_path / "two", settings=SMALL, files=disk)
+    log = manager.get_or_create(TP, TOPIC_ID, SMALL, NOW)
+    produced(log, 0)
+    source = manager.home_of(log)
+    target = next(each for each in manager.directories if each is not source)
+    assert manager.relocations.request(TP, target.path, NOW)
+    manager.fail(target, OSError(errno.ENOSPC, "No space left on device"))
+    assert target.lacked_room
+    assert not can_come_back(manager, target)
+    # It may be the source that fails next: the future log is in the target all the same.
+    manager.fail(source, OSError(errno.ENOSPC, "No space left on device"))
+    assert not can_come_back(manager, source)
+
+
+def test_a_compaction_that_was_under_way_has_no_effect(tmp_path: Path) -> None:
+    disk = FillingDisk()
+    compacted = config(segment_bytes=300, cleanup_policy=["compact"], min_cleanable_dirty_ratio=0.0)
+    manager = open_manager(tmp_path, settings=compacted, files=disk)
+    log = manager.get_or_create(TP, TOPIC_ID, compacted, NOW)
+    for _ in range(4):
+        append(log, batch(b"v" * 100, key=b"key"))
+    log.update_high_watermark(4)
+    assert manager.cleaner.grab_filthiest(NOW) is not None
+    manager.fail(manager.directories[0], OSError(errno.ENOSPC, "No space left on device"))
+    assert came_back(manager)
+    assert not manager.cleaner.may_take_effect(TP)

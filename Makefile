@@ -12,13 +12,14 @@
 # make streams-smoke  Apache Kafka's StreamsSmokeTest, exactly once, over a kill -9 of the broker (five minutes)
 # make kill9-long   200 rounds amid rolls, retention and compaction, and 20 of a disk that fills up (half an hour)
 # make suites other projects' own test suites (builds them first; an hour)
+# make walks  10,000 random walks of each of the coordinators' seven state machines (an hour of one core; SEEDS=500: minutes)
 # make bench  kwire beside Apache Kafka and kfake (about half an hour)
 
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: run test lint compat compat-disk compat-disk-long kill9 kill9-long exactly-once exactly-once-long share migration streams streams-smoke suites bench clean
+.PHONY: run test lint compat compat-disk compat-disk-long kill9 kill9-long exactly-once exactly-once-long share migration streams streams-smoke suites walks bench clean
 
 run: $(VENV)/.installed
 	$(BIN)/kwire start --data-dir var/data
@@ -73,6 +74,11 @@ compat-disk-long: $(VENV)/.installed-test
 kill9-long: $(VENV)/.installed-test
 	$(BIN)/python -m compat_tests.durability.churn --rounds 200
 	$(BIN)/python -m compat_tests.durability.full_disk --rounds 20
+
+SEEDS ?= 10000
+
+walks: $(VENV)/.installed-test
+	$(BIN)/python -m tests.walks --seeds $(SEEDS) --jobs $$(nproc)
 
 bench: $(VENV)/.installed
 	bench/setup.sh

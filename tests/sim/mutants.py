@@ -115,7 +115,7 @@ MUTANTS = (
     Mutant(
         "aborted records are compacted into", "cleaner", "    if transactions.is_aborted(header):\n", "    if False:\n"
     ),
-    Mutant("tombstones behind the map's end go", "record_filter", "= base + found.deltas[index] > latest", "= False"),
+    Mutant("an older record of a key stays", "record_filter", "base + delta >= offset for delta", "True for delta"),
     Mutant(
         "a swap half done is not completed",
         "swap",

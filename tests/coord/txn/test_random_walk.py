@@ -55,6 +55,7 @@ class Walk(walk.Walk):
         if action < 0.18:
             own = rng.choice(["", "", " pid=own epoch=own", " pid=own epoch=3"]) if name in player.producers else ""
             self.play(f"init {name} timeout={rng.choice([1000, 30_000, 60_000])}{own}")
+            self.check_successor(name, is_new=not own)
         elif action < 0.50:
             self.play(f"add {name} {rng.choice(SPOTS)} {rng.choice(SPOTS)} v={version}{self.whose(name)}")
         elif action < 0.72:
@@ -81,6 +82,14 @@ class Walk(walk.Walk):
     def whose(self, name: str) -> str:
         """Mostly the producer itself, sometimes one of a past epoch."""
         return "" if self.rng.random() < 0.8 else f" epoch={self.rng.randrange(-1, 4)}"
+
+    def check_successor(self, name: str, *, is_new: bool) -> None:
+        """A new producer fences whoever had the id: it is nobody that there ever was."""
+        reply = self.player.last_reply
+        if is_new and isinstance(reply, InitProducerIdResponse) and not reply.error_code:
+            given = ProducerIdentity(reply.producer_id, reply.producer_epoch)
+            assert given != self.current.get(name)
+            assert given not in self.fenced[name]
 
     def wear_out(self, name: str) -> None:
         txn = self.player.shard.transactions[name]

@@ -268,6 +268,7 @@ def main() -> None:
     parser.add_argument("-n", type=int, default=3, help="rounds")
     parser.add_argument("brokers", nargs="*", default=["kwire", "kafka-3.9-zk"])
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # The brokers end with us.
     found = measured(options.brokers, options.n, options.d)
     print(f"{'topic':24} {'fetch':>6} " + " ".join(f"{name:>26}" for name in options.brokers) + "   ratio")
     for shape, version in product(SHAPES, (CONVERTED, AS_STORED)):

@@ -142,6 +142,7 @@ def main() -> None:
     parser.add_argument("--libs", default=os.environ.get("LIBS_43"), help="folder of Kafka 4.3's jars")
     parser.add_argument("brokers", nargs="*", default=["kwire", "kafka-4.3"])
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # The brokers end with us.
     if not options.libs:
         parser.error("no folder of Kafka jars: --libs or $LIBS_43")
     os.environ["LIBS_43"] = options.libs

@@ -350,7 +350,10 @@ class World:
         self.replaced, self.manager = self.manager, self.fresh()
 
     def _late(self, who: str) -> None:
-        """The leader before is told that `who` accepts all that it has of it."""
+        """The leader before is told that `who` accepts all that it has of it.
+
+        But for what the log has lost by then: of that there is nothing to write, and everybody is told that it is well.
+        """
         if self.replaced is None:
             return
         core = self.replaced.partition(GROUP, WHERE).core
@@ -358,7 +361,7 @@ class World:
             AcknowledgementBatch(first_offset=run.first, last_offset=run.last, acknowledge_types=[TYPES["accept"]])
             for batch in core.in_flight
             for run in batch.runs
-            if run.member_id == who
+            if run.member_id == who and run.last >= core.start_offset
         ]
         if batches:
             self.acknowledge(who, batches, self.replaced)

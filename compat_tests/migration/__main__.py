@@ -21,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+from confluent_kafka import ConsumerGroupTopicPartitions
 from confluent_kafka.admin import AdminClient
 
 from compat_tests.broker import KwireBroker
@@ -108,6 +109,16 @@ class Group:
     def problems(self) -> list[str]:
         return [text for member in (*self._gone, *self.members) for text in member.problems]
 
+    def lost(self) -> list[int]:
+        return sorted(set().union(*(member.lost for member in (*self._gone, *self.members))))
+
+    def has_committed(self, offsets: dict[int, int]) -> bool:
+        """Whether the group would go on at these offsets, given by partition."""
+        asked = ConsumerGroupTopicPartitions(self._run.name)
+        answer = self._admin.list_consumer_group_offsets([asked])[self._run.name].result(WAIT_S)
+        found = {part.partition: part.offset for part in answer.topic_partitions}
+        return all(found.get(partition) == offset for partition, offset in offsets.items())
+
     def refused(self) -> int:
         return sum(member.refused for member in (*self._gone, *self.members))
 
@@ -177,8 +188,13 @@ def check(group: Group, load: IdempotentLoad, may_end: threading.Barrier, stop: 
     acknowledged = {(p, offset) for p in range(PARTITIONS) for offset in load.acknowledged(p).values()}
     try:
         wait_for("everything is read", lambda: acknowledged <= group.seen().keys())
+        ends = {partition: offset + 1 for partition, offset in last_read(group).items()}
+        wait_for("everything is committed", lambda: group.has_committed(ends))
     except Failure as failure:
         trouble.append(str(failure))
+    # From here on they leave one after the other. Whom that catches within a rebalance calls its partitions lost.
+    if lost := group.lost():
+        trouble.append(f"lost partitions {lost}")
     group.end()
     counts, holds = judge(load, group.seen())
     trouble += [*group.problems(), *load.failures][:5]

@@ -37,6 +37,8 @@ class Member(Protocol):
     seen: Seen
     refused: int
     """Commits that had to be tried again: during a rebalance the generation, or the epoch, is a new one soon."""
+    lost: set[int]
+    """Partitions that it lost, rather than gave back: another one may have them already."""
     problems: list[str]
 
     def end(self) -> None:
@@ -70,6 +72,7 @@ class JavaMember:
         self.partitions: set[int] = set()
         self.seen: Seen = Counter()
         self.refused = 0
+        self.lost: set[int] = set()
         self.problems: list[str] = []
         self._reader = threading.Thread(target=self._listen, daemon=True)
         self._reader.start()
@@ -84,6 +87,9 @@ class JavaMember:
                 case "assigned", partitions:
                     self.partitions = self.partitions | set(partitions)
                 case "revoked", partitions:
+                    self.partitions = self.partitions - set(partitions)
+                case "lost", partitions:
+                    self.lost |= set(partitions)
                     self.partitions = self.partitions - set(partitions)
                 case "refused", _:
                     self.refused += 1
@@ -133,6 +139,7 @@ class LibrdkafkaMember:
         self.partitions: set[int] = set()
         self.seen: Seen = Counter()
         self.refused = 0
+        self.lost: set[int] = set()
         self.problems: list[str] = []
         self._topic, self._uncommitted = topic, dict[int, int]()
         self._is_wanted = True
@@ -180,7 +187,7 @@ class LibrdkafkaMember:
         self.partitions = self.partitions - {each.partition for each in partitions}
 
     def _lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        self.problems.append(f"lost {sorted(each.partition for each in partitions)}")
+        self.lost |= {each.partition for each in partitions}
         self.partitions = self.partitions - {each.partition for each in partitions}
 
     def end(self) -> None:

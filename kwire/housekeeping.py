@@ -55,7 +55,7 @@ def duties(
     }
     return [
         *(_every(config.int(option), duty) for option, duty in by_option.items()),
-        _every(REMOVAL_INTERVAL_MS, lambda: logs.remove_due(now_ms())),
+        _remove(logs, now_ms),
         _retain(logs, config.int("log.retention.check.interval.ms"), now_ms),
         _settle(logs),
         _flush_closed_segments(logs),
@@ -88,6 +88,14 @@ async def _retain(logs: LogManager, interval_ms: int, now_ms: Callable[[], int])
             except Exception:
                 logger.exception("retention of %s failed", log.topic_partition)
             await asyncio.sleep(0)
+
+
+async def _remove(logs: LogManager, now_ms: Callable[[], int]) -> None:
+    """Remove files whose delay is over, in a thread: those of a large topic take seconds."""
+    while True:
+        await asyncio.sleep(REMOVAL_INTERVAL_MS / 1000)
+        if paths := logs.removals.take(now_ms()):
+            await asyncio.to_thread(logs.removals.remove, paths)
 
 
 async def _compact(logs: LogManager, config: BrokerConfig, now_ms: Callable[[], int]) -> None:

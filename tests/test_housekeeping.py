@@ -83,6 +83,29 @@ class RetainingFiles(Files):
         super().sync(file)
 
 
+def test_files_whose_delay_is_over_are_removed_in_a_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = []
+
+    class Watched(Files):
+        def remove_directory(self, path: str) -> None:
+            threads.append(threading.current_thread())
+            super().remove_directory(path)
+
+    manager = open_manager(tmp_path, settings=SETTINGS, files=Watched())
+    append(manager.get_or_create(TP, TOPIC_ID, SETTINGS, NOW), batch(b"v"))
+    manager.delete(TP, NOW)
+    monkeypatch.setattr(housekeeping, "REMOVAL_INTERVAL_MS", 0)
+
+    delay_ms = SETTINGS.file_delete_delay_ms
+    clock = [NOW + delay_ms, NOW + delay_ms - 1, NOW]
+    # It ends when the clock has no more to say.
+    with pytest.raises(IndexError):
+        asyncio.run(housekeeping._remove(manager, clock.pop))
+    assert not list(tmp_path.glob("t-0*"))
+    (thread,) = threads
+    assert thread is not threading.main_thread()
+
+
 def test_retention_may_take_a_segment_that_is_about_to_be_flushed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

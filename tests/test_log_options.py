@@ -24,6 +24,7 @@ from kwire.wire.messages.incremental_alter_configs import (
     IncrementalAlterConfigsRequest,
 )
 from tests.api.served import Served, batch
+from tests.log.building import remove_due
 
 TOPIC, BROKER, SET = 2, 4, 0
 T = 1_700_000_000_000
@@ -143,9 +144,9 @@ def test_file_delete_delay_ms(served: Served) -> None:
         assert log.delete_old_segments(now_ms) == 1
         deleted = list(Path(log.directory).glob("*.deleted"))
         assert deleted
-        logs.remove_due(now_ms + delay_ms - 1)
+        remove_due(logs, now_ms + delay_ms - 1)
         assert all(path.exists() for path in deleted)
-        logs.remove_due(now_ms + delay_ms)
+        remove_due(logs, now_ms + delay_ms)
         assert not any(path.exists() for path in deleted)
 
 

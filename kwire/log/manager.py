@@ -2,8 +2,8 @@
 
 `open` locks the directories and finds what is there; after a clean stop that is all, and each log is opened when it is
 first asked for something. After a crash every log is recovered before `open` returns. Nothing runs by itself: the
-broker calls `retain`, `flush_due`,
-`checkpoint_*` and `remove_due` when `next_deadline` says so, and flushes closed segments in a thread.
+broker calls `retain`, `flush_due` and `checkpoint_*` from time to time, and in threads it flushes closed segments and
+removes what `removals` says.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class LogManager(LogUpkeep):
         self.unique_name = unique_name
         self._files = files
         self._unrecovered: set[Log] = set()
-        self._removals = Removals(files)
+        self.removals = Removals(files)
         self._recovery = RecoveryProgress()
         self.producer_expiration_ms = producer_expiration_ms
         self.relocations = Relocations(self)
@@ -139,7 +139,7 @@ class LogManager(LogUpkeep):
             self._logs[topic_partition] = log
             self._home[topic_partition] = directory
         for path in loaded.marked_for_removal:
-            self._removals.add((path,), self.default_config.file_delete_delay_ms, now_ms)
+            self.removals.add((path,), self.default_config.file_delete_delay_ms, now_ms)
         self._stale_checkpoints |= loaded.stale_checkpoints
         return loaded
 
@@ -300,7 +300,7 @@ class LogManager(LogUpkeep):
         """Rename a log's directory to `-delete`; it is removed after `file.delete.delay.ms`."""
         path = self._put_aside(log, directory, DELETE_DIR_SUFFIX)
         if path is not None:
-            self._removals.add((path,), log.config.file_delete_delay_ms, now_ms)
+            self.removals.add((path,), log.config.file_delete_delay_ms, now_ms)
 
     def _put_aside(self, log: Log, directory: LogDirectory, suffix: str) -> str | None:
         path = directory.path_of(marked_directory_name(log.topic_partition, self.unique_name(), suffix))
@@ -336,7 +336,7 @@ class LogManager(LogUpkeep):
 
     def remove_later(self, paths: Sequence[str], delay_ms: int, now_ms: int) -> None:
         """Unlink files after `delay_ms`."""
-        self._removals.add(paths, delay_ms, now_ms)
+        self.removals.add(paths, delay_ms, now_ms)
 
     def lower_recovery_point(self, log: LogState, offset: int) -> None:
         """Before a truncation: what is appended after it was not flushed."""
@@ -369,14 +369,6 @@ class LogManager(LogUpkeep):
         return self._draw_jitter_ms(most) if most else 0
 
     # What the broker calls from time to time.
-
-    def remove_due(self, now_ms: int) -> int:
-        """Remove the files and directories whose delay is over; how many removals."""
-        return self._removals.due(now_ms)
-
-    def next_deadline(self) -> int | None:
-        """When `remove_due` has something to do, ms; None for never."""
-        return self._removals.next_deadline()
 
 
 def _is_closed(log: Log) -> bool:

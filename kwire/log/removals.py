@@ -11,7 +11,11 @@ logger = logging.getLogger(__name__)
 
 
 class Removals:
-    """What carries `.deleted` or `-delete` in its name already, and when it goes; `due` is called from time to time."""
+    """What carries `.deleted` or `-delete` in its name already, and when it goes.
+
+    `take` says from time to time what is to go now, and `remove` may do it in a thread of its own: taking the pages of
+    a gigabyte away holds whoever asks for it for a third of a second.
+    """
 
     __slots__ = ("_files", "_waiting")
 
@@ -24,15 +28,16 @@ class Removals:
         if paths:
             self._waiting.append((now_ms + delay_ms, tuple(paths)))
 
-    def next_deadline(self) -> int | None:
-        """When `due` has something to do, ms; None for never."""
-        return min((deadline for deadline, _ in self._waiting), default=None)
+    def take(self, now_ms: int) -> list[str]:
+        """What waited long enough, which is the caller's to remove."""
+        due = [path for deadline, paths in self._waiting if deadline <= now_ms for path in paths]
+        if due:
+            self._waiting = [(deadline, paths) for deadline, paths in self._waiting if deadline > now_ms]
+        return due
 
-    def due(self, now_ms: int) -> int:
-        """Remove what waited long enough; how many removals. What cannot be removed is logged, and stays."""
-        due = [paths for deadline, paths in self._waiting if deadline <= now_ms]
-        self._waiting = [(deadline, paths) for deadline, paths in self._waiting if deadline > now_ms]
-        for path in (path for paths in due for path in paths):
+    def remove(self, paths: Sequence[str]) -> None:
+        """Remove files and directories. What cannot be removed is logged, and stays."""
+        for path in paths:
             try:
                 if path.endswith(DELETE_DIR_SUFFIX):
                     self._files.remove_directory(path)
@@ -40,4 +45,3 @@ class Removals:
                     self._files.unlink(path)
             except OSError as error:
                 logger.warning("%s is not removed: %s", path, error)
-        return len(due)

@@ -61,6 +61,13 @@ def config(**overrides: object) -> LogConfig:
     return LogConfig.from_options(options.__getitem__)
 
 
+def remove_due(manager: LogManager, now_ms: int) -> int:
+    """Remove what waited long enough; how many paths."""
+    paths = manager.removals.take(now_ms)
+    manager.removals.remove(paths)
+    return len(paths)
+
+
 def open_manager(
     *directories: Path, settings: LogConfig | None = None, now_ms: int = NOW, files: Files = FILES, broker_id: int = 1
 ) -> LogManager:

@@ -8,7 +8,19 @@ import pytest
 
 from kwire.errors import ErrorCode, KafkaError
 from kwire.log.log import Log
-from tests.log.building import NOW, TOPIC_ID, TP, append, batch, config, new_log, open_manager, read_all, values
+from tests.log.building import (
+    NOW,
+    TOPIC_ID,
+    TP,
+    append,
+    batch,
+    config,
+    new_log,
+    open_manager,
+    read_all,
+    remove_due,
+    values,
+)
 
 HOUR_MS = 3_600_000
 
@@ -53,7 +65,7 @@ def test_a_log_that_was_emptied_goes_on_where_it_ended(tmp_path: Path, emptied_b
         assert log.delete_old_segments(NOW + HOUR_MS) == 10
     else:
         log.truncate_fully_and_start_at(10, NOW)
-    manager.remove_due(NOW + 24 * HOUR_MS)
+    remove_due(manager, NOW + 24 * HOUR_MS)
     manager.close(clean=clean)
     again = open_manager(tmp_path, settings=settings).get(TP)
     assert again is not None
@@ -111,9 +123,9 @@ def test_files_are_renamed_then_removed_with_their_snapshots(tmp_path: Path) -> 
         [f"{n:020d}{suffix}.deleted" for n in range(3) for suffix in (".log", ".index", ".timeindex")]
         + [f"{n:020d}.snapshot.deleted" for n in (1, 2)]
     )
-    manager.remove_due(NOW + 499)
+    remove_due(manager, NOW + 499)
     assert list(partition.glob("*.deleted"))
-    manager.remove_due(NOW + 500)
+    remove_due(manager, NOW + 500)
     assert not list(partition.glob("*.deleted"))
     assert values(read_all(log)) == [b"new"]
 

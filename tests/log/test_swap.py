@@ -16,7 +16,7 @@ from kwire.log.log import Log
 from kwire.log.manager import LogManager
 from kwire.log.offset_map import OffsetMap
 from kwire.log.swap import replace_segments, resolve_orphans
-from tests.log.building import NOW, TP, config, crash, open_manager
+from tests.log.building import NOW, TP, config, crash, open_manager, remove_due
 from tests.log.compacting import COMPACT, compact, compacted_log, pause, roll, survivors, write
 
 SETTINGS = {**COMPACT, "segment_bytes": 400, "index_interval_bytes": 0}
@@ -95,7 +95,7 @@ def test_a_swap_is_seen_at_once_and_readers_keep_what_they_have(tmp_path: Path) 
     assert [segment.base_offset for segment in log.segments] == [0, 24]
     assert not any(name.endswith((".cleaned", ".swap")) for name in names(tmp_path))
     assert any(name.endswith(".log.deleted") for name in names(tmp_path))
-    manager.remove_due(NOW + log.config.file_delete_delay_ms)
+    remove_due(manager, NOW + log.config.file_delete_delay_ms)
     assert not any(name.endswith(".deleted") for name in names(tmp_path))
     # Snapshots stay where a segment begins, and at the end.
     assert sorted(name for name in names(tmp_path) if name.endswith(".snapshot")) == [f"{24:020d}.snapshot"]

@@ -44,7 +44,9 @@ def checkpoint_high_watermarks(world: World, rng: Random) -> str:
 
 
 def remove_due(world: World, rng: Random) -> str:
-    return f"{world.manager.remove_due(world.now_ms)} removals"
+    paths = world.manager.removals.take(world.now_ms)
+    world.manager.removals.remove(paths)
+    return f"{len(paths)} removals"
 
 
 def expire_producers(world: World, rng: Random) -> str:

@@ -31,6 +31,7 @@ DEV: Final = (
     ProfileRow("socket.listen.backlog.size", "1024", "A thousand clients at once would wait for retries of their SYN."),
     ProfileRow("socket.receive.buffer.bytes", "-1", "The system's own sizing halves the cost of large requests."),
     ProfileRow("socket.send.buffer.bytes", "-1", "The same for large answers."),
+    ProfileRow("log.segment.delete.delay.ms", "1000", "What a test deletes need not be written to the device first."),
     ProfileRow("group.initial.rebalance.delay.ms", "0", "Nobody waits three seconds for the first record of a test."),
     ProfileRow("group.consumer.assignment.interval.ms", "0", "A test's second consumer is not put off by a heartbeat."),
     ProfileRow("group.share.assignment.interval.ms", "0", "The same for share groups."),

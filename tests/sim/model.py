@@ -362,7 +362,9 @@ class PartitionModel:
 
     def _adopt(self, batches: list[Batch], end: int) -> None:
         begin = batches[0].header.base_offset if batches else end
-        before = [batch for batch in self.path[: self.first_kept] if batch.header.last_offset < begin]
+        # With what a deletion took that failed half way.
+        first_kept = max(self.first_kept, sum(batch.header.last_offset < self.start for batch in self.path))
+        before = [batch for batch in self.path[:first_kept] if batch.header.last_offset < begin]
         self.path = before + batches
         self.first_kept = len(before)
         self.reloaded_at = len(self.path)

@@ -93,7 +93,7 @@ def test_files_whose_delay_is_over_are_removed_in_a_thread(tmp_path: Path, monke
 
     manager = open_manager(tmp_path, settings=SETTINGS, files=Watched())
     append(manager.get_or_create(TP, TOPIC_ID, SETTINGS, NOW), batch(b"v"))
-    manager.delete(TP, NOW)
+    manager.delete([TP], NOW)
     monkeypatch.setattr(housekeeping, "REMOVAL_INTERVAL_MS", 0)
 
     delay_ms = SETTINGS.file_delete_delay_ms

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from kwire.errors import ErrorCode, KafkaError
@@ -143,17 +144,20 @@ class LogManager(LogUpkeep):
         self._stale_checkpoints |= loaded.stale_checkpoints
         return loaded
 
-    def take_again(self, loaded: LoadedDirectory) -> None:
+    def take_again(self, loaded: LoadedDirectory, now_ms: int) -> None:
         """A directory is online again: its failed logs give way to those that were read from it anew.
 
-        A log that has no files yet is forgotten, and made again by whoever asks for it.
+        A log that has no files yet is forgotten, and made again by whoever asks for it. One that was deleted while its
+        directory was offline, or was about to be when that failed, goes now.
         """
+        found = dict(loaded.logs)
         for log in list(self.logs_of(loaded.directory)):
             name = log.topic_partition
-            if name in loaded.logs:
-                self._logs[name] = loaded.logs[name]
+            if name in found:
+                self._logs[name] = found.pop(name)
             else:
                 del self._logs[name], self._home[name]
+        self.discard(list(found.values()), loaded.directory, now_ms)
         self._stale_checkpoints |= loaded.stale_checkpoints
         self._unrecovered |= loaded.unrecovered
         self._checkpoint(loaded.directory, sync=True)
@@ -168,7 +172,7 @@ class LogManager(LogUpkeep):
                 if log is not None and self._home[name] is not one.directory and self.relocations.get(name) is None:
                     self.relocations.resume(log, future, one.directory)
                 elif log is not None:
-                    self.discard_directory(future, one.directory, now_ms)
+                    self.discard([future], one.directory, now_ms)
                 elif name in deleted and len(loaded) == len(self.directories):
                     # Broken off between the two renames: the future log is complete, and the partition's only one.
                     path = one.directory.path_of(str(name))
@@ -238,7 +242,7 @@ class LogManager(LogUpkeep):
                 return log
             logger.warning("%s has another topic id than the cluster's topic: put aside", log.directory)
             self.relocations.cancel(topic_partition, now_ms)
-            self._put_aside(log, self._forget(log), STRAY_DIR_SUFFIX)
+            self._put_aside([log], self._forget(log), STRAY_DIR_SUFFIX)
         elif not is_new:
             for directory in self.directories:
                 if not directory.is_online:
@@ -282,13 +286,16 @@ class LogManager(LogUpkeep):
                 counts[directory] += 1
         return min(online, key=counts.__getitem__)
 
-    def delete(self, topic_partition: TopicPartition, now_ms: int) -> None:
-        """Forget the log; its directory is renamed to `-delete`, and removed after `file.delete.delay.ms`."""
-        self.relocations.cancel(topic_partition, now_ms)
-        log = self._logs.get(topic_partition)
-        if log is not None:
-            directory = self._forget(log)
-            self.discard_directory(log, directory, now_ms)
+    def delete(self, names: Iterable[TopicPartition], now_ms: int) -> None:
+        """Forget these logs; their directories are renamed to `-delete`, and removed after `file.delete.delay.ms`."""
+        found: dict[LogDirectory, list[Log]] = {}
+        for name in names:
+            self.relocations.cancel(name, now_ms)
+            log = self._logs.get(name)
+            if log is not None:
+                found.setdefault(self._forget(log), []).append(log)
+        for directory, logs in found.items():
+            self.discard(logs, directory, now_ms)
 
     def _forget(self, log: Log) -> LogDirectory:
         self.cleaner.removed(log.topic_partition, self._home[log.topic_partition])
@@ -296,25 +303,29 @@ class LogManager(LogUpkeep):
         self._stale_checkpoints.add(log.topic_partition)
         return self._home.pop(log.topic_partition)
 
-    def discard_directory(self, log: Log, directory: LogDirectory, now_ms: int) -> None:
-        """Rename a log's directory to `-delete`; it is removed after `file.delete.delay.ms`."""
-        path = self._put_aside(log, directory, DELETE_DIR_SUFFIX)
-        if path is not None:
+    def discard(self, logs: Sequence[Log], directory: LogDirectory, now_ms: int) -> None:
+        """Rename the directories of logs that lie here to `-delete`; they are removed after `file.delete.delay.ms`."""
+        for log, path in self._put_aside(logs, directory, DELETE_DIR_SUFFIX):
             self.removals.add((path,), log.config.file_delete_delay_ms, now_ms)
 
-    def _put_aside(self, log: Log, directory: LogDirectory, suffix: str) -> str | None:
-        path = directory.path_of(marked_directory_name(log.topic_partition, self.unique_name(), suffix))
-        log.is_failed = True
+    def _put_aside(self, logs: Sequence[Log], directory: LogDirectory, suffix: str) -> list[tuple[Log, str]]:
+        """The logs that had a directory, and what it is called now; none where the disk failed."""
+        renamed: list[tuple[Log, str]] = []
+        for log in logs:
+            log.is_failed = True
         try:
-            self._files.rename(log.directory, path)
-            # A power cut must not bring it back under the name of the next topic that is called so.
-            self._files.sync_directory(directory.path)
-        except FileNotFoundError:
-            return None
+            for log in logs:
+                path = directory.path_of(marked_directory_name(log.topic_partition, self.unique_name(), suffix))
+                with suppress(FileNotFoundError):
+                    self._files.rename(log.directory, path)
+                    renamed.append((log, path))
+            if renamed:
+                # A power cut must not bring them back under the name of the next topic that is called so.
+                self._files.sync_directory(directory.path)
         except OSError as error:
             self.fail(directory, error)
-            return None
-        return path
+            return []
+        return renamed
 
     def rehome(self, log: Log, directory: LogDirectory) -> None:
         """A log has moved to another directory."""

@@ -129,7 +129,7 @@ class Relocations:
             self._manager.cleaner.resume(topic_partition)
             move.stop()
             if move.target.is_online:
-                self._manager.discard_directory(move.future, move.target, now_ms)
+                self._manager.discard([move.future], move.target, now_ms)
 
     def forget_those_of(self, directory: LogDirectory) -> None:
         """A directory is offline: no partition moves to it or out of it until the next start."""

@@ -77,7 +77,7 @@ class Reopening:
         if loaded is None or loaded.futures:
             return False
         directory.come_back()
-        self._manager.take_again(loaded)
+        self._manager.take_again(loaded, self._now_ms)
         if directory.is_online:
             logger.warning(
                 "log directory %s has room again: it is online, its %d logs were recovered",

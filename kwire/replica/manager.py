@@ -161,6 +161,7 @@ class ReplicaManager:
     async def stop(self, names: Iterable[TopicPartition], *, delete: bool) -> None:
         """Give these partitions up; with `delete`, their logs too."""
         names = list(names)
+        given_up = []
         for name in names:
             self._offline.pop(name, None)
             partition = self._partitions.pop(name, None)
@@ -175,9 +176,9 @@ class ReplicaManager:
             partition.wake()
             if was_leader:
                 self._tell(partition)
-            if delete:
-                self._logs.delete(name, self._now_ms())
+            given_up.append(name)
         if delete:
+            self._logs.delete(given_up, self._now_ms())
             for callback in self.on_deleted:
                 callback(names)
 

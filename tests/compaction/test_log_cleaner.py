@@ -168,7 +168,7 @@ def test_a_deleted_log_is_no_failure(tmp_path: Path) -> None:
     async def delete(worker: CleanerProcess) -> object:
         cleaning = asyncio.ensure_future(subject.clean_filthiest(worker))
         await until(lambda: worker._process is not None)
-        manager.delete(TP, NOW)
+        manager.delete([TP], NOW)
         return await cleaning
 
     assert with_worker(delete) is True

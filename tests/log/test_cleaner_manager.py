@@ -129,7 +129,7 @@ def test_the_checkpoint_outlives_the_broker(tmp_path: Path) -> None:
     crash(manager)
     again = open_manager(tmp_path, settings=config(**COMPACT))
     assert again.cleaner.first_dirty_offset(TP) == 3
-    again.delete(TP, NOW)
+    again.delete([TP], NOW)
     assert (tmp_path / CHECKPOINT).read_text() == "0\n0\n"
 
 
@@ -206,7 +206,7 @@ def test_an_uncleanable_log_is_left_alone_until_it_is_deleted(tmp_path: Path) ->
     manager.cleaner.mark_uncleanable(log, ValueError("damaged"))
     assert manager.cleaner.uncleanable_partitions == {TP}
     assert manager.cleaner.grab_filthiest(NOW) is None
-    manager.delete(TP, NOW)
+    manager.delete([TP], NOW)
     assert manager.cleaner.uncleanable_partitions == set()
     settings = config(**COMPACT)
     fresh = manager.get_or_create(TP, bytes(reversed(TOPIC_ID)), settings, NOW)

@@ -217,7 +217,7 @@ def test_a_directory_that_only_looks_like_a_partition_is_left_as_it_is(tmp_path:
 def test_a_deleted_log_is_renamed_then_removed(tmp_path: Path) -> None:
     manager = open_manager(tmp_path, settings=config(file_delete_delay_ms=1000))
     append(manager.get_or_create(TP, TOPIC_ID, config(file_delete_delay_ms=1000), NOW), batch(b"v"))
-    manager.delete(TP, NOW)
+    manager.delete([TP], NOW)
     assert manager.get(TP) is None
     (aside,) = tmp_path.glob("t-0*")
     assert aside.name == f"t-0.{'0' * 32}-delete"
@@ -233,7 +233,7 @@ def test_a_deleted_log_is_renamed_then_removed(tmp_path: Path) -> None:
 def test_a_deletion_goes_on_after_a_restart(tmp_path: Path) -> None:
     manager = open_manager(tmp_path, settings=config())
     append(manager.get_or_create(TP, TOPIC_ID, config(), NOW), batch(b"v"))
-    manager.delete(TP, NOW)
+    manager.delete([TP], NOW)
     crash(manager)
     manager = open_manager(tmp_path, now_ms=NOW + 5)
     assert list(manager.logs()) == []
@@ -244,8 +244,8 @@ def test_a_deletion_goes_on_after_a_restart(tmp_path: Path) -> None:
 def test_deleting_a_log_that_was_never_written_or_is_not_there(tmp_path: Path) -> None:
     manager = open_manager(tmp_path)
     manager.get_or_create(TP, TOPIC_ID, config(), NOW)
-    manager.delete(TP, NOW)
-    manager.delete(TP, NOW)
+    manager.delete([TP], NOW)
+    manager.delete([TP], NOW)
     assert manager.get(TP) is None
     assert remove_due(manager, NOW + 60_000) == 0
 
@@ -298,7 +298,7 @@ def test_a_new_topic_does_not_inherit_the_log_start_of_a_deleted_one(tmp_path: P
     log.update_high_watermark(9)
     log.delete_records(8)
     manager.checkpoint(NOW)
-    manager.delete(TP, NOW)
+    manager.delete([TP], NOW)
     if killed_before:
         crash(manager)
         manager = open_manager(tmp_path)
@@ -380,7 +380,7 @@ def test_a_deleted_log_tells_nothing_about_the_disk(tmp_path: Path) -> None:
     manager = open_manager(tmp_path)
     old = manager.get_or_create(TP, TOPIC_ID, config(), NOW)
     append(old, batch(b"old"))
-    manager.delete(TP, NOW)
+    manager.delete([TP], NOW)
     append(manager.get_or_create(TP, OTHER_ID, config(), NOW), batch(b"new"))
     with pytest.raises(KafkaError):
         append(old, batch(b"late"))

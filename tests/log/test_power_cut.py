@@ -111,7 +111,7 @@ def test_a_deleted_topic_does_not_come_back_as_the_next_one_of_its_name() -> Non
     append(log_of(manager), batch(b"old"))
     log_of(manager).flush(NOW)
     disk.sync_directory("/d")
-    manager.delete(TP, NOW)
+    manager.delete([TP], NOW)
     _, log = after_power_cut(disk, manager)
     assert log.log_end_offset == 0
 

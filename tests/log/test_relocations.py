@@ -392,7 +392,7 @@ def test_a_deleted_topic_takes_its_move_with_it(tmp_path: Path) -> None:
     manager, log = filled(tmp_path)
     move = begun(manager, log)
     copied(move, 1)
-    manager.delete(TP, NOW)
+    manager.delete([TP], NOW)
     assert manager.relocations.get(TP) is None
     assert names(tmp_path / "one") == names(tmp_path / "two") == {"t-0-delete"}
     crash(manager)

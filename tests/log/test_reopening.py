@@ -14,7 +14,7 @@ from kwire.log.log import Log
 from kwire.log.manager import LogManager
 from kwire.log.reopening import ENOUGH_BYTES, Reopening, can_come_back
 from kwire.wire.primitives import Buffer
-from tests.log.building import NOW, TOPIC_ID, TP, append, batch, config, open_manager, read_all, values
+from tests.log.building import NOW, TOPIC_ID, TP, append, batch, config, open_manager, read_all, remove_due, values
 
 UNWRITTEN = TopicPartition("t", 1)
 SMALL = config(segment_bytes=300, index_interval_bytes=0)
@@ -150,10 +150,24 @@ def test_a_topic_that_is_deleted_meanwhile_does_not_come_back(tmp_path: Path) ->
     disk.free = ENOUGH_BYTES
     reopening = Reopening(manager, manager.directories[0], NOW)
     reopening.recover()
-    manager.delete(TP, NOW)
+    manager.delete([TP], NOW)
     assert reopening.complete()
     assert manager.get(TP) is None
     assert not any(path.name == "t-0" for path in tmp_path.iterdir())
+
+
+def test_a_deletion_that_the_full_disk_refused_is_made_up_for(tmp_path: Path) -> None:
+    manager, _, disk = filled(tmp_path)
+    disk.has_room_for_names = False
+    manager.delete([TP], NOW)
+    assert (tmp_path / "t-0").is_dir()
+    disk.free, disk.has_room_for_names = ENOUGH_BYTES, True
+    assert came_back(manager)
+    assert not (tmp_path / "t-0").exists()
+    # The next topic of that name has nothing of the old one.
+    log = manager.get_or_create(TP, b"\2" * 16, SMALL, NOW)
+    assert append(log, batch(b"a")).first_offset == 0
+    assert remove_due(manager, NOW + SMALL.file_delete_delay_ms) == 1
 
 
 def test_a_disk_that_is_full_again_stays_away_until_the_next_time(tmp_path: Path) -> None:

@@ -167,7 +167,7 @@ def test_what_has_changed_meanwhile_is_not_replaced(tmp_path: Path) -> None:
             log.truncate_to(3, NOW)
             assert not manager.cleaner.may_take_effect(TP)
         else:
-            manager.delete(TP, NOW)
+            manager.delete([TP], NOW)
             assert not manager.cleaner.may_take_effect(TP)
         before = [segment.base_offset for segment in log.segments]
         assert not replace_segments(log, job, group, NOW)

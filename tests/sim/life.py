@@ -149,7 +149,7 @@ def delete_topic(world: World, rng: Random) -> str:
     """Deleted and created anew: nothing of the old one may come back."""
     topic_partition = world.pick(rng)
     world.log(topic_partition)
-    world.manager.delete(topic_partition, world.now_ms)
+    world.manager.delete([topic_partition], world.now_ms)
     world.new_model(topic_partition)
     world.deletion_failed |= not all(directory.is_online for directory in world.manager.directories)
     world.check_online()

@@ -17,7 +17,8 @@ from kwire.errors import ErrorCode, KafkaError
 from kwire.wire.compression import ZSTD, TooLargeError, compress
 from kwire.wire.legacy import build_message_set, encode_message, frames, message_batches, wrapped_records
 from kwire.wire.length_chain import skip_records
-from kwire.wire.message_writer import MessageForm, write_messages
+from kwire.wire.message_form import MessageForm
+from kwire.wire.message_writer import write_messages
 from kwire.wire.primitives import WireError
 from kwire.wire.record_batch import (
     COMPRESSION_MASK,

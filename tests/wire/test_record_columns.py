@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from kwire.wire.message_writer import MessageForm, write_messages
+from kwire.wire.message_form import MessageForm
+from kwire.wire.message_writer import write_messages
 from kwire.wire.record_batch import RECORD_BATCH_OVERHEAD, read_header
 from kwire.wire.record_codec import InvalidRecordError, Record, parse
 from kwire.wire.record_columns import PlainRecords, find_plain

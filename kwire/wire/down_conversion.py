@@ -22,15 +22,18 @@ from kwire.wire.message_writer import write_messages
 from kwire.wire.primitives import WireError
 from kwire.wire.record_batch import (
     COMPRESSION_MASK,
+    CONTROL_MASK,
     CREATE_TIME,
     LOG_APPEND_TIME,
     MAGIC_OFFSET,
     NO_TIMESTAMP,
+    RECORD_BATCH_OVERHEAD,
     BatchHeader,
     Buffer,
     read_header,
 )
 from kwire.wire.record_codec import InvalidRecordError, long_varint
+from kwire.wire.record_layouts import known_layout
 from kwire.wire.record_stream import record_windows
 from kwire.wire.records import MAX_DECOMPRESSED_BYTES, Record, data_for_count
 
@@ -71,6 +74,13 @@ def down_converted(
     weight = limit = 0  # The first piece stands alone: the size of an answer depends on it.
     try:
         for pos, size, magic in frames(buf):
+            if magic == 2 and _add_known(buf, pos, size, to_magic, first_offset, gathered):
+                weight += size
+                if weight >= limit:
+                    yield b"".join(gathered)
+                    gathered.clear()
+                    weight, limit = 0, PIECE_BYTES // 2
+                continue
             for piece, piece_weight in _pieces(buf, pos, size, magic, to_magic, first_offset, max_decompressed, pace):
                 gathered.append(piece)
                 weight += piece_weight
@@ -85,6 +95,18 @@ def down_converted(
         raise
     if gathered:
         yield b"".join(gathered)
+
+
+def _add_known(buf: Buffer, pos: int, size: int, to_magic: int, first_offset: int, out: list[bytes]) -> bool:
+    """Whether the batch is uncompressed, of a layout that is known to fill it, and its messages are in `out`."""
+    header = read_header(buf, pos)
+    if header.attributes & (COMPRESSION_MASK | CONTROL_MASK):
+        return False
+    layout = known_layout(size - RECORD_BATCH_OVERHEAD, header.record_count)
+    if layout is None or layout.end != size - RECORD_BATCH_OVERHEAD:
+        return False
+    data = bytes(buf[pos + RECORD_BATCH_OVERHEAD : pos + size])
+    return layout.write(data, _form_of(header, to_magic, first_offset), out)
 
 
 def _pieces(

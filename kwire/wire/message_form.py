@@ -71,6 +71,8 @@ def heads(columns: tuple[bytes, bytes], form: MessageForm, then: bytes = b"") ->
     if form.append_time is not None or not form.magic:
         return repeat(form.head_of(0) + then, len(low))
     if high.count(high[0]) == len(high):
+        if low.count(low[0]) == len(low):
+            return repeat(form.head_of((low[0] | high[0] << 7) >> 1) + then, len(low))
         more = high[0] << 7
         by_low = {n: form.head_of((n | more) >> 1) + then for n in set(low)}
         return map(by_low.__getitem__, low)

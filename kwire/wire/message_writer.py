@@ -17,7 +17,7 @@ from kwire.wire.crc import load_fast_crc32
 from kwire.wire.message_form import HEAD_BYTES, MessageForm, heads
 from kwire.wire.record_codec import InvalidRecordError, long_varint
 from kwire.wire.record_columns import PlainRecords, find_plain
-from kwire.wire.record_layouts import learn, write_known
+from kwire.wire.record_layouts import known_layout, learn
 from kwire.wire.record_runs import Run, find_run, string_at, time_columns
 
 crc32 = load_fast_crc32()
@@ -38,8 +38,8 @@ def write_messages(
     The pieces in `out` make up whole messages. IndexError, OverflowError or InvalidRecordError where anything is wrong.
     """
     from_start = index == 0 and pos == 0
-    if from_start and (end := write_known(data, stop, form, out)) is not None:
-        return end
+    if from_start and (layout := known_layout(len(data), stop)) is not None and layout.write(data, form, out):
+        return layout.end
     runs: list[Run] = []
     steps = 2
     while index < stop:

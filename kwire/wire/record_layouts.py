@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from itertools import chain
-from operator import add, itemgetter
 from struct import Struct
 
 from kwire.wire.crc import load_fast_crc32
@@ -71,7 +69,7 @@ class Layout:
 class _Table:
     """Up to 256 records of one shape from record `index` on; `unpack` takes key and value of each."""
 
-    __slots__ = ("after_key", "begin", "index", "key_size", "run", "unpack", "value_size")
+    __slots__ = ("after_key", "after_time", "begin", "index", "key_size", "run", "unpack", "value_size")
 
     def __init__(self, data: bytes, run: Run, index: int) -> None:
         self.run = run
@@ -81,6 +79,7 @@ class _Table:
         key_end = key_at + max(self.key_size, 0)
         self.value_size, value_at = string_at(data, key_end)
         self.after_key = _INT32.pack(self.value_size)
+        self.after_time = _INT32.pack(self.key_size) + (b"" if self.key_size > 0 else self.after_key)
         value_end = value_at + max(self.value_size, 0)
         key = f"{key_at - self.begin}x{self.key_size}s" if self.key_size > 0 else f"{key_at - self.begin}x"
         tail = self.begin + run.stride - value_end
@@ -89,17 +88,15 @@ class _Table:
     def messages(self, data: bytes, columns: tuple[bytes, bytes], form: MessageForm) -> bytes:
         count = self.run.count
         values = self.unpack(data, self.begin)
-        starts: Iterable[bytes]
         sums: Iterable[int]
+        starts = list(heads(columns, form, then=self.after_time))
         if self.key_size > 0:
-            keys, values = values[::2], values[1::2]
-            begun = map(add, heads(columns, form, then=_INT32.pack(self.key_size)), keys)
-            starts = [start + self.after_key for start in begun]
+            starts = [b"".join((start, key, self.after_key)) for start, key in zip(starts, values[::2], strict=True)]
+            values = values[1::2]
             sums = map(crc32, starts)
         else:
             # Without keys what stands before each value depends on the timestamp alone, and so does its checksum.
-            starts = list(heads(columns, form, then=_INT32.pack(self.key_size) + self.after_key))
-            sums = itemgetter(*starts)({start: crc32(start) for start in set(starts)})
+            sums = map({start: crc32(start) for start in set(starts)}.__getitem__, starts)
         value_bytes = max(self.value_size, 0)
         start_bytes = HEAD_BYTES[form.magic] + 8 + max(self.key_size, 0)
         first = form.base_offset + self.index
@@ -122,10 +119,9 @@ def _struct_of(row: str, count: int) -> Struct:
     return Struct(">" + row * count)
 
 
-def write_known(data: bytes, stop: int, form: MessageForm, out: list[bytes | memoryview]) -> int | None:
-    """Append the messages of the first `stop` records of `data` to `out` if their layout is known; where they end."""
-    layout = _layouts.get((len(data), stop))
-    return layout.end if layout is not None and layout.write(data, form, out) else None
+def known_layout(size: int, count: int) -> Layout | None:
+    """What `count` records in `size` bytes are likely to look like."""
+    return _layouts.get((size, count))
 
 
 def learn(data: bytes, runs: Sequence[Run]) -> None:

@@ -11,7 +11,7 @@ can tell from several batches.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from kwire.errors import ErrorCode, KafkaError
 from kwire.wire.compression import ZSTD, TooLargeError, compress
@@ -27,13 +27,11 @@ from kwire.wire.record_batch import (
     LOG_APPEND_TIME,
     MAGIC_OFFSET,
     NO_TIMESTAMP,
-    RECORD_BATCH_OVERHEAD,
     BatchHeader,
     Buffer,
     read_header,
 )
 from kwire.wire.record_codec import InvalidRecordError, long_varint
-from kwire.wire.record_layouts import known_layout
 from kwire.wire.record_stream import record_windows
 from kwire.wire.records import MAX_DECOMPRESSED_BYTES, Record, data_for_count
 
@@ -70,18 +68,16 @@ def down_converted(
     KafkaError(UNSUPPORTED_COMPRESSION_TYPE) at a zstd batch, and what reading raises.
     """
     pace = pace or Pace()
-    gathered: list[bytes] = []
-    weight = limit = 0  # The first piece stands alone: the size of an answer depends on it.
+    gathered: list[bytes | memoryview] = []
+    weight, limit = 0, 1  # The first piece stands alone: the size of an answer depends on it.
     try:
         for pos, size, magic in frames(buf):
-            if magic == 2 and _add_known(buf, pos, size, to_magic, first_offset, gathered):
-                weight += size
-                if weight >= limit:
-                    yield b"".join(gathered)
-                    gathered.clear()
-                    weight, limit = 0, PIECE_BYTES // 2
-                continue
-            for piece, piece_weight in _pieces(buf, pos, size, magic, to_magic, first_offset, max_decompressed, pace):
+            header = read_header(buf, pos) if magic == 2 else None
+            if header is not None and _is_small(header):
+                made: Iterable[tuple[bytes, int]] = ((b"", _add_small(buf, pos, header, to_magic, first_offset, gathered)),)
+            else:
+                made = _pieces(buf, pos, size, magic, to_magic, first_offset, max_decompressed, pace)
+            for piece, piece_weight in made:
                 gathered.append(piece)
                 weight += piece_weight
                 if weight >= limit or pace.is_heavy:
@@ -97,16 +93,38 @@ def down_converted(
         yield b"".join(gathered)
 
 
-def _add_known(buf: Buffer, pos: int, size: int, to_magic: int, first_offset: int, out: list[bytes]) -> bool:
-    """Whether the batch is uncompressed, of a layout that is known to fill it, and its messages are in `out`."""
-    header = read_header(buf, pos)
-    if header.attributes & (COMPRESSION_MASK | CONTROL_MASK):
-        return False
-    layout = known_layout(size - RECORD_BATCH_OVERHEAD, header.record_count)
-    if layout is None or layout.end != size - RECORD_BATCH_OVERHEAD:
-        return False
-    data = bytes(buf[pos + RECORD_BATCH_OVERHEAD : pos + size])
-    return layout.write(data, _form_of(header, to_magic, first_offset), out)
+def _is_small(header: BatchHeader) -> bool:
+    """Whether the batch is one piece, and what is asked of it can be done by `_add_small`."""
+    return (
+        not header.attributes & (COMPRESSION_MASK | CONTROL_MASK)
+        and header.batch_length + _MESSAGE_OVERHEAD * header.record_count <= PIECE_BYTES
+    )
+
+
+def _add_small(
+    buf: Buffer, pos: int, header: BatchHeader, to_magic: int, first_offset: int, out: list[bytes | memoryview]
+) -> int:
+    """Append the messages of a small batch to `out`, where they need not be put together before those of its
+    neighbours; how many bytes of records they took. At an error `out` is as it was.
+    """
+    mark = len(out)
+    data = data_for_count(buf, pos, header)
+    try:
+        _write_all(data, header, _form_of(header, to_magic, first_offset), out)
+    except WireError:
+        del out[mark:]
+        raise
+    return len(data)
+
+
+def _write_all(data: bytes, header: BatchHeader, form: MessageForm, out: list[bytes | memoryview]) -> None:
+    count = header.record_count
+    try:
+        at = write_messages(data, 0, 0, count, form, out)
+    except (IndexError, OverflowError) as error:
+        raise InvalidRecordError(-1, f"a record ends too early ({error})") from None
+    if at != len(data):
+        raise InvalidRecordError(-1, f"{len(data) - at} bytes are left after the last of {count} records")
 
 
 def _pieces(

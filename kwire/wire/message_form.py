@@ -58,7 +58,7 @@ class MessageForm:
         `delta` is the record's timestamp delta (ms); the timestamp counts for `max_timestamp`.
         """
         timestamp = self.base_timestamp + delta if self.append_time is None else self.append_time
-        if not -MAX_INT64 <= timestamp <= MAX_INT64:
+        if timestamp > MAX_INT64 or timestamp < -MAX_INT64:
             timestamp = wrapped(timestamp)
         if timestamp > self.max_timestamp:
             self.max_timestamp = timestamp
@@ -66,15 +66,16 @@ class MessageForm:
 
 
 def heads(columns: tuple[bytes, bytes], form: MessageForm, then: bytes = b"") -> Iterable[bytes]:
-    """Each row's magic, attributes and timestamp, and `then`; the columns are those of `time_columns`."""
+    """Each row's magic, attributes and timestamp, and `then`; the columns are those of `record_runs.time_columns`."""
     low, high = columns
+    count = len(low)
     if form.append_time is not None or not form.magic:
-        return repeat(form.head_of(0) + then, len(low))
-    if high.count(high[0]) == len(high):
-        if low.count(low[0]) == len(low):
-            return repeat(form.head_of((low[0] | high[0] << 7) >> 1) + then, len(low))
-        more = high[0] << 7
-        by_low = {n: form.head_of((n | more) >> 1) + then for n in set(low)}
-        return map(by_low.__getitem__, low)
-    by_both = {(n, more): form.head_of((n | more << 7) >> 1) + then for n, more in set(zip(low, high, strict=True))}
-    return map(by_both.__getitem__, zip(low, high, strict=True))
+        return repeat(form.head_of(0) + then, count)
+    more = high[0] << 7
+    if high.count(high[0]) < count:
+        by_both = {pair: form.head_of((pair[0] | pair[1] << 7) >> 1) + then for pair in set(zip(low, high, strict=True))}
+        return map(by_both.__getitem__, zip(low, high, strict=True))
+    if low.count(low[0]) == count:
+        return repeat(form.head_of((low[0] | more) >> 1) + then, count)
+    by_low = {n: form.head_of((n | more) >> 1) + then for n in set(low)}
+    return map(by_low.__getitem__, low)

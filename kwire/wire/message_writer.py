@@ -51,7 +51,7 @@ def write_messages(
             pos = run.end
             index += run.count
             steps = 2
-        elif (plain := find_plain(data, pos, index, stop, _VIEW_BYTES)) is not None:
+        elif (plain := find_plain(data, pos, index, stop)) is not None:
             _write_plain(index, plain, form, out)
             pos = plain.end
             index += len(plain.sizes)
@@ -148,7 +148,7 @@ def _write_run(
 
 
 def _write_plain(index: int, plain: PlainRecords, form: MessageForm, out: list[bytes | memoryview]) -> None:
-    starts = list(map(_KEYLESS[form.magic].pack, heads(plain.times, form, then=_NULL), plain.sizes))
+    starts = list(map(add, heads(plain.times, form, then=_NULL), plain.lengths))
     sizes = map(add, plain.sizes, repeat(len(starts[0]) + 4))
     _write_values(index, plain.values, sizes, starts, map(crc32, starts), form, out)
 

@@ -74,7 +74,9 @@ def down_converted(
         for pos, size, magic in frames(buf):
             header = read_header(buf, pos) if magic == 2 else None
             if header is not None and _is_small(header):
-                made: Iterable[tuple[bytes, int]] = ((b"", _add_small(buf, pos, header, to_magic, first_offset, gathered)),)
+                made: Iterable[tuple[bytes, int]] = (
+                    (b"", _add_small(buf, pos, header, to_magic, first_offset, gathered)),
+                )
             else:
                 made = _pieces(buf, pos, size, magic, to_magic, first_offset, max_decompressed, pace)
             for piece, piece_weight in made:

@@ -70,7 +70,6 @@ class Run:
         self.max_delta = self.min_delta = 0
         self.max_index = self.min_index = 0
 
-
     def part(self, first: int, stop: int) -> Run:
         """The rows `first` to `stop` alone, without what is known of their timestamps."""
         skipped = first * self.stride

@@ -25,8 +25,10 @@ from kwire.wire.record_batch import (
     CONTROL_MASK,
     CREATE_TIME,
     LOG_APPEND_TIME,
+    LOG_OVERHEAD,
     MAGIC_OFFSET,
     NO_TIMESTAMP,
+    RECORD_BATCH_OVERHEAD,
     BatchHeader,
     Buffer,
     read_header,
@@ -39,6 +41,7 @@ PIECE_BYTES = 256 * 1024
 """What the messages of one piece come to, before compression; a single larger message is a piece all the same."""
 
 _MESSAGE_OVERHEAD = 34
+_HEADER_BYTES = RECORD_BATCH_OVERHEAD - LOG_OVERHEAD
 _ATTRIBUTES_OFFSET = MAGIC_OFFSET + 1
 _BYTES_AT_ONCE = 1 << 20
 
@@ -96,10 +99,12 @@ def down_converted(
 
 
 def _is_small(header: BatchHeader) -> bool:
-    """Whether the batch is one piece, and what is asked of it can be done by `_add_small`."""
+    """Whether the batch is one piece that needs no reader of its own: uncompressed, and of a sane count and length."""
+    length, count = header.batch_length, header.record_count
     return (
         not header.attributes & (COMPRESSION_MASK | CONTROL_MASK)
-        and header.batch_length + _MESSAGE_OVERHEAD * header.record_count <= PIECE_BYTES
+        and 0 < count <= length - _HEADER_BYTES
+        and length + _MESSAGE_OVERHEAD * count <= PIECE_BYTES
     )
 
 
@@ -109,24 +114,19 @@ def _add_small(
     """Append the messages of a small batch to `out`, where they need not be put together before those of its
     neighbours; how many bytes of records they took. At an error `out` is as it was.
     """
+    data = bytes(buf[pos + RECORD_BATCH_OVERHEAD : pos + LOG_OVERHEAD + header.batch_length])
     mark = len(out)
-    data = data_for_count(buf, pos, header)
+    error: Exception
     try:
-        _write_all(data, header, _form_of(header, to_magic, first_offset), out)
-    except WireError:
-        del out[mark:]
-        raise
-    return len(data)
-
-
-def _write_all(data: bytes, header: BatchHeader, form: MessageForm, out: list[bytes | memoryview]) -> None:
-    count = header.record_count
-    try:
-        at = write_messages(data, 0, 0, count, form, out)
-    except (IndexError, OverflowError) as error:
-        raise InvalidRecordError(-1, f"a record ends too early ({error})") from None
-    if at != len(data):
-        raise InvalidRecordError(-1, f"{len(data) - at} bytes are left after the last of {count} records")
+        if write_messages(data, 0, 0, header.record_count, _form_of(header, to_magic, first_offset), out) == len(data):
+            return len(data)
+        error = InvalidRecordError(-1, f"{header.record_count} records do not fill {len(data)} bytes")
+    except (IndexError, OverflowError) as short:
+        error = InvalidRecordError(-1, f"a record ends too early ({short})")
+    except InvalidRecordError as wrong:
+        error = wrong
+    del out[mark:]
+    raise error
 
 
 def _pieces(

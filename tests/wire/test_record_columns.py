@@ -69,10 +69,11 @@ def starts_record(data: bytes, at: int, rest: list[Record]) -> bool:
 def test_a_length_in_more_bytes_than_it_takes_is_not_plain() -> None:
     data = records_of([10] * 20)
     assert find_plain(data, 0, 0, 20) is not None
-    size = len(data) // 20
-    # Behind it all stands as it would in a plain record of one byte more.
-    longer = b"".join(bytes([data[at] + 128, 0]) + data[at + 1 : at + size] for at in range(0, len(data), size))
-    assert find_plain(longer, 0, 0, 20) is None
+    # Such a length ends where the attributes of a plain record do, and all that follows could belong to one.
+    longer = bytearray(data)
+    at = 10 * len(data) // 20
+    longer[at : at + 2] = (longer[at] - 2 | 128, 0)
+    assert find_plain(bytes(longer), 0, 0, 20) is None
 
 
 def test_deltas_that_grow_by_a_byte_end_what_is_alike() -> None:

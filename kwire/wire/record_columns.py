@@ -8,15 +8,15 @@ be, or one of these records is not plain, and is read one by one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import repeat
-from operator import itemgetter
+from collections.abc import Iterable, Sequence
+from itertools import chain, repeat
 from struct import Struct
 
 from kwire.named_tuple import NamedTuple
 from kwire.wire.record_runs import HAS_MORE, MIN_RUN, are_positive, offset_columns, without_more
 
 _MAX_COUNT = 512
+_FIRST_TWO_BYTES, _LAST_TWO_BYTES = 64, 8192
 _KNOWN_SIZES = 1 << 13
 
 # How far it is to the next record, by the first two bytes of this one: its length, a zigzag varint, and if that takes
@@ -63,14 +63,16 @@ class _Rows(dict[int, _Row]):
         # In front of the deltas its length and the attributes, behind the value the number of headers.
         before = 2 if whole < 66 else 3
         rest = whole - before - self._width - 2
-        size = rest - (1 if rest < 65 else 2)
+        length_size = 1 if rest < 65 else 2
+        size = rest - length_size
         if not 0 <= size < _KNOWN_SIZES:
             raise IndexError
         zigzag = 2 * size
-        key_and_length = bytes((1, zigzag)) if size < 64 else bytes((1, zigzag & 127 | 128, zigzag >> 7))
-        row = _Row(
-            f"{before}x{self._width}s{len(key_and_length)}s{size}sx", key_and_length, size, size.to_bytes(4, "big")
-        )
+        key_and_length = bytes((1, zigzag)) if length_size == 1 else bytes((1, zigzag & 127 | 128, zigzag >> 7))
+        if rest == 65:
+            # 63 bytes with a length of two. There is none, unless the deltas take another width than was thought.
+            key_and_length = b""
+        row = _Row(f"{before}x{self._width}s{length_size + 1}s{size}sx", key_and_length, size, size.to_bytes(4))
         self[whole] = row
         return row
 
@@ -83,18 +85,16 @@ def find_plain(data: bytes, pos: int, index: int, stop: int) -> PlainRecords | N
 
     None also where anything is wrong with them: reading them one by one then says what.
     """
-    limit = 64 if index < 64 else 8192  # There the number of bytes of an offset delta changes.
-    count = min(stop, limit, index + _MAX_COUNT) - index
+    count = min(stop, _LAST_TWO_BYTES, index + _MAX_COUNT) - index
     if count < MIN_RUN:
         return None
     try:
         body = pos + (1 if data[pos] < 128 else 2)
         time_size = 1 if data[body + 1] < 128 else 2
-        width = time_size + (1 if index < 64 else 2)
-        if data[body + width + 1] != 1:
+        if data[body + time_size + (2 if index < _FIRST_TWO_BYTES else 3)] != 1:
             return None
         wholes, end = _chain(data, pos, count)
-        return None if end > len(data) else _plain(data, pos, end, index, wholes, time_size, width)
+        return None if end > len(data) else _plain(data, pos, end, index, wholes, time_size)
     except IndexError:
         return None
 
@@ -110,27 +110,36 @@ def _chain(data: bytes, pos: int, count: int) -> tuple[list[int], int]:
     return wholes, pos
 
 
-def _plain(
-    data: bytes, pos: int, end: int, index: int, wholes: list[int], time_size: int, width: int
-) -> PlainRecords | None:
+def _plain(data: bytes, pos: int, end: int, index: int, wholes: list[int], time_size: int) -> PlainRecords | None:
     """The records of the sizes `wholes` as they are if all are plain, or the first of them whose timestamp deltas take
     as many bytes.
     """
     count = len(wholes)
-    formats, keys_and_lengths, sizes, lengths = zip(*itemgetter(*wholes)(_rows_of[width]), strict=True)
+    short = min(max(_FIRST_TWO_BYTES - index, 0), count)
+    rows: Iterable[_Row] = map(_rows_of[time_size + 2].__getitem__, wholes[short:])
+    if short:
+        rows = chain(map(_rows_of[time_size + 1].__getitem__, wholes[:short]), rows)
+    formats, keys_and_lengths, sizes, lengths = zip(*rows, strict=True)
     fields = Struct("".join(formats)).unpack_from(data, pos)
-    deltas = b"".join(fields[::3])
-    low = deltas[::width]
+    low = high = b""
+    counts_up = True
+    for first, last, width in ((0, short, time_size + 1), (short, count, time_size + 2)):
+        if first < last:
+            deltas = b"".join(fields[3 * first : 3 * last : 3])
+            offsets = [deltas[at::width] for at in range(time_size, width)]
+            counts_up = counts_up and offsets == offset_columns(index + first, last - first)
+            low += deltas[::width]
+            high += deltas[1::width]
     flags = low.translate(HAS_MORE)
     alike = count - len(flags.lstrip(flags[:1]))
     if alike < count:
         if alike < MIN_RUN:
             return None
-        return _plain(data, pos, pos + sum(wholes[:alike]), index, wholes[:alike], time_size, width)
-    high = bytes(count) if time_size == 1 else deltas[1::width]
+        return _plain(data, pos, pos + sum(wholes[:alike]), index, wholes[:alike], time_size)
     low = without_more(low)
+    high = high if time_size == 2 else bytes(count)
     if (
-        [deltas[at::width] for at in range(time_size, width)] != offset_columns(index, count)
+        not counts_up
         or b"".join(fields[1::3]) != b"".join(keys_and_lengths)
         or not high.isascii()
         or not are_positive(low)

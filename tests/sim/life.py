@@ -53,6 +53,7 @@ def retain(world: World, rng: Random) -> str:
         log.delete_old_segments(world.now_ms)
     except KafkaError:
         model.may_begin_at = max(model.may_begin_at, wanted)
+        model.may_be_deleted_to = wanted
         model.moved_start(max(model.start, wanted))
         raise
     finally:

@@ -33,6 +33,8 @@ class PartitionModel:
         self.start = self.end = self.high_watermark = 0
         self.deleted_to = 0
         """The largest start that there was: epochs do not reach further back, though a crash may undo the deletion."""
+        self.may_be_deleted_to = 0
+        """Where the first segment would be, had retention not failed."""
         self.first_segment = 0
         """Base offset: all before was deleted."""
         self.flushed = 0
@@ -150,9 +152,8 @@ class PartitionModel:
 
     def begins_at_segment(self, base_offset: int) -> None:
         """Retention dropped the segments before `base_offset`."""
-        self.first_kept = next(
-            (slot for slot, batch in enumerate(self.path) if batch.header.base_offset >= base_offset), len(self.path)
-        )
+        kept = (slot for slot, batch in enumerate(self.path) if batch.header.base_offset >= base_offset)
+        self.first_kept = max(self.first_kept, next(kept, len(self.path)))
         self.first_segment = base_offset
         if base_offset > self.start:
             self.moved_start(base_offset)
@@ -362,7 +363,10 @@ class PartitionModel:
 
     def _adopt(self, batches: list[Batch], end: int) -> None:
         begin = batches[0].header.base_offset if batches else end
-        before = [batch for batch in self.path[: self.first_kept] if batch.header.last_offset < begin]
+        # With what a deletion took that failed half way.
+        first_kept = max(self.first_kept, sum(batch.header.last_offset < self.may_be_deleted_to for batch in self.path))
+        self.may_be_deleted_to = 0
+        before = [batch for batch in self.path[:first_kept] if batch.header.last_offset < begin]
         self.path = before + batches
         self.first_kept = len(before)
         self.reloaded_at = len(self.path)

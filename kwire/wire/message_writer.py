@@ -1,8 +1,9 @@
 """The loop that writes the records of one magic 2 batch as messages of magic 0 or 1, making no record on the way.
 
 Fields are read as `record_codec.parse` reads them and written as `legacy.encode_message` writes them; headers are
-passed over, because the old formats have none. Where neighbours have the same shape (`record_runs`) positions are known
-without reading, and the work per message is left to `map`: half of the time.
+passed over, because the old formats have none. Batches of a layout that is known (`record_layouts`) are not read at
+all; where neighbours have the same shape (`record_runs`) or are plain (`record_columns`) positions are known without
+reading, and the work per message is left to `map`.
 """
 
 from __future__ import annotations

@@ -149,7 +149,7 @@ def _pieces(stored: Part, magic: int, first_offset: int, pace: Pace) -> Iterator
         for at, length, _ in frames(data):
             end = at + length
         if end:
-            yield from down_converted(data[:end], to_magic=magic, first_offset=first_offset, pace=pace)
+            yield from down_converted(data, to_magic=magic, first_offset=first_offset, pace=pace)
             position += end
             read_bytes = _READ_BYTES
         elif len(data) == size - position:

@@ -11,20 +11,24 @@ can tell from several batches.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from kwire.errors import ErrorCode, KafkaError
 from kwire.wire.compression import ZSTD, TooLargeError, compress
 from kwire.wire.legacy import build_message_set, encode_message, frames, message_batches, wrapped_records
 from kwire.wire.length_chain import skip_records
-from kwire.wire.message_writer import MessageForm, write_messages
+from kwire.wire.message_form import MessageForm
+from kwire.wire.message_writer import write_messages
 from kwire.wire.primitives import WireError
 from kwire.wire.record_batch import (
     COMPRESSION_MASK,
+    CONTROL_MASK,
     CREATE_TIME,
     LOG_APPEND_TIME,
+    LOG_OVERHEAD,
     MAGIC_OFFSET,
     NO_TIMESTAMP,
+    RECORD_BATCH_OVERHEAD,
     BatchHeader,
     Buffer,
     read_header,
@@ -37,6 +41,7 @@ PIECE_BYTES = 256 * 1024
 """What the messages of one piece come to, before compression; a single larger message is a piece all the same."""
 
 _MESSAGE_OVERHEAD = 34
+_HEADER_BYTES = RECORD_BATCH_OVERHEAD - LOG_OVERHEAD
 _ATTRIBUTES_OFFSET = MAGIC_OFFSET + 1
 _BYTES_AT_ONCE = 1 << 20
 
@@ -66,11 +71,18 @@ def down_converted(
     KafkaError(UNSUPPORTED_COMPRESSION_TYPE) at a zstd batch, and what reading raises.
     """
     pace = pace or Pace()
-    gathered: list[bytes] = []
-    weight = limit = 0  # The first piece stands alone: the size of an answer depends on it.
+    gathered: list[bytes | memoryview] = []
+    weight, limit = 0, 1  # The first piece stands alone: the size of an answer depends on it.
     try:
         for pos, size, magic in frames(buf):
-            for piece, piece_weight in _pieces(buf, pos, size, magic, to_magic, first_offset, max_decompressed, pace):
+            header = read_header(buf, pos) if magic == 2 else None
+            if header is not None and _is_small(header):
+                made: Iterable[tuple[bytes, int]] = (
+                    (b"", _add_small(buf, pos, header, to_magic, first_offset, gathered)),
+                )
+            else:
+                made = _pieces(buf, pos, size, magic, to_magic, first_offset, max_decompressed, pace)
+            for piece, piece_weight in made:
                 gathered.append(piece)
                 weight += piece_weight
                 if weight >= limit or pace.is_heavy:
@@ -84,6 +96,37 @@ def down_converted(
         raise
     if gathered:
         yield b"".join(gathered)
+
+
+def _is_small(header: BatchHeader) -> bool:
+    """Whether the batch is one piece that needs no reader of its own: uncompressed, and of a sane count and length."""
+    length, count = header.batch_length, header.record_count
+    return (
+        not header.attributes & (COMPRESSION_MASK | CONTROL_MASK)
+        and 0 < count <= length - _HEADER_BYTES
+        and length + _MESSAGE_OVERHEAD * count <= PIECE_BYTES
+    )
+
+
+def _add_small(
+    buf: Buffer, pos: int, header: BatchHeader, to_magic: int, first_offset: int, out: list[bytes | memoryview]
+) -> int:
+    """Append the messages of a small batch to `out`, where they need not be put together before those of its
+    neighbours; how many bytes of records they took. At an error `out` is as it was.
+    """
+    data = bytes(buf[pos + RECORD_BATCH_OVERHEAD : pos + LOG_OVERHEAD + header.batch_length])
+    mark = len(out)
+    error: Exception
+    try:
+        if write_messages(data, 0, 0, header.record_count, _form_of(header, to_magic, first_offset), out) == len(data):
+            return len(data)
+        error = InvalidRecordError(-1, f"{header.record_count} records do not fill {len(data)} bytes")
+    except (IndexError, OverflowError) as short:
+        error = InvalidRecordError(-1, f"a record ends too early ({short})")
+    except InvalidRecordError as wrong:
+        error = wrong
+    del out[mark:]
+    raise error
 
 
 def _pieces(

@@ -1,8 +1,9 @@
 """The loop that writes the records of one magic 2 batch as messages of magic 0 or 1, making no record on the way.
 
 Fields are read as `record_codec.parse` reads them and written as `legacy.encode_message` writes them; headers are
-passed over, because the old formats have none. Where neighbours have the same shape (`record_runs`) positions are known
-without reading, and the work per message is left to `map`: half of the time.
+passed over, because the old formats have none. Batches of a layout that is known (`record_layouts`) are not read at
+all; where neighbours have the same shape (`record_runs`) or are plain (`record_columns`) positions are known without
+reading, and the work per message is left to `map`.
 """
 
 from __future__ import annotations
@@ -14,72 +15,20 @@ from operator import add
 from struct import Struct
 
 from kwire.wire.crc import load_fast_crc32
-from kwire.wire.record_batch import NO_TIMESTAMP
-from kwire.wire.record_codec import MAX_INT64, InvalidRecordError, long_varint, wrapped
+from kwire.wire.message_form import HEAD_BYTES, MessageForm, heads
+from kwire.wire.record_codec import InvalidRecordError, long_varint
 from kwire.wire.record_columns import PlainRecords, find_plain
-from kwire.wire.record_runs import Run, find_run, time_columns
+from kwire.wire.record_layouts import known_layout, learn
+from kwire.wire.record_runs import Run, find_run, string_at, time_columns
 
 crc32 = load_fast_crc32()
 _HEAD = Struct(">qiI")
-_START = Struct(">bbq")
-_HEAD_BYTES = (2, _START.size)
 _VIEW_BYTES = 512
 """Longer strings are passed on as views of the batch: up to here a copy is cheaper."""
-_KEYLESS = tuple(Struct(f">{size + 4}si") for size in _HEAD_BYTES)
+_KEYLESS = tuple(Struct(f">{size + 4}si") for size in HEAD_BYTES)
 _INT32 = Struct(">i")
 _NULL = _INT32.pack(-1)
 _MAX_STEPS = 256
-
-
-class MessageForm:
-    """How the messages are to look, and what the batch says of all its records."""
-
-    __slots__ = (
-        "append_time",
-        "attributes",
-        "base_offset",
-        "base_timestamp",
-        "first_offset",
-        "last_offset",
-        "magic",
-        "max_timestamp",
-        "offset_shift",
-    )
-
-    def __init__(
-        self,
-        magic: int,
-        attributes: int,
-        *,
-        base_offset: int,
-        base_timestamp: int,
-        append_time: int | None,
-        first_offset: int,
-    ) -> None:
-        """`append_time` (ms) is every message's timestamp if given. Records before `first_offset` are left out."""
-        self.magic = magic
-        self.attributes = attributes
-        self.base_offset = base_offset
-        self.base_timestamp = base_timestamp
-        self.append_time = append_time
-        self.first_offset = first_offset
-        self.offset_shift = 0
-        """What is taken from each offset: inside of a wrapper of magic 1 they count from its first record."""
-        self.last_offset = -1
-        self.max_timestamp = NO_TIMESTAMP
-        """Of what was written last, for the wrapper around it; the caller sets it back."""
-
-    def head_of(self, delta: int) -> bytes:
-        """The first bytes of a message's body, up to its key: magic, attributes, and under magic 1 the timestamp.
-
-        `delta` is the record's timestamp delta (ms); the timestamp counts for `max_timestamp`.
-        """
-        timestamp = self.base_timestamp + delta if self.append_time is None else self.append_time
-        if not -MAX_INT64 <= timestamp <= MAX_INT64:
-            timestamp = wrapped(timestamp)
-        if timestamp > self.max_timestamp:
-            self.max_timestamp = timestamp
-        return _START.pack(1, self.attributes, timestamp) if self.magic else bytes((0, self.attributes))
 
 
 def write_messages(
@@ -89,16 +38,21 @@ def write_messages(
 
     The pieces in `out` make up whole messages. IndexError, OverflowError or InvalidRecordError where anything is wrong.
     """
+    from_start = index == 0 and pos == 0
+    if from_start and (layout := known_layout(len(data), stop)) is not None and layout.write(data, form, out):
+        return layout.end
+    runs: list[Run] = []
     steps = 2
     while index < stop:
         run = find_run(data, pos, index, stop)
         columns = None if run is None else time_columns(data, run)
         if run is not None and columns is not None:
             _write_run(data, index, run, columns, form, out)
+            runs.append(run)
             pos = run.end
             index += run.count
             steps = 2
-        elif (plain := find_plain(data, pos, index, stop, _VIEW_BYTES)) is not None:
+        elif (plain := find_plain(data, pos, index, stop)) is not None:
             _write_plain(index, plain, form, out)
             pos = plain.end
             index += len(plain.sizes)
@@ -109,6 +63,8 @@ def write_messages(
             pos = _write_each(data, pos, index, until, form, out)
             index = until
             steps = min(steps * 2, _MAX_STEPS)
+    if from_start and sum(run.count for run in runs) == stop > 0:
+        learn(data, runs)
     return pos
 
 
@@ -177,25 +133,23 @@ def _write_each(data: bytes, pos: int, start: int, stop: int, form: MessageForm,
 def _write_run(
     data: bytes, index: int, run: Run, columns: tuple[bytes, bytes], form: MessageForm, out: list[bytes | memoryview]
 ) -> None:
-    key_size, key_at = _string_at(data, run.key_at)
-    value_size, value_at = _string_at(data, key_at + max(key_size, 0))
+    key_size, key_at = string_at(data, run.key_at)
+    value_size, value_at = string_at(data, key_at + max(key_size, 0))
     size_of_value = _INT32.pack(value_size)
     # What stands before each value, and the checksum so far: without keys both depend on the timestamp alone.
     if key_size > 0:
-        heads, keys = _heads(columns, form, then=_INT32.pack(key_size)), _cells(data, key_at, key_size, run)
-        starts = [b"".join((head, key, size_of_value)) for head, key in zip(heads, keys, strict=True)]
+        begun, keys = heads(columns, form, then=_INT32.pack(key_size)), _cells(data, key_at, key_size, run)
+        starts = [b"".join((head, key, size_of_value)) for head, key in zip(begun, keys, strict=True)]
         sums = map(crc32, starts)
     else:
-        heads = _heads(columns, form, then=_INT32.pack(key_size) + size_of_value)
-        starts = list(heads)
+        starts = list(heads(columns, form, then=_INT32.pack(key_size) + size_of_value))
         sums = map({start: crc32(start) for start in set(starts)}.__getitem__, starts)
     values = _cells(data, value_at, value_size, run)
     _write_values(index, values, repeat(len(starts[0]) + 4 + max(value_size, 0)), starts, sums, form, out)
 
 
 def _write_plain(index: int, plain: PlainRecords, form: MessageForm, out: list[bytes | memoryview]) -> None:
-    heads = _heads(plain.times, form, then=_NULL)
-    starts = list(map(_KEYLESS[form.magic].pack, heads, plain.sizes))
+    starts = list(map(add, heads(plain.times, form, then=_NULL), plain.lengths))
     sizes = map(add, plain.sizes, repeat(len(starts[0]) + 4))
     _write_values(index, plain.values, sizes, starts, map(crc32, starts), form, out)
 
@@ -227,12 +181,6 @@ def _struct_of(size: int) -> Struct:
     return Struct(f">qiI{size}s")
 
 
-def _string_at(data: bytes, pos: int) -> tuple[int, int]:
-    """(size or -1 for null, where its bytes begin) of the string at `pos`."""
-    n, pos = long_varint(data, pos, 5)
-    return (n >> 1) ^ -(n & 1), pos
-
-
 def _cells(data: bytes, pos: int, size: int, run: Run) -> Sequence[bytes | memoryview]:
     """Each row's `size` bytes, from `pos` on in the first."""
     if size <= 0:
@@ -242,16 +190,3 @@ def _cells(data: bytes, pos: int, size: int, run: Run) -> Sequence[bytes | memor
         view = memoryview(data)
         return [view[at : at + size] for at in rows]
     return [data[at : at + size] for at in rows]
-
-
-def _heads(columns: tuple[bytes, bytes], form: MessageForm, then: bytes = b"") -> Iterable[bytes]:
-    """Each row's magic, attributes and timestamp, and `then`; the columns are those of `time_columns`."""
-    low, high = columns
-    if form.append_time is not None or not form.magic:
-        return repeat(form.head_of(0) + then, len(low))
-    if high.count(high[0]) == len(high):
-        more = high[0] << 7
-        by_low = {n: form.head_of((n | more) >> 1) + then for n in set(low)}
-        return map(by_low.__getitem__, low)
-    by_both = {(n, more): form.head_of((n | more << 7) >> 1) + then for n, more in set(zip(low, high, strict=True))}
-    return map(by_both.__getitem__, zip(low, high, strict=True))

@@ -70,6 +70,18 @@ class Run:
         self.max_delta = self.min_delta = 0
         self.max_index = self.min_index = 0
 
+    def part(self, first: int, stop: int) -> Run:
+        """The rows `first` to `stop` alone, without what is known of their timestamps."""
+        skipped = first * self.stride
+        return Run(
+            stop - first,
+            self.end - (self.count - stop) * self.stride,
+            stride=self.stride,
+            time_at=self.time_at + skipped,
+            offset_at=self.offset_at + skipped,
+            key_at=self.key_at + skipped,
+        )
+
 
 def walk_run(data: bytes, pos: int, index: int, count: int) -> Run | None:
     """The run that begins at `pos` with record `index` of `count`, or None if there is none worth the name.
@@ -103,7 +115,7 @@ def find_run(data: bytes, pos: int, index: int, count: int) -> Run | None:
         time_at = at + 1
         _, offset_at = long_varint(data, time_at, 10)
         _, key_at = long_varint(data, offset_at, 5)
-        columns = _length_columns(data, key_at, end)
+        columns = length_columns(data, key_at, end)
     except (IndexError, OverflowError):
         return None
     # The number of bytes of an offset delta changes at 64 and 8192, the third byte every 8192 after that.
@@ -119,7 +131,7 @@ def find_run(data: bytes, pos: int, index: int, count: int) -> Run | None:
     return Run(rows, pos + rows * stride, stride=stride, time_at=time_at, offset_at=offset_at, key_at=key_at)
 
 
-def _length_columns(data: bytes, pos: int, end: int) -> list[int]:
+def length_columns(data: bytes, pos: int, end: int) -> list[int]:
     """Where the record whose key is at `pos` has its lengths and header count; IndexError if it is wrong."""
     columns: list[int] = []
     _, pos = _string(data, pos, columns)
@@ -149,6 +161,12 @@ def _string(data: bytes, pos: int, columns: list[int]) -> tuple[int, int]:
         size, at = long_varint(data, pos, 5)
         columns += range(pos, at)
     return size, at if size & 1 else at + (size >> 1)
+
+
+def string_at(data: bytes, pos: int) -> tuple[int, int]:
+    """(size or -1 for null, where its bytes begin) of the string at `pos`."""
+    n, pos = long_varint(data, pos, 5)
+    return (n >> 1) ^ -(n & 1), pos
 
 
 def _offsets_count_up(data: bytes, at: int, width: int, stride: int, index: int, rows: int) -> bool:

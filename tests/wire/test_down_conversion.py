@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import tracemalloc
 
 import pytest
@@ -98,6 +99,22 @@ def test_pieces_before_the_fetch_offset_are_passed_over(compression: int) -> Non
     assert offsets[-1] == 29_999
     assert offsets[0] <= 29_000
     assert len(offsets) < 10_000
+
+
+@pytest.mark.parametrize("sizes", [(20, 20), (5, 30)], ids=["of one size", "uneven"])
+def test_what_comes_before_a_damaged_batch_is_sent(sizes: tuple[int, int]) -> None:
+    rng = random.Random(1)
+
+    def batch(base_offset: int) -> bytearray:
+        values = [bytes(rng.randint(*sizes)) for _ in range(100)]
+        return build_batch([(T, None, value, []) for value in values], base_offset=base_offset)
+
+    whole = [batch(0), batch(100), batch(200), batch(300)]
+    whole[3][61] ^= 0x40  # The first record's length.
+    pieces: list[bytes] = []
+    with pytest.raises(InvalidRecordError):
+        pieces.extend(down_converted(b"".join(whole), to_magic=1, first_offset=0))
+    assert b"".join(pieces) == down(b"".join(whole[:3]), to_magic=1, first_offset=0)
 
 
 def test_records_that_do_not_fill_their_batch_are_refused() -> None:

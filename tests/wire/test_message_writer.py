@@ -7,7 +7,8 @@ import random
 import pytest
 
 from kwire.wire.legacy import build_message_set
-from kwire.wire.message_writer import MessageForm, write_messages
+from kwire.wire.message_form import MessageForm
+from kwire.wire.message_writer import write_messages
 from kwire.wire.record_batch import RECORD_BATCH_OVERHEAD, read_header
 from kwire.wire.records import InvalidRecordError, build_batch, read_records
 

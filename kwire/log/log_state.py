@@ -275,6 +275,8 @@ class LogState:
             # Its batches may all be flushed: then nobody looks at it again, and what closing adds is flushed here.
             active.become_inactive()
             active.sync_indexes()
+            if self.recovery_point == self.log_end_offset:
+                active.sync()  # The device may have what a failed write left behind it, where recovery would cut.
         segment = self.segments.roll(self.log_end_offset, self.config, now_ms)
         self.segments.jitter_ms = self.host.segment_jitter_ms(self.config)
         return segment
@@ -285,10 +287,7 @@ class LogState:
         return self.roll(now_ms)
 
     def unflushed_segments(self) -> list[LogSegment]:
-        """Closed segments that are not known to be on the device.
-
-        `flush` each of them in a thread, then `flushed_to`.
-        """
+        """Closed segments that are not known to be on the device: `flush` each in a thread, then `flushed_to`."""
         if not self.is_loaded or self.recovery_point >= self.segments.active.base_offset:
             return []
         return [

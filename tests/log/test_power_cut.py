@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+from kwire.errors import KafkaError
 from kwire.log.checkpoints import parse_partition_metadata
 from kwire.log.cleaner import clean
 from kwire.log.cleaning_job import CleanedGroup
@@ -18,6 +19,7 @@ from kwire.wire.control import EndTransactionMarker, build_end_transaction_marke
 from tests.log.building import NOW, TOPIC_ID, TP, append, batch, config, records_in, values
 from tests.log.compacting import COMPACT
 from tests.sim.disk import Manner, SimDisk
+from tests.sim.faults import Fault, Kind
 
 SETTINGS = config(segment_bytes=200, index_interval_bytes=0)
 
@@ -91,6 +93,28 @@ def test_a_truncated_tail_does_not_come_back_behind_what_follows_it() -> None:
     manager, log = after_power_cut(disk, manager)
     assert held(log) == [b"a"]
     assert log.recovery_point <= 1
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_a_failed_write_left_does_not_come_back_before_what_follows_it(seed: int) -> None:
+    disk = SimDisk(NOW)
+    manager = manager_on(disk)
+    log = log_of(manager)
+    append(log, batch(b"a"))
+    log.flush(NOW)
+    manager.checkpoint(NOW, sync=True)
+    disk.faults.arm(Fault(Kind.SHORT_WRITE, "write", part_of_path=".log", bit=10))
+    with pytest.raises(KafkaError):
+        append(log, batch(b"refused"))
+    manager.close(clean=False)
+    manager = manager_on(disk)
+    log = log_of(manager)
+    append(log, batch(b"b" * 100))  # Begins a new segment.
+    log.flush(NOW)
+    manager.close(clean=False)
+    disk.power_cut(Random(seed), Manner(in_order=True, keeps=0.5))
+    manager = manager_on(disk)
+    assert held(log_of(manager)) == [b"a", b"b" * 100]
 
 
 def test_a_log_that_retention_emptied_goes_on_where_it_was() -> None:

@@ -59,6 +59,8 @@ class PartitionModel:
         self.ended: dict[tuple[int, int], int] = {}
         """Where aborted transactions began that a compaction has met, by (producer id, marker's offset): what it left
         of them may begin later, and a snapshot of the producers knows better."""
+        self.reopened: dict[int, int] = {}
+        """Where those of them began whose marker went with the log's end, by producer id."""
         self.newest_epochs: dict[int, int] = {}
         self._origins: dict[bytes, bytes] = {}
         self._known: dict[bytes, Batch] = {}
@@ -74,6 +76,8 @@ class PartitionModel:
         self.newest_epochs[batch.header.producer_id] = batch.header.producer_epoch
         self.end = batch.header.next_offset
         self.uncertain.discard(batch.header.producer_id)
+        if batch.header.is_control:
+            self.reopened.pop(batch.header.producer_id, None)
 
     def attempt(self, data: bytes) -> None:
         """An append that is about to happen, or failed amid of it."""
@@ -110,6 +114,7 @@ class PartitionModel:
     def truncated_to(self, offset: int, *, goes_on_at: int = 0) -> None:
         if offset >= self.end:
             return
+        markers = self._markers()
         while self.path and self.path[-1].header.last_offset >= offset:
             self.path.pop()
         self.first_kept = min(self.first_kept, len(self.path))
@@ -124,6 +129,18 @@ class PartitionModel:
         self.may_be_flushed = min(self.may_be_flushed, self.end)
         self.also_flushed = {kept for kept in self.also_flushed if kept < self.end}
         self.reloaded_at = len(self.path)
+        self._reopen(markers)
+
+    def _markers(self) -> set[tuple[int, int]]:
+        """(producer id, offset) of those on the path."""
+        return {(b.header.producer_id, b.header.base_offset) for b in self.path if b.header.is_control}
+
+    def _reopen(self, markers: set[tuple[int, int]]) -> None:
+        """There were these: transactions whose marker is gone are open again."""
+        for producer_id, marker in markers - self._markers():
+            first = self.ended.get((producer_id, marker))
+            if first is not None:
+                self.reopened[producer_id] = min(first, self.reopened.get(producer_id, first))
 
     def truncation_failed(self, offset: int) -> None:
         """What was to go may be there; if it has gone, the log may still begin where it began."""
@@ -141,6 +158,7 @@ class PartitionModel:
         self.checkpointed_start = min(self.checkpointed_start, offset)
         self.flushed = self.may_be_flushed = 0
         self.uncertain.clear()
+        self.reopened.clear()
         self.also_flushed.clear()
 
     def emptying_failed(self, offset: int) -> None:
@@ -257,7 +275,7 @@ class PartitionModel:
         where it lies below the snapshot that was read then.
         """
         transactions = self.transactions()
-        if not transactions:
+        if not transactions and not self.reopened:
             return offset == self.high_watermark
         reloaded_end = self.path[self.reloaded_at - 1].header.next_offset if self.reloaded_at else 0
         doubtful = self.doubtful
@@ -272,11 +290,13 @@ class PartitionModel:
             ]
             unstable = [max(transaction.first_offset, self.start) for transaction in undecided]
             allowed.add(min([*unstable, self.high_watermark]))
-            allowed.update(min([*unstable, max(first, self.start)]) for first in self._began_earlier(undecided))
+            for first in self._began_earlier(undecided):
+                allowed.add(min([*unstable, self.high_watermark, max(first, self.start)]))
         return offset in allowed or (bool(doubtful) and min(allowed) <= offset <= self.high_watermark)
 
     def _began_earlier(self, transactions: Sequence[Transaction]) -> Iterator[int]:
-        """Where these began before a compaction left nothing of their first batches."""
+        """Where these began before a compaction left nothing of their first batches, and those that are open again."""
+        yield from self.reopened.values()
         for (producer_id, marker), first in self.ended.items():
             for transaction in transactions:
                 if transaction.producer_id == producer_id and first <= transaction.first_offset <= marker:
@@ -363,6 +383,7 @@ class PartitionModel:
 
     def _adopt(self, batches: list[Batch], end: int) -> None:
         begin = batches[0].header.base_offset if batches else end
+        markers = self._markers()
         # With what a deletion took that failed half way.
         first_kept = max(self.first_kept, sum(batch.header.last_offset < self.may_be_deleted_to for batch in self.path))
         self.may_be_deleted_to = 0
@@ -370,6 +391,7 @@ class PartitionModel:
         self.path = before + batches
         self.first_kept = len(before)
         self.reloaded_at = len(self.path)
+        self._reopen(markers)
         self.attempted.clear()
         self.may_be_gone.clear()
         kept = {batch.header.producer_id for batch in batches}

@@ -193,7 +193,8 @@ class LogDirectory:
         known = self.read_checkpoint(checkpoints.LOG_STARTS)
         starts = {log.topic_partition: known[log.topic_partition] for log in logs if log.topic_partition in known}
         for log in logs:
-            if log.is_loaded:
+            # A disk that failed amid a truncation leaves a log without segments: what was known of its start holds.
+            if log.is_loaded and log.segments:
                 starts.pop(log.topic_partition, None)
                 if log.log_start_offset > next(iter(log.segments)).base_offset:
                     starts[log.topic_partition] = log.log_start_offset

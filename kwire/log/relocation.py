@@ -116,6 +116,7 @@ class Relocation:
 
     def _go_on_behind_a_gap(self, now_ms: int) -> None:
         """The log's last offsets hold nothing, as a crash may leave a compacted one: a new segment's name says it."""
+        self.future.segments.active.create_files()  # Closed without files it would be missed at the next look.
         self.future.roll_to(self.log.log_end_offset, now_ms).create_files()
 
     def _align(self, now_ms: int) -> None:

@@ -148,7 +148,8 @@ def test_a_start_amid_a_gap_moves_along(tmp_path: Path) -> None:
     crash(manager)
 
 
-def test_a_gap_at_the_end_moves_along(tmp_path: Path) -> None:
+@pytest.mark.parametrize("clean", [True, False])
+def test_a_gap_at_the_end_moves_along(tmp_path: Path, clean: bool) -> None:
     """As a power cut leaves a compacted log: a segment without batches, and another's name alone behind it."""
     settings = config(cleanup_policy=["compact"])
     manager = open_manager(tmp_path / "one", tmp_path / "two", settings=settings)
@@ -163,10 +164,11 @@ def test_a_gap_at_the_end_moves_along(tmp_path: Path) -> None:
     move = begun(manager, log)
     copied(move)
     manager.relocations.complete(move, NOW)
-    manager.close()
+    manager.close() if clean else crash(manager)
     manager = open_manager(tmp_path / "one", tmp_path / "two", settings=settings)
     log = manager.get_or_create(TP, TOPIC_ID, settings, NOW)
     assert log.directory == str(tmp_path / "two" / "t-0")
+    assert [segment.base_offset for segment in log.segments] == [0, 5]
     assert append(log, batch(b"more")).first_offset == 5
     crash(manager)
 

@@ -23,10 +23,11 @@ SMALL = config(segment_bytes=300, index_interval_bytes=0)
 class FillingDisk(Files):
     """Has room for `free` bytes; what is written of more than that is a part, and then the error `number`."""
 
-    __slots__ = ("free", "number")
+    __slots__ = ("free", "has_room_for_names", "number")
 
     def __init__(self) -> None:
         self.free = 1 << 40
+        self.has_room_for_names = True
         self.number = errno.ENOSPC
 
     def _take(self, size: int) -> int:
@@ -45,6 +46,11 @@ class FillingDisk(Files):
         super().create_file(path, data[:taken])
         if taken < len(data):
             raise OSError(self.number, "No space left on device")
+
+    def rename(self, source: str, target: str) -> None:
+        if not self.has_room_for_names:
+            raise OSError(self.number, "No space left on device")
+        super().rename(source, target)
 
     def free_bytes(self, path: str) -> int:
         return self.free
@@ -119,6 +125,24 @@ def test_a_log_without_files_is_made_again(tmp_path: Path) -> None:
     again = manager.get_or_create(UNWRITTEN, TOPIC_ID, SMALL, NOW)
     assert again is not unwritten
     assert append(again, batch(b"a")).first_offset == 0
+
+
+def test_a_log_that_was_being_emptied(tmp_path: Path) -> None:
+    disk = FillingDisk()
+    manager = open_manager(tmp_path, settings=SMALL, files=disk)
+    log = manager.get_or_create(TP, TOPIC_ID, SMALL, NOW)
+    assert [produced(log, sequence) for sequence in range(3)] == [0, 1, 2]
+    disk.has_room_for_names = False
+    with pytest.raises(KafkaError):
+        log.truncate_fully_and_start_at(1, NOW)
+    assert not manager.directories[0].is_online
+    disk.has_room_for_names = True
+    assert came_back(manager)
+    again = manager.get_or_create(TP, TOPIC_ID, SMALL, NOW)
+    # It was not emptied, and may be now.
+    assert (again.log_start_offset, again.log_end_offset) == (0, 3)
+    again.truncate_fully_and_start_at(1, NOW)
+    assert append(again, batch(b"a")).first_offset == 1
 
 
 def test_a_topic_that_is_deleted_meanwhile_does_not_come_back(tmp_path: Path) -> None:

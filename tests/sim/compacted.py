@@ -63,7 +63,8 @@ class Rules:
         for batch in model.kept:
             if batch.header.base_offset < end and not self._is_aborted(batch) and not batch.header.is_control:
                 self.newest.update((record.key, record) for record in batch.records)
-        model.ended |= {(entry[0], entry[2]) for entry in model.aborted(-1, model.end)}
+        for producer_id, first, marker in model.aborted(-1, model.end):
+            model.ended.setdefault((producer_id, marker), first)
 
     def _is_aborted(self, batch: Batch) -> bool:
         return batch.header.base_offset in self._aborted

@@ -143,7 +143,7 @@ def _check_aborted_that_are_left(log: Log, model: PartitionModel, first: int, la
         has_data = compacted.has_data(model, producer_id, first_offset, last_offset)
         promise(entry is not None or not has_data, f"aborted and not told: {producer_id} at {first_offset}")
         promise(entry is None or not has_data or entry.first_offset <= first_offset, f"{entry}, not {first_offset}")
-    extra = {name for name in found if name[0] not in doubtful} - model.ended
+    extra = {name for name in found if name[0] not in doubtful} - model.ended.keys()
     promise(not extra, f"aborted between {first} and {last}: {extra}, and never were")
 
 

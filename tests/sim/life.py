@@ -150,5 +150,6 @@ def delete_topic(world: World, rng: Random) -> str:
     world.log(topic_partition)
     world.manager.delete(topic_partition, world.now_ms)
     world.new_model(topic_partition)
+    world.deletion_failed |= not all(directory.is_online for directory in world.manager.directories)
     world.check_online()
     return f"{topic_partition} deleted and created anew"

@@ -11,7 +11,7 @@ earlier point; the log is a path in it. After a crash that path may have changed
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from kwire.wire.control import read_end_transaction_marker
@@ -54,8 +54,9 @@ class PartitionModel:
         """Offsets of records that a compaction left out of a segment which may lie on the device, or may not yet."""
         self.also_flushed: set[int] = set()
         """Offsets of records for which flushed ones were given up: they are promised as those were."""
-        self.ended: set[tuple[int, int]] = set()
-        """(producer id, marker's offset) of aborted transactions that a compaction has met."""
+        self.ended: dict[tuple[int, int], int] = {}
+        """Where aborted transactions began that a compaction has met, by (producer id, marker's offset): what it left
+        of them may begin later, and a snapshot of the producers knows better."""
         self.newest_epochs: dict[int, int] = {}
         self._origins: dict[bytes, bytes] = {}
         self._known: dict[bytes, Batch] = {}
@@ -262,14 +263,23 @@ class PartitionModel:
         allowed = set()
         ends = {found.last_offset + 1 for found in transactions if found.last_offset is not None}
         for forgotten_below in {0, reloaded_end} | {end for end in ends if end <= reloaded_end}:
-            unstable = [
-                max(transaction.first_offset, self.start)
+            undecided = [
+                transaction
                 for transaction in transactions
                 if transaction.last_offset is None
                 or transaction.last_offset >= max(self.high_watermark, forgotten_below)
             ]
+            unstable = [max(transaction.first_offset, self.start) for transaction in undecided]
             allowed.add(min([*unstable, self.high_watermark]))
+            allowed.update(min([*unstable, max(first, self.start)]) for first in self._began_earlier(undecided))
         return offset in allowed or (bool(doubtful) and min(allowed) <= offset <= self.high_watermark)
+
+    def _began_earlier(self, transactions: Sequence[Transaction]) -> Iterator[int]:
+        """Where these began before a compaction left nothing of their first batches."""
+        for (producer_id, marker), first in self.ended.items():
+            for transaction in transactions:
+                if transaction.producer_id == producer_id and first <= transaction.first_offset <= marker:
+                    yield first
 
     def aborted(self, first: int, last: int) -> set[tuple[int, int, int]]:
         """(producer id, first offset, marker's offset) of those that overlap `first` to `last` (exclusive)."""
@@ -352,7 +362,9 @@ class PartitionModel:
 
     def _adopt(self, batches: list[Batch], end: int) -> None:
         begin = batches[0].header.base_offset if batches else end
-        before = [batch for batch in self.path[: self.first_kept] if batch.header.last_offset < begin]
+        # With what a deletion took that failed half way.
+        first_kept = max(self.first_kept, sum(batch.header.last_offset < self.start for batch in self.path))
+        before = [batch for batch in self.path[:first_kept] if batch.header.last_offset < begin]
         self.path = before + batches
         self.first_kept = len(before)
         self.reloaded_at = len(self.path)

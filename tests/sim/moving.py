@@ -50,9 +50,11 @@ def _go_on(world: World, under_way: Relocation, slices: int) -> str:
             under_way.flush(world.now_ms)
             under_way.was_flushed = reaches_end
         if is_last:
+            # The future log is on the device; where a disk fails from here on, the partition may go on in it, or not.
+            model = world.models[log.topic_partition]
+            model.may_be_flushed = model.end
             manager.relocations.complete(under_way, world.now_ms)
             world.check_online()
-            model = world.models[log.topic_partition]
             first = next(iter(log.segments)).base_offset
             promise(first <= model.start, f"moved from {first} on only")
             promise(log.recovery_point == model.end, f"moved with {log.recovery_point} of {model.end} flushed")

@@ -34,7 +34,9 @@ class StorageFailedError(Exception):
 
 
 class HistoryOverError(Exception):
-    """The device lied about an fsync and lost power: what is left was looked at, and nothing else is promised."""
+    """Nothing more is promised: the device lied about an fsync and lost power, and what is left was looked at; or power
+    was lost after a deletion that never reached the device, whose topic may be there under the next one's name.
+    """
 
 
 def _manner(rng: Random) -> Manner:
@@ -75,6 +77,8 @@ class World:
         """Whether the machine may die amid a compaction."""
         self.compaction: Compaction | None = None
         """The one that is under way."""
+        self.deletion_failed = False
+        """Whether a topic was deleted of which the device may not know."""
         self.dead_workers: list[Compaction] = []
         """Kept, since a generator that goes away tidies up, and a process that is killed does not."""
         self.manager = self.new_manager()
@@ -176,6 +180,8 @@ class World:
             self._die_amid_recovery(rng)
             self.disk.power_cut(rng, _manner(rng))
         self._open()
+        if self.deletion_failed:
+            raise HistoryOverError
         self._check_after_crash(
             exactly=False,
             floors={topic_partition: model.flushed for topic_partition, model in self.models.items()},

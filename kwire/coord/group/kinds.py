@@ -156,6 +156,14 @@ class GroupKinds:
         kind = self.of_group(group_id)
         return None if kind is None else kind.groups[group_id]
 
+    def lets_classic_in(self, group_id: str) -> bool:
+        """Whether a classic group may have this id: not beside members, nor where a share group stays without any."""
+        for name, kind in self._met.items():
+            group = kind.groups.get(group_id)
+            if group is not None:
+                return group.is_empty and name not in NEVER_EXPIRE
+        return True
+
     def list_groups(self, states: list[str], types: list[str]) -> list[ListedGroup]:
         """The groups in one of these states and of one of these types; no filter lets all pass, case is ignored."""
         wanted_states = {state.strip().lower().replace("_", "") for state in states}

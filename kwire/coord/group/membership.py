@@ -52,17 +52,17 @@ class Membership:
     ) -> Decision:
         """See `Joining.join`, and `ClassicMembers.join` for a consumer group, unless it is empty.
 
-        INCONSISTENT_GROUP_PROTOCOL for a group of another kind with members.
+        INCONSISTENT_GROUP_PROTOCOL for a group of another kind with members, and for a share group.
         """
         group = self.consumer.groups.get(request.group_id)
         if group is not None and not group.is_empty:
             return self.consumer.classic_members.join(group, request, client, member_uuid, key, now_ms)
-        other = group or self.kinds.group(request.group_id)
-        if other is not None and not other.is_empty:
+        if not self.kinds.lets_classic_in(request.group_id):
             out = Decision()
             out.reply(key, join_refused(ErrorCode.INCONSISTENT_GROUP_PROTOCOL, ""))
             return out
         decision = self.classic.join(request, client, member_uuid, key, now_ms)
+        other = group or self.kinds.group(request.group_id)
         if other is not None and request.group_id in self.groups:
             decision.records[:0] = other.tombstones()
         return decision

@@ -31,7 +31,7 @@ WAYS: dict[str, tuple[str, ...]] = {
 
 TABLE = """
 request                         classic   connect  consumer  share     streams   empty-share empty-streams
-join@b@v=3                      -         PROTOCOL -         PROTOCOL  PROTOCOL  -           -
+join@b@v=3                      -         PROTOCOL -         PROTOCOL  PROTOCOL  PROTOCOL    -
 sync@a@member=a@gen=1           -         -        MEMBER    MEMBER    MEMBER    MEMBER      MEMBER
 heartbeat@a@member=a@gen=1      -         -        MEMBER    MEMBER    MEMBER    MEMBER      MEMBER
 leave@a@member=a                -         -        -         MEMBER    MEMBER    MEMBER      MEMBER

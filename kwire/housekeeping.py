@@ -132,6 +132,8 @@ async def _flush_closed_segments_of(log: Log) -> None:
     segments, end_offset, directory = log.unflushed_segments(), log.segments.active.base_offset, log.directory
     try:
         await asyncio.to_thread(log.flush_segments, segments)
+        if not log.is_failed and log.directory == directory:
+            log.flushed_to(end_offset)
     except OSError as error:
         if isinstance(error, FileNotFoundError) and not set(segments) <= set(log.segments):
             # Retention took a segment, and its names, while the thread was on its way to it: what is left is flushed.
@@ -142,9 +144,6 @@ async def _flush_closed_segments_of(log: Log) -> None:
         # directory meanwhile has lost these files.)
         if not log.is_failed and log.directory == directory:
             log.storage_error(error)
-        return
-    if not log.is_failed and log.directory == directory:
-        log.flushed_to(end_offset)
 
 
 async def _reopen(logs: LogManager, now_ms: Callable[[], int], on_return: Callable[[], Awaitable[None]]) -> None:

@@ -315,7 +315,8 @@ class LogState:
             self.is_directory_on_device = True
 
     def flushed_to(self, offset: int) -> None:
-        """Everything below `offset` is on the device: recovery may start there."""
+        """Everything below `offset` is on the device: recovery may start there. Raises OSError."""
+        self.epochs.write()  # Recovery does not look behind it for what a crash has made of them.
         self.recovery_point = max(self.recovery_point, min(offset, self.log_end_offset))
 
     def flush(self, now_ms: int) -> None:

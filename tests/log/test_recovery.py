@@ -203,6 +203,24 @@ def test_a_flushed_segment_right_before_the_recovery_point_is_not_read_again(tmp
     assert opened(tmp_path)[1].log_end_offset == end
 
 
+def test_epochs_of_lost_batches_do_not_come_back_behind_the_recovery_point(tmp_path: Path) -> None:
+    """A power cut took the end of a segment, and left the epochs' file and the name of the next segment."""
+    settings = config(cleanup_policy=["compact"])
+    manager = open_manager(tmp_path, settings=settings)
+    append(manager.get_or_create(TP, TOPIC_ID, settings, NOW), batch(b"v"), epoch=0)
+    crash(manager)
+    (tmp_path / DIRECTORY / f"{3:020}.log").touch()
+    (tmp_path / DIRECTORY / "leader-epoch-checkpoint").write_text("0\n2\n0 0\n1 1\n")
+    for _ in range(2):
+        manager = open_manager(tmp_path, settings=settings)
+        log = manager.get_or_create(TP, TOPIC_ID, settings, NOW)
+        assert log.end_offset_for_epoch(0) == (0, 3)
+        log.flush_segments(log.unflushed_segments())
+        log.flushed_to(log.segments.active.base_offset)
+        manager.checkpoint(NOW)
+        crash(manager)
+
+
 def test_left_overs_are_removed_and_aliens_left_alone(tmp_path: Path) -> None:
     partition = killed(tmp_path, 3)
     gone = [

@@ -260,10 +260,7 @@ class LogState:
     # Life cycle.
 
     def roll(self, now_ms: int) -> LogSegment:
-        """Close the active segment and begin a new one at the log's end; a producer snapshot is taken there.
-
-        Raises OSError.
-        """
+        """Close the active segment and begin a new one at the log's end, with a producer snapshot. Raises OSError."""
         if not self.segments.active.size and self.segments.active.base_offset == self.log_end_offset:
             return self.segments.active
         # Once this segment is flushed, recovery will not look in it for what the epochs' file lacks.
@@ -282,7 +279,7 @@ class LogState:
         return segment
 
     def roll_to(self, offset: int, now_ms: int) -> LogSegment:
-        """`roll`, with a gap before `offset`, where the log goes on: nothing was between. Raises OSError."""
+        """`roll`, with a gap before `offset`, where the log goes on. Raises OSError."""
         self.log_end_offset = self.producers.map_end_offset = offset
         return self.roll(now_ms)
 
@@ -316,7 +313,8 @@ class LogState:
 
     def flushed_to(self, offset: int) -> None:
         """Everything below `offset` is on the device: recovery may start there. Raises OSError."""
-        self.epochs.write()  # Recovery does not look behind it for what a crash has made of them.
+        if self._is_on_disk:
+            self.epochs.write()  # Recovery does not look behind it for what a crash has made of them.
         self.recovery_point = max(self.recovery_point, min(offset, self.log_end_offset))
 
     def flush(self, now_ms: int) -> None:

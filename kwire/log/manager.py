@@ -26,7 +26,7 @@ from kwire.log.files import (
     Files,
     marked_directory_name,
 )
-from kwire.log.loading import LoadedDirectory, RecoveryProgress, marked_partition, recover_all
+from kwire.log.loading import LoadedDirectory, RecoveryProgress, recover_all
 from kwire.log.relocations import Relocations
 from kwire.log.removals import Removals
 from kwire.log.upkeep import LogUpkeep
@@ -98,7 +98,7 @@ class LogManager(LogUpkeep):
                     logger.error("%s", error)
                     unusable.append(error)
                     directory.error = OSError(str(error))
-            self._resume_moves(loaded, now_ms)
+            self.relocations.resume_all(loaded, now_ms)
             recover_all(loaded, threads_per_directory=recovery_threads, progress=self._recovery)
         except LogDirectoryError:
             for directory in self.directories:
@@ -106,6 +106,10 @@ class LogManager(LogUpkeep):
             raise
         if len(unusable) == len(self.directories):
             raise unusable[0]
+        if all(directory.is_online for directory in self.directories):
+            # Until then one of them may be all that tells of a move which is to be finished in a directory not here.
+            paths = [path for each in loaded for path in each.marked_for_removal]
+            self.removals.add(paths, self.default_config.file_delete_delay_ms, now_ms)
         for each in loaded:
             self._unrecovered |= each.unrecovered
             if not each.was_clean and each.directory.is_online:
@@ -137,10 +141,7 @@ class LogManager(LogUpkeep):
                     f"{topic_partition} is in two log directories: {self._logs[topic_partition].directory} "
                     f"and {log.directory}; move one of them away"
                 )
-            self._logs[topic_partition] = log
-            self._home[topic_partition] = directory
-        for path in loaded.marked_for_removal:
-            self.removals.add((path,), self.default_config.file_delete_delay_ms, now_ms)
+            self.take_in(log, directory)
         self._stale_checkpoints |= loaded.stale_checkpoints
         return loaded
 
@@ -162,25 +163,6 @@ class LogManager(LogUpkeep):
         self._unrecovered |= loaded.unrecovered
         self._checkpoint(loaded.directory, sync=True)
         self._end_recovery(loaded)
-
-    def _resume_moves(self, loaded: Sequence[LoadedDirectory], now_ms: int) -> None:
-        """Go on with the moves between directories that the last stop broke off."""
-        deleted = {each[0] for one in loaded for path in one.marked_for_removal if (each := marked_partition(path))}
-        for one in loaded:
-            for name, future in one.futures.items():
-                log = self._logs.get(name)
-                if log is not None and self._home[name] is not one.directory and self.relocations.get(name) is None:
-                    self.relocations.resume(log, future, one.directory)
-                elif log is not None:
-                    self.discard([future], one.directory, now_ms)
-                elif name in deleted and len(loaded) == len(self.directories):
-                    # Broken off between the two renames: the future log is complete, and the partition's only one.
-                    path = one.directory.path_of(str(name))
-                    self._files.rename(future.directory, path)
-                    future.directory = path
-                    self._logs[name], self._home[name] = future, one.directory
-                else:
-                    logger.warning("%s is left alone: its partition has no log here", future.directory)
 
     def close(self, *, clean: bool = True) -> None:
         """Stop. `clean` writes everything out, then the checkpoints, then the clean-shutdown markers."""
@@ -262,8 +244,7 @@ class LogManager(LogUpkeep):
             self,
             created_ms=now_ms,
         )
-        self._logs[topic_partition] = log
-        self._home[topic_partition] = directory
+        self.take_in(log, directory)
         return log
 
     def _identify(self, log: Log) -> None:
@@ -326,6 +307,11 @@ class LogManager(LogUpkeep):
             self.fail(directory, error)
             return []
         return renamed
+
+    def take_in(self, log: Log, directory: LogDirectory) -> None:
+        """A log that is here now, in this directory."""
+        self._logs[log.topic_partition] = log
+        self._home[log.topic_partition] = directory
 
     def rehome(self, log: Log, directory: LogDirectory) -> None:
         """A log has moved to another directory."""

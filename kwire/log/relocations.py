@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import TopicPartition
 from kwire.log.directory import LogDirectory
 from kwire.log.files import DELETE_DIR_SUFFIX, FUTURE_DIR_SUFFIX, marked_directory_name
+from kwire.log.loading import LoadedDirectory, marked_partition
 from kwire.log.relocation import Relocation
 
 if TYPE_CHECKING:
@@ -121,6 +122,35 @@ class Relocations:
         self._manager.cleaner.abort_and_pause(log.topic_partition)
         self._moves[log.topic_partition] = Relocation(log, future, target, self._manager)
         self.on_begun()
+
+    def resume_all(self, loaded: Sequence[LoadedDirectory], now_ms: int) -> None:
+        """Go on with the moves that the last stop broke off; a disk that fails here takes its directory offline."""
+        manager = self._manager
+        deleted = {each[0] for one in loaded for path in one.marked_for_removal if (each := marked_partition(path))}
+        for one in loaded:
+            for name, future in one.futures.items():
+                log = manager.get(name)
+                if log is not None and manager.home_of(log) is not one.directory and name not in self._moves:
+                    self.resume(log, future, one.directory)
+                elif log is not None:
+                    manager.discard([future], one.directory, now_ms)
+                elif name in deleted and len(loaded) == len(manager.directories):
+                    self._finish(future, one.directory)
+                else:
+                    logger.warning("%s is left alone: its partition has no log here", future.directory)
+
+    def _finish(self, future: Log, target: LogDirectory) -> None:
+        """A move was broken off between the two renames: the future log is complete, and the partition's only one."""
+        path = target.path_of(str(future.topic_partition))
+        try:
+            target.files.rename(future.directory, path)
+            target.files.sync_directory(target.path)
+        except OSError as error:
+            self.broken_off_in.add(target)
+            self._manager.fail(target, error)
+            return
+        future.directory = path
+        self._manager.take_in(future, target)
 
     def cancel(self, topic_partition: TopicPartition, now_ms: int) -> None:
         """Give a move up: the future log becomes `-delete`."""

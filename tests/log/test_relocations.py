@@ -288,6 +288,64 @@ def test_a_crash_between_the_renames(tmp_path: Path, renames: int) -> None:
     crash(manager)
 
 
+class RefusingFiles(Files):
+    """A disk that does not rename what it is to call by `name`."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def rename(self, source: str, target: str) -> None:
+        if Path(target).name == self.name:
+            raise OSError(errno.EIO, "Input/output error")
+        super().rename(source, target)
+
+
+def broken_off(root: Path) -> None:
+    """A move that the last stop broke off between the two renames."""
+    manager, log = filled(root, DyingFiles(1))
+    move = begun(manager, log)
+    copied(move)
+    with pytest.raises(KeyboardInterrupt):
+        manager.relocations.complete(move, NOW)
+    crash(manager)
+
+
+def assert_finished_by_the_next_start(root: Path) -> None:
+    manager, log = opened(root)
+    assert values(read_all(log)) == VALUES
+    assert log.directory == str(root / "two" / "t-0")
+    remove_due(manager, NOW + SETTINGS.file_delete_delay_ms)
+    assert (names(root / "one"), names(root / "two")) == (set(), {"t-0t-0"})
+    crash(manager)
+
+
+def test_a_disk_that_fails_to_finish_a_move_at_the_start_goes_offline(tmp_path: Path) -> None:
+    broken_off(tmp_path)
+    manager = open_manager(tmp_path / "one", tmp_path / "two", settings=SETTINGS, files=RefusingFiles("t-0"))
+    assert [directory.is_online for directory in manager.directories] == [True, False]
+    with pytest.raises(KafkaError) as raised:
+        manager.get_or_create(TP, TOPIC_ID, SETTINGS, NOW, is_new=False)
+    assert raised.value.code == ErrorCode.KAFKA_STORAGE_ERROR
+    # What tells the next start that the copy is complete stays.
+    remove_due(manager, NOW + SETTINGS.file_delete_delay_ms)
+    crash(manager)
+    assert_finished_by_the_next_start(tmp_path)
+
+
+def test_what_a_move_left_stays_until_all_directories_are_here(tmp_path: Path) -> None:
+    broken_off(tmp_path)
+    (tmp_path / "two").rename(tmp_path / "elsewhere")
+    (tmp_path / "two").write_text("not mounted")
+    manager = open_manager(tmp_path / "one", tmp_path / "two", settings=SETTINGS)
+    remove_due(manager, NOW + SETTINGS.file_delete_delay_ms)
+    crash(manager)
+    (tmp_path / "two").unlink()
+    (tmp_path / "elsewhere").rename(tmp_path / "two")
+    assert_finished_by_the_next_start(tmp_path)
+
+
 def test_a_future_log_alone_is_left_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     manager, log = filled(tmp_path)
     copied(begun(manager, log))

@@ -64,7 +64,7 @@ def load(log: LogState, *, clean: bool, checkpointed_start: int, trusts_indexes:
         log.epochs.truncate_from_end(segments[first_to_scan].base_offset)
     for slot in range(first_to_scan, len(segments)):
         end_offset = recover_segment(log, segments[slot])
-        if end_offset is None or _is_hole(log, end_offset, segments[slot + 1 : slot + 2]):
+        if end_offset is None or not _fits(log, end_offset, segments[slot + 1 : slot + 2]):
             _discard(log, segments[slot + 1 :])
             del segments[slot + 1 :]
             break
@@ -179,17 +179,17 @@ def replay_producers(log: LogState, segments: Sequence[LogSegment], offset: int,
                     log.producers.complete(completed)
 
 
-def _is_hole(log: LogState, end_offset: int, following: list[LogSegment]) -> bool:
-    """Whether a power cut took the end of a segment, at a batch's end, and left the next: only compaction makes gaps.
+def _fits(log: LogState, end_offset: int, following: list[LogSegment]) -> bool:
+    """Whether the next segment goes on where this one ends; where it does not, it was not flushed either.
 
-    What is behind it was not flushed either. Kafka keeps it, and consumers pass over the hole. A very wide one was the
-    leader's (`Log.append_as_follower`): no segment held so many records.
+    A power cut may undo a truncation, so that this segment reaches into the next one, or take this one's end, at a
+    batch's end, and leave the next: only compaction makes gaps. Kafka keeps both; consumers pass over the hole. A very
+    wide one was the leader's (`Log.append_as_follower`): no segment held so many records.
     """
-    return (
-        bool(following)
-        and 0 < following[0].base_offset - end_offset < MAX_RELATIVE_OFFSET // 2
-        and not log.config.is_compacted
-    )
+    if not following:
+        return True
+    gap = following[0].base_offset - end_offset
+    return gap >= 0 and (gap == 0 or log.config.is_compacted or gap >= MAX_RELATIVE_OFFSET // 2)
 
 
 def recover_segment(log: LogState, segment: LogSegment) -> int | None:

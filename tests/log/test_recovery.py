@@ -143,6 +143,17 @@ def test_damage_in_an_older_segment_ends_the_log_there(tmp_path: Path) -> None:
     assert max(int(path.stem) for path in partition.glob("*.snapshot")) <= log.log_end_offset
 
 
+def test_a_segment_that_reaches_into_the_next_one_is_the_last(tmp_path: Path) -> None:
+    """A power cut undid a truncation and left the file that was begun behind it, not flushed either."""
+    partition = killed(tmp_path, 5)
+    (partition / "00000000000000000007.log").write_bytes(batch(b"x", b"y", base_offset=7, timestamp=NOW))
+    manager, log = opened(tmp_path)
+    assert (log.log_end_offset, values(read_all(log))) == (10, expected(5))
+    assert append(log, batch(b"later", timestamp=NOW)).first_offset == 10
+    assert [path.name for path in partition.glob("*.log")] == ["00000000000000000000.log"]
+    crash(manager)
+
+
 def test_without_a_checkpoint_or_index_everything_is_found_again(tmp_path: Path) -> None:
     partition = killed(tmp_path, 60)
     for path in [*partition.glob("*index"), *partition.glob("*.snapshot"), *partition.glob("leader-epoch*")]:

@@ -10,7 +10,9 @@ as Kafka does.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from bisect import bisect_right
 from contextlib import suppress
+from operator import itemgetter
 from struct import Struct
 
 from kwire.log.descriptors import DESCRIPTORS
@@ -18,6 +20,8 @@ from kwire.log.files import Files, OpenFile
 
 _ENTRIES_IN_A_RUN = 256
 """A megabyte of log at the default interval; both indexes of a segment hold 5 KiB until then."""
+_ENTRIES_IN_A_BLOCK = 64
+"""So many are read at once by whoever looks for one."""
 
 
 class EntryFile(ABC):
@@ -114,17 +118,40 @@ class EntryFile(ABC):
 
     def last_slot_up_to(self, field: int, limit: int) -> int:
         """The last slot whose integer number `field` is at or below `limit`; -1 when none is. Both ascend."""
-        low, high = 0, self.entry_count
-        # The newest entry is tried first: readers near the end are the common ones.
-        if high and self.entry(high - 1)[field] <= limit:
-            return high - 1
+        newest = self.newest()
+        if newest is None or newest[field] <= limit:
+            # The newest entry is tried first: readers near the end are the common ones.
+            return self.entry_count - 1
+        stored = self._stored_bytes // self.ENTRY_SIZE
+        if stored < self.entry_count and (not stored or self.entry(stored)[field] <= limit):
+            return stored - 1 + self._count_up_to(self._pending, field, limit)
+        return self._last_stored_up_to(stored, field, limit, newest[field])
+
+    def _last_stored_up_to(self, stored: int, field: int, limit: int, newest: int) -> int:
+        """As `last_slot_up_to`, among the first `stored` entries.
+
+        A block of them is read at once, the first where it would lie if all batches were alike, then by halving.
+        """
+        size = self.ENTRY_SIZE
+        low, high = 0, stored
+        middle = self.entry_count * limit // newest if 0 <= limit < newest else 0
         while low < high:
-            middle = (low + high) // 2
-            if self.entry(middle)[field] <= limit:
-                low = middle + 1
+            start = max(low, min(middle - _ENTRIES_IN_A_BLOCK // 2, high - _ENTRIES_IN_A_BLOCK))
+            count = min(_ENTRIES_IN_A_BLOCK, high - start)
+            block = self._files.read_at(self._open(), count * size, start * size)
+            within = self._count_up_to(block, field, limit)
+            if within == count:
+                low = start + count
+            elif within or start == low:
+                return start + within - 1
             else:
-                high = middle
+                high = start
+            middle = (low + high) // 2
         return low - 1
+
+    def _count_up_to(self, entries: bytes | bytearray, field: int, limit: int) -> int:
+        """How many of these entries, from the first on, have an integer number `field` at or below `limit`."""
+        return bisect_right(list(self.ENTRY.iter_unpack(entries)), limit, key=itemgetter(field))
 
     def add(self, first: int, second: int) -> None:
         """Append an entry as it is stored. Raises OSError when a run of entries cannot be written."""

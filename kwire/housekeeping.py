@@ -95,7 +95,10 @@ async def _remove(logs: LogManager, now_ms: Callable[[], int]) -> None:
     while True:
         await asyncio.sleep(REMOVAL_INTERVAL_MS / 1000)
         if paths := logs.removals.take(now_ms()):
-            await asyncio.to_thread(logs.removals.remove, paths)
+            try:
+                await asyncio.to_thread(logs.removals.remove, paths)
+            except Exception:
+                logger.exception("a periodic duty failed")
 
 
 async def _compact(logs: LogManager, config: BrokerConfig, now_ms: Callable[[], int]) -> None:

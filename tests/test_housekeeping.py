@@ -106,6 +106,22 @@ def test_files_whose_delay_is_over_are_removed_in_a_thread(tmp_path: Path, monke
     assert thread is not threading.main_thread()
 
 
+def test_a_removal_that_fails_unexpectedly_is_not_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken(Files):
+        def remove_directory(self, path: str) -> None:
+            raise RuntimeError("unheard of")
+
+    manager = open_manager(tmp_path, settings=SETTINGS, files=Broken())
+    append(manager.get_or_create(TP, TOPIC_ID, SETTINGS, NOW), batch(b"v"))
+    manager.delete([TP], NOW)
+    monkeypatch.setattr(housekeeping, "REMOVAL_INTERVAL_MS", 0)
+    with pytest.raises(IndexError):
+        asyncio.run(housekeeping._remove(manager, [NOW, NOW + SETTINGS.file_delete_delay_ms].pop))
+    assert "unheard of" in caplog.text
+
+
 def test_retention_may_take_a_segment_that_is_about_to_be_flushed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

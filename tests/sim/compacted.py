@@ -1,8 +1,8 @@
 """What compaction may do to a partition: which records may vanish, and what must stay as it was.
 
-A record vanishes if a newer one of its key stands below the end of what is compacted, if its transaction was aborted,
-or if it is a tombstone or a marker whose delete horizon is over; nothing else does. Then everything that is left stays
-at its offset, in a batch with the same offsets, producer, sequence and leader epoch.
+A record vanishes if the compaction's map held a newer one of its key, if its transaction was aborted, or if it is a
+tombstone or a marker whose delete horizon is over; nothing else does. Then everything that is left stays at its offset,
+in a batch with the same offsets, producer, sequence and leader epoch.
 """
 
 from __future__ import annotations
@@ -59,15 +59,21 @@ class Rules:
         end = job.first_uncleanable_offset
         promise(end <= stable, f"compacted up to {end}, and only what is below {stable} is decided")
         self._aborted = _aborted(model.path)
-        self.newest: dict[bytes | None, Record] = {}
-        for batch in model.kept:
-            if batch.header.base_offset < end and not self._is_aborted(batch) and not batch.header.is_control:
-                self.newest.update((record.key, record) for record in batch.records)
-        for producer_id, first, marker in model.aborted(-1, model.end):
-            model.ended.setdefault((producer_id, marker), first)
+        self._newest: dict[bytes | None, Record] | None = None
+        for transaction in model.transactions():
+            if transaction.last_offset is not None:
+                model.ended.setdefault((transaction.producer_id, transaction.last_offset), transaction)
 
     def _is_aborted(self, batch: Batch) -> bool:
         return batch.header.base_offset in self._aborted
+
+    def know_map(self, end: int) -> None:
+        """The map is full, or holds all: the newest record of each key below `end` is in it, if it is dirty."""
+        if self._newest is None:
+            self._newest = {}
+            for batch in self._kept:
+                if not self._is_aborted(batch) and not batch.header.is_control:
+                    self._newest.update((record.key, record) for record in batch.records if record.offset < end)
 
     def check_lag(self, model: PartitionModel, now_ms: int, lag_ms: int) -> None:
         """Nothing that is younger than `min.compaction.lag.ms` is compacted for the first time."""
@@ -123,8 +129,9 @@ class Rules:
             return
         if self._is_aborted(batch):
             return
-        newer = self.newest.get(record.key)
-        if newer is not None and newer.offset > record.offset:
+        assert self._newest is not None
+        newer = self._newest.get(record.key)
+        if newer is not None and newer.offset >= max(record.offset + 1, self._job.first_dirty_offset):
             if record.offset < model.flushed or record.offset in model.also_flushed:
                 # Or a power cut might take both.
                 model.also_flushed.add(newer.offset)

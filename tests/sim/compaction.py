@@ -31,9 +31,9 @@ class Compaction:
         self.job = chosen.job(world.now_ms)
         self.rules = Rules(self.model, self.job, self.log.last_stable_offset)
         self.rules.check_lag(self.model, world.now_ms, world.config.min_compaction_lag_ms)
-        offset_map = OffsetMap(rng.choice((_MAP_BYTES, _MAP_BYTES, _SMALL_MAP_BYTES)), 0.9)
+        self._map = OffsetMap(rng.choice((_MAP_BYTES, _MAP_BYTES, _SMALL_MAP_BYTES)), 0.9)
         self._work: Iterator[CleanedGroup | CleanerStats] = clean(
-            self.job, world.disk, offset_map, io_bytes=4096, pause=_pause
+            self.job, world.disk, self._map, io_bytes=4096, pause=_pause
         )
         self._finished: list[tuple[CleanedGroup, list[Batch]]] = []
 
@@ -48,6 +48,7 @@ class Compaction:
             return progress
         begin, end = self._range(progress)
         new = self._cleaned(world, progress)
+        self.rules.know_map(self._map.latest_offset + 1)
         self.rules.check_group(self.model, new, begin, end)
         self._finished.append((progress, new))
         return None

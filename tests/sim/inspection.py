@@ -14,6 +14,7 @@ from tests.sim import compacted
 from tests.sim.batches import promise
 from tests.sim.disk import SimDisk
 from tests.sim.model import PartitionModel
+from tests.sim.stability import may_be_stable
 
 _OFFSET_ENTRY = Struct(">ii")
 _TIME_ENTRY = Struct(">qi")
@@ -43,7 +44,7 @@ def check_offsets(log: Log, model: PartitionModel) -> None:
     if seen != wanted:
         promise(False, f"{log.topic_partition}: start, high watermark, end are {seen} instead of {wanted}")
     stable = log.last_stable_offset
-    if not model.may_be_stable(stable):
+    if not may_be_stable(model, stable):
         promise(False, f"{log.topic_partition}: last stable offset is {stable}")
     flushed = max(model.flushed, model.may_be_flushed)
     if log.recovery_point > flushed:
@@ -143,7 +144,8 @@ def _check_aborted_that_are_left(log: Log, model: PartitionModel, first: int, la
         has_data = compacted.has_data(model, producer_id, first_offset, last_offset)
         promise(entry is not None or not has_data, f"aborted and not told: {producer_id} at {first_offset}")
         promise(entry is None or not has_data or entry.first_offset <= first_offset, f"{entry}, not {first_offset}")
-    extra = {name for name in found if name[0] not in doubtful} - model.ended.keys()
+    ended = {name for name, transaction in model.ended.items() if transaction.is_aborted}
+    extra = {name for name in found if name[0] not in doubtful} - ended
     promise(not extra, f"aborted between {first} and {last}: {extra}, and never were")
 
 

@@ -11,7 +11,7 @@ earlier point; the log is a path in it. After a crash that path may have changed
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from kwire.wire.control import read_end_transaction_marker
@@ -56,9 +56,9 @@ class PartitionModel:
         """Offsets of records that a compaction left out of a segment which may lie on the device, or may not yet."""
         self.also_flushed: set[int] = set()
         """Offsets of records for which flushed ones were given up: they are promised as those were."""
-        self.ended: dict[tuple[int, int], int] = {}
-        """Where aborted transactions began that a compaction has met, by (producer id, marker's offset): what it left
-        of them may begin later, and a snapshot of the producers knows better."""
+        self.ended: dict[tuple[int, int], Transaction] = {}
+        """The transactions that a compaction has met, by (producer id, marker's offset): what it left of them may begin
+        later, and a snapshot of the producers knows better."""
         self.reopened: dict[int, int] = {}
         """Where those of them began whose marker went with the log's end, by producer id."""
         self.newest_epochs: dict[int, int] = {}
@@ -138,8 +138,9 @@ class PartitionModel:
     def _reopen(self, markers: set[tuple[int, int]]) -> None:
         """There were these: transactions whose marker is gone are open again."""
         for producer_id, marker in markers - self._markers():
-            first = self.ended.get((producer_id, marker))
-            if first is not None:
+            ended = self.ended.get((producer_id, marker))
+            if ended is not None:
+                first = ended.first_offset
                 self.reopened[producer_id] = min(first, self.reopened.get(producer_id, first))
 
     def truncation_failed(self, offset: int) -> None:
@@ -175,6 +176,12 @@ class PartitionModel:
         self.first_segment = base_offset
         if base_offset > self.start:
             self.moved_start(base_offset)
+
+    def goes_on_in_copy(self, base_offset: int, first_batch: int) -> None:
+        """A move is over. What retention took from the log meanwhile may stand in the copy."""
+        copied = sum(batch.header.base_offset < first_batch for batch in self.path)
+        self.first_kept = min(self.first_kept, copied)
+        self.begins_at_segment(base_offset)
 
     def moved_start(self, offset: int) -> None:
         self.start = offset
@@ -267,40 +274,6 @@ class PartitionModel:
         if self.path and b"" not in self._behind[self.origin(self.path[0].data)]:
             begin = self.end
         return {transaction.producer_id for transaction in self.transactions() if transaction.first_offset < begin}
-
-    def may_be_stable(self, offset: int) -> bool:
-        """Whether it may be the last stable offset, which stays below the marker of a transaction until replicated.
-
-        A snapshot does not know of such a marker, in Kafka neither: what ended before a restart may count as stable,
-        where it lies below the snapshot that was read then.
-        """
-        transactions = self.transactions()
-        if not transactions and not self.reopened:
-            return offset == self.high_watermark
-        reloaded_end = self.path[self.reloaded_at - 1].header.next_offset if self.reloaded_at else 0
-        doubtful = self.doubtful
-        allowed = set()
-        ends = {found.last_offset + 1 for found in transactions if found.last_offset is not None}
-        for forgotten_below in {0, reloaded_end} | {end for end in ends if end <= reloaded_end}:
-            undecided = [
-                transaction
-                for transaction in transactions
-                if transaction.last_offset is None
-                or transaction.last_offset >= max(self.high_watermark, forgotten_below)
-            ]
-            unstable = [max(transaction.first_offset, self.start) for transaction in undecided]
-            allowed.add(min([*unstable, self.high_watermark]))
-            for first in self._began_earlier(undecided):
-                allowed.add(min([*unstable, self.high_watermark, max(first, self.start)]))
-        return offset in allowed or (bool(doubtful) and min(allowed) <= offset <= self.high_watermark)
-
-    def _began_earlier(self, transactions: Sequence[Transaction]) -> Iterator[int]:
-        """Where these began before a compaction left nothing of their first batches, and those that are open again."""
-        yield from self.reopened.values()
-        for (producer_id, marker), first in self.ended.items():
-            for transaction in transactions:
-                if transaction.producer_id == producer_id and first <= transaction.first_offset <= marker:
-                    yield first
 
     def aborted(self, first: int, last: int) -> set[tuple[int, int, int]]:
         """(producer id, first offset, marker's offset) of those that overlap `first` to `last` (exclusive)."""

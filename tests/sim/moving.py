@@ -59,7 +59,8 @@ def _go_on(world: World, under_way: Relocation, slices: int) -> str:
             promise(first <= model.start, f"moved from {first} on only")
             promise(log.recovery_point == model.end, f"moved with {log.recovery_point} of {model.end} flushed")
             model.flushed_to(model.end)
-            model.begins_at_segment(first)
+            batches = (segment.header_at(0).base_offset for segment in log.segments if segment.size)
+            model.goes_on_in_copy(first, next(batches, model.end))
             model.uncertain |= {batch.header.producer_id for batch in model.path[: model.first_kept]}
             return f"has moved to {log.directory}, from {first} on"
     return f"moves on: {under_way.lag} behind"

@@ -37,9 +37,8 @@ MUTANTS = (
         "            pass\n    for at",
     ),
     Mutant("a torn tail is not cut off", "segment", "        if size != self.size:\n", "        if False:\n"),
-    Mutant(
-        "a hole between segments is kept", "recovery", "or _is_hole(log, end_offset, segments[slot + 1 : slot + 2])", ""
-    ),
+    Mutant("a hole between segments is kept", "recovery", "gap == 0 or log.config.is_compacted", "gap >= 0"),
+    Mutant("segments that overlap are kept", "recovery", "gap >= 0 and (gap == 0", "(gap <= 0"),
     Mutant(
         "a flush leaves the batches unsynced",
         "segment_files",

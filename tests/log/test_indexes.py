@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import random
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from pathlib import Path
 
 import pytest
 
-from kwire.log.files import FILES, Files
+from kwire.log.files import FILES, Files, OpenFile
 from kwire.log.offset_index import OffsetIndex
 from kwire.log.time_index import TimeIndex
 from kwire.log.txn_index import AbortedTransaction, TxnIndex
@@ -138,3 +138,43 @@ def test_transaction_index(tmp_path: Path) -> None:
     index.truncate_to(0)
     assert path.stat().st_size == 0
     assert index.entries() == []
+
+
+class CountingFiles(Files):
+    """How often was anything read."""
+
+    __slots__ = ("reads",)
+
+    def __init__(self) -> None:
+        self.reads = 0
+
+    def read_at(self, file: OpenFile, size: int, position: int) -> bytes:
+        self.reads += 1
+        return super().read_at(file, size, position)
+
+
+@pytest.mark.parametrize("count", [1, 63, 64, 65, 256, 257, 1000, 5000])
+@pytest.mark.parametrize("is_even", [True, False])
+def test_what_is_looked_for_is_found_wherever_it_lies(tmp_path: Path, count: int, is_even: bool) -> None:
+    rng = random.Random(count)
+    files = CountingFiles()
+    index = OffsetIndex(str(tmp_path / "i"), 100, 1 << 20, files, file_size=0)
+    offsets: list[int] = []
+    positions: list[int] = []
+    for n in range(1, count + 1):
+        # Batches of all sizes, most of them small.
+        offsets.append(offsets[-1] + rng.choice((1, 1, 1, 5000)) if offsets and not is_even else 99 + 10 * n)
+        positions.append(positions[-1] + rng.choice((100, 100, 90_000)) if positions and not is_even else 1000 * n)
+        index.append(offsets[-1], positions[-1])
+    for _ in range(300):
+        offset = rng.randrange(99, offsets[-1] + 2)
+        position = rng.randrange(positions[-1] + 2)
+        files.reads = 0
+        slot = bisect_right(offsets, offset)
+        assert index.lookup(offset) == ((offsets[slot - 1], positions[slot - 1]) if slot else (100, 0))
+        # One entry behind what is in memory is told by a look at it; then the block, then the entry.
+        assert not is_even or files.reads <= 2
+        slot = bisect_right(positions, position)
+        assert index.batch_position_up_to(position) == (positions[slot - 1] if slot else 0)
+        slot = bisect_left(positions, position)
+        assert index.offset_at_or_behind(position) == (offsets[slot] if slot < count else None)

@@ -57,7 +57,7 @@ def _npm_pack(package: str, folder: Path) -> None:
     folder.mkdir(parents=True)
     run("npm", "pack", "--silent", package, cwd=folder)
     (archive,) = folder.glob("*.tgz")
-    shutil.unpack_archive(archive, folder, filter="data")
+    run("tar", "-xf", str(archive), "-C", str(folder))
     archive.unlink()
 
 
@@ -82,7 +82,7 @@ def kafka_python(home: Path) -> None:
     sdist = ("--quiet", "--disable-pip-version-check", "--no-deps", "--no-binary", ":all:", "--dest", str(home))
     run(python, "-m", "pip", "download", *sdist, KAFKA_PYTHON[0].partition("[")[0] + "==" + KAFKA_PYTHON_VERSION)
     (archive,) = home.glob("kafka_python-*.tar.gz")
-    shutil.unpack_archive(archive, home, filter="data")
+    run("tar", "-xf", str(archive), "-C", str(home))
     (home / archive.name.removesuffix(".tar.gz")).rename(home / "source")
     shutil.copy(HERE / "stand_ins/service.py", home / "source/test/service.py")
     (home / "source/test/__init__.py").touch()  # Or else `test` is that of Python's own library.

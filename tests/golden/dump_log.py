@@ -24,6 +24,7 @@ from kwire.wire.control import build_control_batch
 from kwire.wire.legacy import build_message_set
 from kwire.wire.record_batch import LOG_APPEND_TIME, set_offset_and_epoch
 from kwire.wire.records import Record, build_batch
+from tests.archives import unpack
 from tests.golden.check import read_vectors
 from tests.log.offline.directories import SAMPLES, kafka_samples
 
@@ -136,9 +137,7 @@ def write_formats() -> None:
 def extract(directory: Path) -> Path:
     """All samples in `directory`."""
     kafka_samples(directory)
-    with tarfile.open(FORMATS) as archive:
-        archive.extractall(directory, filter="data")
-    return directory
+    return unpack(FORMATS, directory)
 
 
 def calls(directory: Path) -> Iterator[Call]:

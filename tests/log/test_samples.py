@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from kwire.log.offset_index import OffsetIndex
 from kwire.log.producer_snapshot import decode_snapshot, encode_snapshot
 from kwire.log.txn_index import AbortedTransaction
 from kwire.wire.record_batch import batches
+from tests.archives import unpack
 from tests.log.building import NOW, append, batch, config, crash, read_all
 
 SAMPLES = Path(__file__).parent / "samples" / "kafka-3.9.2.tar.gz"
@@ -25,9 +25,7 @@ CLUSTER = "25t3LOi2TPu8DxUcoebj8A"
 
 @pytest.fixture
 def samples(tmp_path: Path) -> Path:
-    with tarfile.open(SAMPLES) as archive:
-        archive.extractall(tmp_path / "samples", filter="data")
-    return tmp_path / "samples"
+    return unpack(SAMPLES, tmp_path / "samples")
 
 
 def opened(directory: Path, **overrides: object) -> LogManager:

@@ -1,7 +1,7 @@
 """`python -m tests.sim.mutants [WORD ..]`: one-line bugs planted in a copy of `kwire/log`; each must be caught.
 
-A mutant is caught by the simulator, or else by the unit tests of `tests/log`. One that lives shows a missing test. With
-words, only those are planted whose description has one of them.
+A mutant is caught by the simulator, or else by the unit tests of `tests/log`; in a copy without one neither finds
+anything. One that lives shows a missing test. With words, only those are planted whose description has one of them.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def planted(mutant: Mutant, directory: Path) -> Path:
     shutil.rmtree(root, ignore_errors=True)
     for name in ("kwire", "tests/log", "tests/sim"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("__init__.py", "histories.py"):
+    for name in ("__init__.py", "archives.py", "histories.py"):
         shutil.copy(ROOT / "tests" / name, root / "tests")
     path = root / "kwire/log" / f"{mutant.module}.py"
     source = path.read_text()
@@ -155,8 +155,13 @@ def caught_by(mutant: Mutant, directory: Path) -> str:
 
 def main(words: Sequence[str]) -> int:
     alive = 0
+    unharmed = Mutant("nothing is wrong", "manager", "", "")
     mutants = [mutant for mutant in MUTANTS if not words or any(word in mutant.bug for word in words)]
     with tempfile.TemporaryDirectory() as directory:
+        catcher = caught_by(unharmed, Path(directory))
+        if catcher != "nobody":
+            print(f"without any planted bug: {catcher}")
+            return 2
         for mutant in mutants:
             catcher = caught_by(mutant, Path(directory))
             alive += catcher == "nobody"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tarfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from kwire.ids import TopicPartition
 from kwire.log.log import Log
 from kwire.wire.control import EndTransactionMarker, build_end_transaction_marker
 from kwire.wire.record_batch import set_offset_and_epoch
+from tests.archives import unpack
 from tests.log.building import NOW, TOPIC_ID, append, batch, config, open_manager
 
 SAMPLES = Path(__file__).parent.parent / "samples"
@@ -18,9 +18,7 @@ SAMPLES = Path(__file__).parent.parent / "samples"
 
 def kafka_samples(directory: Path) -> Path:
     """What Kafka 3.9.2 left behind: `clean-stop` and `kill-9`."""
-    with tarfile.open(SAMPLES / "kafka-3.9.2.tar.gz") as archive:
-        archive.extractall(directory, filter="data")
-    return directory
+    return unpack(SAMPLES / "kafka-3.9.2.tar.gz", directory)
 
 
 def fingerprint(directory: Path) -> dict[str, tuple[int, int, str]]:

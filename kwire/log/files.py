@@ -38,6 +38,7 @@ SEGMENT_SUFFIXES = (LOG_SUFFIX, INDEX_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFI
 DELETED_SUFFIX = ".deleted"
 CLEANED_SUFFIX = ".cleaned"
 SWAP_SUFFIX = ".swap"
+TEMPORARY_SUFFIX = ".tmp"
 DELETE_DIR_SUFFIX = "-delete"
 FUTURE_DIR_SUFFIX = "-future"
 STRAY_DIR_SUFFIX = "-stray"
@@ -257,7 +258,7 @@ class Files:
         Written as `<path>.tmp`, renamed; `sync` puts data and name on the device, needed where losing the *new* content
         in a power cut would lose more than a rebuild can bring back.
         """
-        temporary = path + ".tmp"
+        temporary = path + TEMPORARY_SUFFIX
         self.create_file(temporary, data)
         if sync:
             self.sync(self.open(temporary))

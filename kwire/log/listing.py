@@ -17,6 +17,7 @@ from kwire.log.files import (
     SEGMENT_SUFFIXES,
     SNAPSHOT_SUFFIX,
     SWAP_SUFFIX,
+    TEMPORARY_SUFFIX,
     TIME_INDEX_SUFFIX,
     TXN_INDEX_SUFFIX,
     Files,
@@ -74,6 +75,8 @@ def list_directory(directory: str, files: Files) -> Listing:
                 listing.torn_txn_indexes.add(offset)
         elif suffix == SNAPSHOT_SUFFIX:
             listing.snapshots.append(offset)
+        elif suffix == SNAPSHOT_SUFFIX + TEMPORARY_SUFFIX:
+            files.unlink(os.path.join(directory, name))
     # One of a kind is enough: a power cut may have left any part of a deletion undone.
     for offset in segment_files - listing.logs.keys():
         for suffix in SEGMENT_SUFFIXES[1:]:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable
 from contextlib import suppress
 
-from kwire.log.files import SNAPSHOT_SUFFIX, Files, offset_name
+from kwire.log.files import SNAPSHOT_SUFFIX, TEMPORARY_SUFFIX, Files, offset_name
 from kwire.log.producer_snapshot import CorruptSnapshotError, decode_snapshot, encode_snapshot
 from kwire.log.producer_state import Marker, ProducerState
 from kwire.wire.record_batch import BatchHeader, Buffer
@@ -55,14 +55,14 @@ class ProducerJournal:
     def take(self, entries: dict[int, ProducerState], offset: int) -> None:
         """Write the state as of the log below `offset`, unless it is there already or the log is new.
 
-        Raises OSError; what a full disk took of the file is then removed, as nobody could read it.
+        A kill leaves no torn snapshot. Raises OSError; what a full disk took of the file is then removed.
         """
         if offset > self.newest_offset:
             try:
-                self._files.create_file(self.path(offset), encode_snapshot(entries))
+                self._files.replace_file(self.path(offset), encode_snapshot(entries), sync=False)
             except OSError:
                 with suppress(OSError):
-                    self._files.unlink(self.path(offset))
+                    self._files.unlink(self.path(offset) + TEMPORARY_SUFFIX)
                 raise
             self.offsets.append(offset)
             self._unsynced.append(offset)

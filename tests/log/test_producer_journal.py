@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kwire.log.files import Files
+from kwire.log.listing import list_directory
 from kwire.log.producer_journal import ProducerJournal
 from kwire.log.producer_state import ProducerState
 
@@ -23,6 +24,23 @@ class FullDisk(Files):
     def create_file(self, path: str, data: bytes) -> None:
         super().create_file(path, data[: self.room])
         raise OSError(errno.ENOSPC, "No space left on device", path)
+
+
+class DyingFiles(Files):
+    """The process is killed when half of a file is written."""
+
+    def create_file(self, path: str, data: bytes) -> None:
+        super().create_file(path, data[: len(data) // 2])
+        raise KeyboardInterrupt
+
+
+def test_a_kill_leaves_no_torn_snapshot(tmp_path: Path) -> None:
+    journal = ProducerJournal(str(tmp_path), DyingFiles())
+    with pytest.raises(KeyboardInterrupt):
+        journal.take({9: ProducerState(9)}, 7)
+    assert not list(tmp_path.glob("*.snapshot"))
+    assert list_directory(str(tmp_path), Files()).snapshots == []
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("room", [0, 20])

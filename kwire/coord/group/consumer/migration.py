@@ -2,8 +2,8 @@
 
 Up: the first heartbeat of a consumer member turns a classic group of consumers into a consumer group at the same epoch,
 with what everybody has as target; its classic members keep on joining and syncing, each by itself. Down: when the last
-member of the new protocol goes, the rest becomes a classic group at the group's epoch, with the targets as assignments,
-and rebalances. Both are one batch of the log: tombstones of the old kind, records of the new one.
+member of the new protocol goes, the rest becomes a classic group at the group's epoch, with what everybody has as
+assignment, and rebalances. Both are one batch of the log: tombstones of the old kind, records of the new one.
 
 Invariants, held by the random walks of the tests:
 - an id is of one kind of group only;
@@ -168,13 +168,25 @@ class Downgrades:
                 )
             )
         classic.protocol_name = classic.select_protocol()
-        assignments = {member.member_id: self._assignment(group, member, classic.protocol_name) for member in left}
+        assignments = {
+            member.member_id: self._assignment(group, member, classic.protocol_name, rebalance) for member in left
+        }
         record = classic.to_record(classic.members.values(), classic.leader_id, assignments, now_ms)
         out.record(GroupMetadataKey(group=group.group_id), record)
         self.pending[group.group_id] = rebalance
 
-    def _assignment(self, group: ConsumerGroup, member: ConsumerMember, protocol: str) -> bytes:
-        """The member's target in the version of the protocol that it speaks."""
+    def _assignment(self, group: ConsumerGroup, member: ConsumerMember, protocol: str, rebalance: bool) -> bytes:
+        """What the member has, in the version of the protocol that it speaks; its target if there is no rebalance.
+
+        Who was not told yet to give something back still works on it, and must keep it should the group go over again
+        before it has rejoined. Kafka gives it its target, so that others may be given what it still works on.
+        """
         assert member.said.classic is not None
-        target = group.target_of(member.member_id, member.said.instance_id) or NOTHING
-        return encode_assignment(target, dict(member.said.classic.protocols)[protocol], self._topics)
+        given = group.target_of(member.member_id, member.said.instance_id) or NOTHING
+        if rebalance:
+            assigned, pending = member.has.assigned, member.has.pending_revocation
+            given = {
+                topic: frozenset([*assigned.get(topic, ()), *pending.get(topic, ())])
+                for topic in {**assigned, **pending}
+            }
+        return encode_assignment(given, dict(member.said.classic.protocols)[protocol], self._topics)

@@ -263,8 +263,6 @@ class LogState:
         """Close the active segment and begin a new one at the log's end, with a producer snapshot. Raises OSError."""
         if not self.segments.active.size and self.segments.active.base_offset == self.log_end_offset:
             return self.segments.active
-        # Once this segment is flushed, recovery will not look in it for what the epochs' file lacks.
-        self.epochs.write()
         self.journal.take(self.producers.entries, self.log_end_offset)
         self.host.segment_closed(self)
         active = self.segments.active

@@ -5,7 +5,8 @@
 ```
 The future log is a follower in the same process: it takes batches as they lie in the current one, in its own segments
 and indexes. When it has all, the current directory becomes `-delete`, the future one takes the partition's name, and
-the `Log` goes on in it: whoever holds the `Log` notices nothing. A restart resumes where the future log ends. A crash
+the `Log` goes on in it: whoever holds the `Log` notices nothing. A restart resumes where the future log ends; after a
+crash, no further on than the recovery point of the current one, which may have lost what was copied of it. A crash
 between the two renames leaves `-delete` beside `-future`: the next start gives the future one its name. Source: Kafka's
 `ReplicaAlterLogDirsThread`, `LogManager.replaceCurrentWithFutureLog`, which rename in the other order and cannot start
 after such a crash.
@@ -41,6 +42,7 @@ class Relocation:
     """
 
     __slots__ = (
+        "_agreed_to",
         "_host",
         "_is_stopped",
         "_last_lag",
@@ -54,7 +56,14 @@ class Relocation:
         "was_rolled",
     )
 
-    def __init__(self, log: Log, future: Log, target: LogDirectory, host: LogHost) -> None:
+    def __init__(
+        self, log: Log, future: Log, target: LogDirectory, host: LogHost, *, agreed_to: int | None = None
+    ) -> None:
+        """`agreed_to`: the offset up to which a log that a crash has met is sure to have what was copied of it.
+
+        Behind its recovery point it may have lost what the future log still has, in its middle too (a compacted log may
+        have holes). None: it has all of it.
+        """
         self.log = log
         self.future = future
         self.target = target
@@ -64,6 +73,7 @@ class Relocation:
         """Whether it was flushed when it had caught up: what came since then is little."""
         self.was_rolled = False
         """Whether it has a closed segment that is to be flushed."""
+        self._agreed_to = agreed_to
         self._host = host
         self._lock = threading.Lock()
         self._is_stopped = False
@@ -124,6 +134,9 @@ class Relocation:
 
         It begins anew where it lacks the beginning: a crash may have brought back what DeleteRecords had taken.
         """
+        if self._agreed_to is not None:
+            self.future.truncate_to(self._agreed_to, now_ms)
+            self._agreed_to = None
         start = self.log.log_start_offset
         if next(iter(self.future.segments)).base_offset > start:
             self.future.truncate_fully_and_start_at(start, now_ms)

@@ -116,22 +116,24 @@ class Relocations:
         self.resume(log, future, target)
         logger.info("%s moves from %s to %s", log.topic_partition, log.directory, target.path)
 
-    def resume(self, log: Log, future: Log, target: LogDirectory) -> None:
-        """Go on with a move that a former start began."""
+    def resume(self, log: Log, future: Log, target: LogDirectory, *, agreed_to: int | None = None) -> None:
+        """Go on with a move that a former start began; `agreed_to` as in `Relocation`."""
         # Compacted meanwhile, the log would differ from what was copied of it: a deleted key might come back.
         self._manager.cleaner.abort_and_pause(log.topic_partition)
-        self._moves[log.topic_partition] = Relocation(log, future, target, self._manager)
+        self._moves[log.topic_partition] = Relocation(log, future, target, self._manager, agreed_to=agreed_to)
         self.on_begun()
 
     def resume_all(self, loaded: Sequence[LoadedDirectory], now_ms: int) -> None:
         """Go on with the moves that the last stop broke off; a disk that fails here takes its directory offline."""
         manager = self._manager
+        crashed = {one.directory for one in loaded if not one.was_clean}
         deleted = {each[0] for one in loaded for path in one.marked_for_removal if (each := marked_partition(path))}
         for one in loaded:
             for name, future in one.futures.items():
                 log = manager.get(name)
                 if log is not None and manager.home_of(log) is not one.directory and name not in self._moves:
-                    self.resume(log, future, one.directory)
+                    agreed_to = log.recovery_point if manager.home_of(log) in crashed else None
+                    self.resume(log, future, one.directory, agreed_to=agreed_to)
                 elif log is not None:
                     manager.discard([future], one.directory, now_ms)
                 elif name in deleted and len(loaded) == len(manager.directories):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -19,7 +20,7 @@ from kwire.log.manager import LogManager
 from kwire.log.relocation import Relocation
 from kwire.wire.control import EndTransactionMarker, build_end_transaction_marker
 from kwire.wire.primitives import Buffer
-from kwire.wire.record_batch import set_offset_and_epoch
+from kwire.wire.record_batch import batches, set_offset_and_epoch
 from tests.log.building import (
     NOW,
     TOPIC_ID,
@@ -186,6 +187,30 @@ def test_records_that_a_crash_brings_back_are_copied_too(tmp_path: Path) -> None
     copied(move)
     manager.relocations.complete(move, NOW)
     assert values(read_all(log)) == VALUES
+    crash(manager)
+
+
+@pytest.mark.parametrize("cut", [0, -1])
+def test_a_copy_gives_up_what_a_crash_took_from_the_log(tmp_path: Path, cut: int) -> None:
+    settings = config(segment_bytes=400, index_interval_bytes=0, cleanup_policy=["compact"])
+    manager, log = filled(tmp_path)
+    copied(begun(manager, log))
+    segment = list(log.segments)[cut]
+    *_, (position, lost) = batches(Path(segment.log_path).read_bytes())
+    crash(manager)
+    # No page of it had reached the device: amid the log, which a compacted one may lack, or at its end.
+    os.truncate(segment.log_path, position)
+    manager = open_manager(tmp_path / "one", tmp_path / "two", settings=settings)
+    log = manager.get_or_create(TP, TOPIC_ID, settings, NOW)
+    append(log, batch(b"new"))
+    left = [*VALUES[: lost.base_offset], *VALUES[lost.base_offset + 1 :], b"new"]
+    assert values(read_all(log)) == left
+    move = manager.relocations.get(TP)
+    assert move is not None
+    copied(move)
+    manager.relocations.complete(move, NOW)
+    assert values(read_all(log)) == left
+    assert log.directory == str(tmp_path / "two" / "t-0")
     crash(manager)
 
 

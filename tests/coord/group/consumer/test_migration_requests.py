@@ -41,28 +41,30 @@ join@b@protocols=range@v=3@topics=garbage -   -       PROTOCOL  -         -     
 join@b@type=connect@v=3               -       -       -         PROTOCOL  PROTOCOL  PROTOCOL  PROTOCOL
 join@b@protocols=@v=3                 -       -       PROTOCOL  PROTOCOL  PROTOCOL  PROTOCOL  PROTOCOL
 """,
-    "upgrade": """
-request                               simple  left    connect   userdata  classic   mixed     consumer
-beat@m                                ok      ok      ID        ID        ok        ok        ok
-beat@m@epoch=3                        ID      ID      ID        ID        ID        MEMBER    MEMBER
-beat@m@epoch=-1                       ID      ID      ID        ID        ID        MEMBER    MEMBER
-join@b@protocols=range@v=3            -       -       PROTOCOL  -         -         ok        ok
-join@b@protocols=range@v=3@topics=garbage -   -       PROTOCOL  -         -         SERVER    SERVER
-join@b@type=connect@v=3               -       -       -         PROTOCOL  PROTOCOL  PROTOCOL  PROTOCOL
-join@b@protocols=@v=3                 -       -       PROTOCOL  PROTOCOL  PROTOCOL  PROTOCOL  PROTOCOL
-""",
-    "downgrade": """
-request                               simple  left    connect   userdata  classic   mixed     consumer
-beat@m                                ok      ok      ID        ID        ID        ok        ok
-beat@m@epoch=3                        ID      ID      ID        ID        ID        MEMBER    MEMBER
-beat@m@epoch=-1                       ID      ID      ID        ID        ID        MEMBER    MEMBER
-join@b@protocols=range@v=3            -       -       PROTOCOL  -         -         ok        ok
-join@b@protocols=range@v=3@topics=garbage -   -       PROTOCOL  -         -         SERVER    SERVER
-join@b@type=connect@v=3               -       -       -         PROTOCOL  PROTOCOL  PROTOCOL  PROTOCOL
-join@b@protocols=@v=3                 -       -       PROTOCOL  PROTOCOL  PROTOCOL  PROTOCOL  PROTOCOL
-""",
 }
-TABLES["bidirectional"] = TABLES["upgrade"]
+DOWNGRADES = """
+request                               simple  left    connect   userdata  classic   mixed     consumer
+beat@m@epoch=3                        ID      ID      ID        ID        ID        MEMBER    MEMBER
+beat@m@epoch=-1                       ID      ID      ID        ID        ID        MEMBER    MEMBER
+join@b@protocols=range@v=3            -       -       PROTOCOL  -         -         ok        ok
+join@b@protocols=range@v=3@topics=garbage -   -       PROTOCOL  -         -         SERVER    SERVER
+join@b@type=connect@v=3               -       -       -         PROTOCOL  PROTOCOL  PROTOCOL  PROTOCOL
+join@b@protocols=@v=3                 -       -       PROTOCOL  PROTOCOL  PROTOCOL  PROTOCOL  PROTOCOL
+"""
+"""What every policy that lets a classic member join answers: a heartbeat to a classic group is the upgrade's matter."""
+UPGRADES = (
+    DOWNGRADES
+    + """\
+beat@m                                ok      ok      ID        ID        ok        ok        ok
+"""
+)
+TABLES["bidirectional"] = TABLES["upgrade"] = UPGRADES
+TABLES["downgrade"] = (
+    DOWNGRADES
+    + """\
+beat@m                                ok      ok      ID        ID        ID        ok        ok
+"""
+)
 
 CODES = {
     "ID": "GROUP_ID_NOT_FOUND",

@@ -99,6 +99,11 @@ class ProducerJournal:
         for newer in [known for known in self.offsets if known > offset]:
             self.drop(newer)
 
+    def drop_below(self, offset: int) -> None:
+        """Remove the snapshots below `offset`, where the log begins: of the batches in between nobody can tell."""
+        for older in [known for known in self.offsets if known < offset]:
+            self.drop(older)
+
     def keep(self, bases: set[int]) -> None:
         """Remove the snapshots that belong to no segment, but for the newest (Kafka's `removeStraySnapshots`)."""
         for offset in self.offsets[:-1]:

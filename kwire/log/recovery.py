@@ -156,6 +156,9 @@ def _load_producers(log: LogState, segments: list[LogSegment], first_to_scan: in
         journal.drop_above(segments[first_to_scan].base_offset)
     else:
         journal.drop_above(segments[-1].end_of_batches()[1] if segments else 0)
+    if segments:
+        # One from amid a segment that retention took, while that of the roll was lost. Kafka's `truncateAndReload`.
+        journal.drop_below(segments[0].base_offset)
     offset, entries = journal.newest()
     # As Kafka's `loadFromSnapshot`: who was idle for long is not remembered again.
     now_ms, host = log.created_ms, log.host

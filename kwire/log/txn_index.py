@@ -15,6 +15,7 @@ recovery empties the file and writes it anew while it scans the segment.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from struct import Struct
 
 from kwire.log.files import Files
@@ -93,11 +94,15 @@ class TxnIndex:
             self._keep(len(kept))
 
     def clear(self) -> None:
-        """Drop all entries, before they are written anew."""
-        if self._files.size_or_zero(self.path):
+        """Drop all entries, before they are written anew.
+
+        Of an empty file too the device may still have the entries: a start that was broken off has cut it.
+        """
+        with suppress(FileNotFoundError):
             self._keep(0)
 
     def _keep(self, count: int) -> None:
         # Cut rather than removed: a power cut that undoes it meets the next sync of the file.
+        file = self._files.open(self.path)
         self._changed = True
-        self._files.truncate(self._files.open(self.path), count * ENTRY_SIZE)
+        self._files.truncate(file, count * ENTRY_SIZE)

@@ -292,3 +292,25 @@ def test_a_damaged_snapshot_is_passed_over(tmp_path: Path) -> None:
     _, log = opened(tmp_path)
     assert append(log, batch(b"v", producer_id=5, producer_epoch=0, base_sequence=39)).duplicate
     assert not newest.exists()
+
+
+def test_a_snapshot_from_before_the_first_segment_says_nothing_of_its_producers(tmp_path: Path) -> None:
+    settings = config(segment_bytes=300)
+    producer = {"producer_id": 7, "producer_epoch": 0}
+    manager = open_manager(tmp_path, settings=settings)
+    append(manager.get_or_create(TP, TOPIC_ID, settings, NOW), batch(b"a", **producer, base_sequence=0))
+    manager.close()
+    manager = open_manager(tmp_path, settings=settings)
+    log = manager.get_or_create(TP, TOPIC_ID, settings, NOW)
+    append(log, batch(b"b", **producer, base_sequence=1))
+    append(log, batch(b"x" * 200))
+    log.update_high_watermark(3)
+    log.delete_records(2)
+    assert log.delete_old_segments(NOW) == 1
+    crash(manager)
+    # Amid the segment that retention took the clean stop left one; that of the roll did not reach the device.
+    snapshots = sorted((tmp_path / DIRECTORY).glob("*.snapshot"))
+    assert [int(path.stem) for path in snapshots] == [1, 2]
+    snapshots[-1].unlink()
+    log = open_manager(tmp_path, settings=settings).get_or_create(TP, TOPIC_ID, settings, NOW)
+    assert append(log, batch(b"c", **producer, base_sequence=2)).first_offset == 3

@@ -81,7 +81,9 @@ def produce(world: World, rng: Random) -> str:
     model = world.models[topic_partition]
     producer_id, producer = _producer(model, rng)
     epoch, sequence = producer.epoch, producer.next_sequence
-    if not producer.has_transaction and (not producer.batches or rng.random() < 0.1):
+    if not producer.has_transaction and (
+        not producer.batches or rng.random() < 0.1 or model.is_known_by_its_marker(producer_id)
+    ):
         epoch, sequence = epoch + 1, 0
     transactional = producer.has_transaction or rng.random() < 0.5
     data = build_batch(

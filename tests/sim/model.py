@@ -48,6 +48,8 @@ class PartitionModel:
         """Batches of the path before this one are known to producer state only as a snapshot tells them."""
         self.uncertain: set[int] = set()
         """Producers that may have been forgotten."""
+        self.certain_since: dict[int, int] = {}
+        """Offset of the batch that made one certain again: without it that one may be forgotten as before."""
         self.attempted: list[bytes] = []
         """Appends that failed: nobody was told that they are there, and they may be."""
         self.is_rewritten = False
@@ -75,9 +77,11 @@ class PartitionModel:
         self.path.append(batch)
         self.newest_epochs[batch.header.producer_id] = batch.header.producer_epoch
         self.end = batch.header.next_offset
-        self.uncertain.discard(batch.header.producer_id)
         if batch.header.is_control:
             self.reopened.pop(batch.header.producer_id, None)
+        elif batch.header.producer_id in self.uncertain:
+            self.uncertain.remove(batch.header.producer_id)
+            self.certain_since[batch.header.producer_id] = batch.header.base_offset
 
     def attempt(self, data: bytes) -> None:
         """An append that is about to happen, or failed amid of it."""
@@ -130,6 +134,14 @@ class PartitionModel:
         self.also_flushed = {kept for kept in self.also_flushed if kept < self.end}
         self.reloaded_at = len(self.path)
         self._reopen(markers)
+        self._forget_again()
+
+    def _forget_again(self) -> None:
+        end = self.path[-1].header.next_offset if self.path else 0
+        lost = [producer_id for producer_id, offset in self.certain_since.items() if offset >= end]
+        for producer_id in lost:
+            del self.certain_since[producer_id]
+            self.uncertain.add(producer_id)
 
     def _markers(self) -> set[tuple[int, int]]:
         """(producer id, offset) of those on the path."""
@@ -159,6 +171,7 @@ class PartitionModel:
         self.checkpointed_start = min(self.checkpointed_start, offset)
         self.flushed = self.may_be_flushed = 0
         self.uncertain.clear()
+        self.certain_since.clear()
         self.reopened.clear()
         self.also_flushed.clear()
 
@@ -234,6 +247,11 @@ class PartitionModel:
                 batches = [*batches, batch]
                 is_open |= header.is_transactional
         return Producer(epoch, batches, is_open) if seen else None
+
+    def is_known_by_its_marker(self, producer_id: int) -> bool:
+        """Whether it may have been forgotten before a marker told its epoch: then no sequence but 0 goes on."""
+        newest = next((batch for batch in reversed(self.path) if batch.header.producer_id == producer_id), None)
+        return producer_id in self.uncertain and newest is not None and newest.header.is_control
 
     def is_surely_remembered(self, batch: Batch) -> bool:
         """Whether producer state must recognise it as a duplicate: among the last five, and not lost in a snapshot."""
@@ -369,3 +387,4 @@ class PartitionModel:
         self.may_be_gone.clear()
         kept = {batch.header.producer_id for batch in batches}
         self.uncertain |= {batch.header.producer_id for batch in before} - kept
+        self._forget_again()

@@ -312,32 +312,6 @@ def test_flushed_transactions_stay_aborted() -> None:
     assert [tuple(entry) for entry in log.aborted_transactions(0, 3)] == [(7, 0, 1, 2)]
 
 
-def test_aborted_transactions_that_were_lost_do_not_come_back_behind_a_clean_stop() -> None:
-    disk = SimDisk(NOW)
-    settings = config(segment_bytes=1 << 20)
-    manager = manager_on(disk, settings)
-    log = log_of(manager, settings)
-    append(log, batch(b"v", producer_id=7, producer_epoch=0, base_sequence=0, transactional=True))
-    log.flush(NOW)
-    aborted, committed = (
-        build_end_transaction_marker(EndTransactionMarker(wanted, 0), producer_id=7, producer_epoch=0, timestamp=NOW)
-        for wanted in (False, True)
-    )
-    append(log, aborted, from_client=False)
-    # The device has the entry, and not the marker that it speaks of.
-    log.segments.active.txn_index.sync()
-    disk.sync_directory(log.directory)
-    manager, _ = after_power_cut(disk, manager, settings)
-    # The second start finds that the first one, which was killed, has emptied the index.
-    manager.close(clean=False)
-    manager = manager_on(disk, settings)
-    append(log_of(manager, settings), committed, from_client=False)
-    manager.close()
-    disk.power_cut(Random(0), Manner(in_order=True, keeps=0.0))
-    log = log_of(manager_on(disk, settings), settings)
-    assert (log.log_end_offset, log.aborted_transactions(0, 2)) == (2, [])
-
-
 def test_a_snapshot_beyond_the_end_is_not_believed() -> None:
     disk = SimDisk(NOW)
     manager = manager_on(disk)

@@ -21,6 +21,7 @@ from tests.log.compacting import COMPACT
 from tests.sim.disk import Manner, SimDisk
 from tests.sim.faults import Fault, Kind
 
+VALUES = [b"a", b"b", b"c", b"d"]
 SETTINGS = config(segment_bytes=200, index_interval_bytes=0)
 
 
@@ -93,6 +94,22 @@ def test_a_truncated_tail_does_not_come_back_behind_what_follows_it() -> None:
     manager, log = after_power_cut(disk, manager)
     assert held(log) == [b"a"]
     assert log.recovery_point <= 1
+
+
+def test_a_truncation_that_the_disk_broke_off_leaves_no_hole() -> None:
+    # A compacted log may have one.
+    settings = config(**COMPACT, segment_bytes=200)
+    disk = SimDisk(NOW)
+    manager = manager_on(disk, settings)
+    log = log_of(manager, settings)
+    for value in VALUES:
+        append(log, batch(value * 99))
+    disk.faults.arm(Fault(Kind.EIO, "unlink", part_of_path=f"{3:020}.log", times=-1))
+    with pytest.raises(KafkaError):
+        log.truncate_to(1, NOW)
+    disk.faults.disarm()
+    manager.close(clean=False)
+    assert held(log_of(manager_on(disk, settings), settings)) == [value * 99 for value in VALUES]
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -31,7 +31,7 @@ R = TypeVar("R")
 
 
 class StatePersister(Protocol):
-    """Where the states of share partitions are kept; see `ShareCoordinator`."""
+    """Where the states of share partitions are kept; see `PatientPersister`."""
 
     async def ensure_topic(self) -> None: ...
 
@@ -157,11 +157,16 @@ class ShareGroupCoordinator:
         failure: KafkaError | None = None
         try:
             await self.persister.ensure_topic()
-            for topic_id, offsets in order.start_offsets.items():
-                for partition, start_offset in offsets.items():
-                    key = ShareKey(order.group_id, topic_id, partition)
-                    outcome = await settled(self.persister.initialize_one(key, order.state_epoch, start_offset))
-                    failure = failure or outcome.error
+            answers = [
+                self.persister.initialize_one(
+                    ShareKey(order.group_id, topic_id, partition), order.state_epoch, start_offset
+                )
+                for topic_id, offsets in order.start_offsets.items()
+                for partition, start_offset in offsets.items()
+            ]
+            for answer in answers:
+                outcome = await settled(answer)
+                failure = failure or outcome.error
         except KafkaError as error:
             failure = error
         made: Mapping[bytes, Iterable[int]] = order.start_offsets

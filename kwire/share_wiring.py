@@ -136,13 +136,10 @@ def share_services(services: Services) -> ShareServices:
     def on_leadership(name: TopicPartition, leader_epoch: int, is_leader: bool) -> None:
         partitions.drop_logs(lambda log: isinstance(log, ConsumedLog) and log.partition.topic_partition == name)
 
-    def on_deleted(names: list[TopicPartition]) -> None:
-        states.on_topics_deleted()
-        groups.on_topics_deleted()
-
     replicas.on_leadership.append(on_leadership)
-    replicas.on_deleted.append(on_deleted)
-    return ShareServices(groups, ShareGroupOffsets(groups, latest_offset), states, persister, partitions)
+    share = ShareServices(groups, ShareGroupOffsets(groups, latest_offset), states, persister, partitions)
+    share.on_topics_deleted()  # Some may have been while nobody was there to hear of it.
+    return share
 
 
 def _share_coordinator(services: Services) -> ShareCoordinator:

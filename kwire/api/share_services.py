@@ -28,6 +28,11 @@ class ShareServices:
         self.persister = persister
         self.partitions = partitions
 
+    def on_topics_deleted(self) -> None:
+        """Topics were deleted: their partitions have no states any more."""
+        self.states.on_topics_deleted()
+        self.groups.on_topics_deleted()
+
     def stop(self) -> None:
         """Nothing runs afterwards."""
         self.partitions.stop()

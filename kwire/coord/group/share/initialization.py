@@ -69,14 +69,14 @@ def without_initializing(stages: StateStages, failed: Mapping[bytes, Iterable[in
 
 
 def states_to_delete(stages: StateStages, topics: TopicDirectory) -> dict[bytes, TopicStates]:
-    """All states that a group may have: those of existing topics that were to be deleted before, too."""
+    """All states that a group may have: those that were to be deleted before, too. With a topic its states are gone."""
     found = _merged(stages.initializing, stages.initialized)
     for topic_id in stages.deleting:
         topic = topics.topic_by_id(topic_id)
         if topic is not None:
             every = TopicStates(topic.name, frozenset(range(len(topic.partitions))))
             found = _merged(found, {topic_id: every})
-    return found
+    return {topic_id: states for topic_id, states in found.items() if topics.topic_by_id(topic_id) is not None}
 
 
 def without_topics(stages: StateStages, gone: Iterable[bytes]) -> StateStages:

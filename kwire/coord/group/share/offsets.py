@@ -39,6 +39,7 @@ class Verdict(NamedTuple):
     error: KafkaError | None
     places: Places = NOWHERE
     unknown: tuple[str, ...] = ()
+    state_epoch: int = -1
 
 
 class ShareGroupOffsets:
@@ -151,14 +152,15 @@ class ShareGroupOffsets:
             if offsets:
                 stages = with_initializing(group.known_stages, self._begun(offsets))
                 out.records.append(stages_record(group.group_id, stages))
-                out.orders.append(InitializeOrder(group.group_id, group.group_epoch, offsets))
-            out.reply(key, Verdict(None, offsets))
+            out.reply(key, Verdict(None, offsets, state_epoch=group.group_epoch))
             return out
 
         verdict = await settled(self._groups.perform(request.group_id, decide, lambda code: Verdict(KafkaError(code))))
         if verdict.error is not None:
             return alter_refused(verdict.error)
-        failure = await self._groups.make_states(request.group_id)
+        failure = None
+        if offsets:
+            failure = await self._groups.make_states(InitializeOrder(request.group_id, verdict.state_epoch, offsets))
         return self._altered(request, offsets, failure)
 
     def _begun(self, offsets: Mapping[bytes, Mapping[int, int]]) -> dict[bytes, TopicStates]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from kwire.api.context import Services
 from kwire.api.dispatch import Dispatcher
 from kwire.api.fetch_sessions import FetchSessionCache
-from kwire.api.warm_up import warm_up
+from kwire.api.warm_up import GROUP_METADATA_TOPIC, SHARE_GROUP_STATE_TOPIC, warm_up
 from kwire.clock import Clock, SystemClock
 from kwire.cluster.controller.driver import Controller
 from kwire.cluster.controller.loading import load_topic_overrides
@@ -36,7 +36,7 @@ from kwire.config.broker_config import BrokerConfig
 from kwire.config.endpoints import Endpoint
 from kwire.config.topic_config import TopicConfig
 from kwire.housekeeping import duties
-from kwire.ids import uuid_text
+from kwire.ids import TopicPartition, uuid_text
 from kwire.log.checkpoints import META_PROPERTIES
 from kwire.log.config import LogConfig
 from kwire.log.directory import DirectoryLockedError, DirectoryUnusableError, LogDirectory, LogDirectoryError
@@ -100,6 +100,7 @@ class Broker:
         self.data_directories: list[str] = []
         self._given_store = store
         self._ready = asyncio.Event()
+        self._deleted_early: list[TopicPartition] = []
         self._listeners: list[Listener] = []
         self._undo: list[Callable[[], Awaitable[None]]] = []
 
@@ -171,6 +172,7 @@ class Broker:
         )
         services.make_groups, services.make_transactions = self._group_coordinator, self._transaction_coordinator
         services.make_share = self._share_services
+        services.replicas.on_deleted.append(self._on_deleted)
         dispatcher = Dispatcher(services)
         self._undo.append(services.controller.stop)
         await self._listen(dispatcher)
@@ -179,6 +181,8 @@ class Broker:
         for duty in duties(services.logs, self.config, self.clock.now_ms, services.replicas.reopen):
             self._in_background(duty)
         self._ready.set()
+        if self._deleted_early:
+            self._on_deleted(self._deleted_early)
         for listener in self._listeners:
             listener.serve_with(dispatcher)
         self._in_background(warm_up(dispatcher, services))
@@ -273,35 +277,9 @@ class Broker:
         return logs
 
     def _group_coordinator(self) -> GroupCoordinator:
-        """The group coordinator, with the groups of all partitions that are led by now."""
-        from kwire.coord.group.config import GroupConfig
-        from kwire.coord.group.consumer.config import LIVE_GROUP_OPTIONS
-        from kwire.coord.group.coordinator import GROUP_METADATA_TOPIC, GroupCoordinator
-        from kwire.coord.runtime import random_uuid
-        from kwire.coordinators import follow_leadership
-        from kwire.replica.internal_topic import InternalTopic
+        from kwire.coordinators import group_coordinator
 
-        services = self.services
-
-        async def ensure_topic() -> None:
-            await services.controller.ensure_internal_topic(GROUP_METADATA_TOPIC)
-
-        config = GroupConfig.from_options(self.config.get, services.metadata.group_overrides_of)
-        self.config.on_change(LIVE_GROUP_OPTIONS, lambda changed: config.consumer.read_live(self.config.get))
-        groups = GroupCoordinator(
-            config,
-            InternalTopic(services.replicas),
-            self.clock,
-            partition_count=lambda: services.metadata.partition_count(GROUP_METADATA_TOPIC),
-            ensure_internal_topic=ensure_topic,
-            new_uuid=random_uuid,
-            topics=services.metadata,
-            commit_timeout_ms=self.config.int("offsets.commit.timeout.ms"),
-            compression=self.config.int("offsets.topic.compression.codec"),
-        )
-
-        services.replicas.on_deleted.append(groups.on_partitions_deleted)
-        follow_leadership(groups, GROUP_METADATA_TOPIC, services.replicas)
+        groups = group_coordinator(self.services)
         self._undo.append(_stopping(groups.stop))
         return groups
 
@@ -318,6 +296,20 @@ class Broker:
         share = share_services(self.services)
         self._undo.append(_stopping(share.stop))
         return share
+
+    def _on_deleted(self, names: list[TopicPartition]) -> None:
+        """What groups know of partitions that are gone is forgotten, though nobody has asked for a group yet.
+
+        Deletions that the last run had begun are finished before anything is led: those wait for the end of the start.
+        """
+        if not self._ready.is_set():
+            self._deleted_early += names
+            return
+        services = self.services
+        if GROUP_METADATA_TOPIC in services.metadata.topics:
+            services.groups.on_partitions_deleted(names)
+        if SHARE_GROUP_STATE_TOPIC in services.metadata.topics:
+            services.share.on_topics_deleted()
 
     def _topic_settings(self, overrides: Mapping[str, str]) -> TopicSettings:
         config = TopicConfig(self.config, overrides)

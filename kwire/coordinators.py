@@ -10,6 +10,7 @@ from kwire.replica.manager import ReplicaManager
 
 if TYPE_CHECKING:
     from kwire.api.context import Services
+    from kwire.coord.group.coordinator import GroupCoordinator
     from kwire.coord.txn.coordinator import TransactionCoordinator
     from kwire.replica.transaction_markers import LocalMarkerWriter
 
@@ -39,6 +40,35 @@ def follow_leadership(coordinator: Coordinator, topic: str, replicas: ReplicaMan
         if partition.is_leader:
             on_leadership(partition.topic_partition, partition.leader_epoch, True)
     replicas.on_leadership.append(on_leadership)
+
+
+def group_coordinator(services: Services) -> GroupCoordinator:
+    """The group coordinator, with the groups of all partitions that are led by now."""
+    from kwire.coord.group.config import GroupConfig
+    from kwire.coord.group.consumer.config import LIVE_GROUP_OPTIONS
+    from kwire.coord.group.coordinator import GROUP_METADATA_TOPIC, GroupCoordinator
+    from kwire.coord.runtime import random_uuid
+
+    options, metadata = services.config, services.metadata
+
+    async def ensure_topic() -> None:
+        await services.controller.ensure_internal_topic(GROUP_METADATA_TOPIC)
+
+    config = GroupConfig.from_options(options.get, metadata.group_overrides_of)
+    options.on_change(LIVE_GROUP_OPTIONS, lambda changed: config.consumer.read_live(options.get))
+    groups = GroupCoordinator(
+        config,
+        InternalTopic(services.replicas),
+        services.clock,
+        partition_count=lambda: metadata.partition_count(GROUP_METADATA_TOPIC),
+        ensure_internal_topic=ensure_topic,
+        new_uuid=random_uuid,
+        topics=metadata,
+        commit_timeout_ms=options.int("offsets.commit.timeout.ms"),
+        compression=options.int("offsets.topic.compression.codec"),
+    )
+    follow_leadership(groups, GROUP_METADATA_TOPIC, services.replicas)
+    return groups
 
 
 def _marker_writer(services: Services) -> LocalMarkerWriter:

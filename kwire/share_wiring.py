@@ -11,11 +11,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from kwire.api.share_services import ShareServices
-from kwire.coord.answers import Answer
+from kwire.coord.answers import when_settled
 from kwire.coord.group.share.coordinator import ShareGroupCoordinator
 from kwire.coord.group.share.offsets import ShareGroupOffsets
 from kwire.coord.share.config import ShareCoordinatorConfig
 from kwire.coord.share.coordinator import SHARE_GROUP_STATE_TOPIC, ShareCoordinator
+from kwire.coord.share.persister import PatientPersister
 from kwire.coord.share.shard import Change, Outcome
 from kwire.coord.share.state import ShareKey, StateBatch
 from kwire.coordinators import follow_leadership
@@ -79,7 +80,7 @@ class ConsumedLog:
 class LocalPersister:
     """The share coordinator as share partitions use it (`kwire.share.ports.Persister`)."""
 
-    def __init__(self, states: ShareCoordinator) -> None:
+    def __init__(self, states: PatientPersister) -> None:
         self._states = states
 
     def read(self, key: SharePartitionKey, leader_epoch: int, done: Callable[[StoredState | KafkaError], None]) -> None:
@@ -96,7 +97,7 @@ class LocalPersister:
             ]
             done(StoredState(state.start_offset, state.state_epoch, batches))
 
-        _when_settled(self._states.read_one(ShareKey(*key), leader_epoch), finish)
+        when_settled(self._states.read_one(ShareKey(*key), leader_epoch), finish)
 
     def write(self, key: SharePartitionKey, state: StateToStore, done: Callable[[KafkaError | None], None]) -> None:
         """See `Persister.write`."""
@@ -107,20 +108,15 @@ class LocalPersister:
             state.complete_count,
             tuple(StateBatch(*batch) for batch in state.batches),
         )
-        _when_settled(self._states.write_one(ShareKey(*key), change), lambda outcome: done(outcome.error))
-
-
-def _when_settled(answer: Answer[Outcome], finish: Callable[[Outcome], None]) -> None:
-    if isinstance(answer, asyncio.Future):
-        answer.add_done_callback(lambda future: finish(future.result()))
-    else:
-        finish(answer)
+        when_settled(self._states.write_one(ShareKey(*key), change), lambda outcome: done(outcome.error))
 
 
 def share_services(services: Services) -> ShareServices:
     """All of it, with the states and the groups of the partitions that are led by now."""
     states = _share_coordinator(services)
-    groups = ShareGroupCoordinator(services.groups, states, services.metadata)
+    call_later = asyncio.get_running_loop().call_later
+    persister = PatientPersister(states, call_later)
+    groups = ShareGroupCoordinator(services.groups, persister, services.metadata)
     metadata, replicas = services.metadata, services.replicas
 
     def find_log(topic_id: bytes, partition: int) -> ConsumedLog:
@@ -132,9 +128,7 @@ def share_services(services: Services) -> ShareServices:
         return ConsumedLog(led)
 
     config = ShareConfig(services.config.get, metadata.group_overrides_of)
-    partitions = SharePartitionManager(
-        config, find_log, LocalPersister(states), services.clock.now_ms, asyncio.get_running_loop().call_later
-    )
+    partitions = SharePartitionManager(config, find_log, LocalPersister(persister), services.clock.now_ms, call_later)
 
     def latest_offset(topic: str, partition: int) -> int:
         return replicas.log_of(TopicPartition(topic, partition)).high_watermark
@@ -142,13 +136,10 @@ def share_services(services: Services) -> ShareServices:
     def on_leadership(name: TopicPartition, leader_epoch: int, is_leader: bool) -> None:
         partitions.drop_logs(lambda log: isinstance(log, ConsumedLog) and log.partition.topic_partition == name)
 
-    def on_deleted(names: list[TopicPartition]) -> None:
-        states.on_topics_deleted()
-        groups.on_topics_deleted()
-
     replicas.on_leadership.append(on_leadership)
-    replicas.on_deleted.append(on_deleted)
-    return ShareServices(groups, ShareGroupOffsets(groups, latest_offset), states, partitions)
+    share = ShareServices(groups, ShareGroupOffsets(groups, latest_offset), states, persister, partitions)
+    share.on_topics_deleted()  # Some may have been while nobody was there to hear of it.
+    return share
 
 
 def _share_coordinator(services: Services) -> ShareCoordinator:

@@ -135,7 +135,14 @@ def _fetch(
     results = fetch.attempt(request.max_wait_ms <= 0)
     if results is not None:
         return results
-    return Waiter(fetch.watched(), fetch.attempt, request.max_wait_ms).future
+    sessions = context.services.share.partitions.sessions
+
+    def attempt(expired: bool) -> Results | None:
+        """Nothing is acquired for a member whose session has ended; what that gave back has woken this fetch, too."""
+        is_over = sessions.get(session.group_id, session.member_id) is not session
+        return {} if is_over else fetch.attempt(expired)
+
+    return Waiter(fetch.watched(), attempt, request.max_wait_ms).future
 
 
 async def _response_later(
@@ -145,10 +152,15 @@ async def _response_later(
     outcomes: Outcomes | asyncio.Future[Outcomes],
     results: Results | asyncio.Future[Results],
 ) -> ShareFetchResponse:
-    if isinstance(outcomes, asyncio.Future):
-        outcomes = await outcomes
-    if isinstance(results, asyncio.Future):
-        results = await results
+    try:
+        if isinstance(outcomes, asyncio.Future):
+            outcomes = await outcomes
+        if isinstance(results, asyncio.Future):
+            results = await results
+    except asyncio.CancelledError:
+        if isinstance(results, asyncio.Future):
+            results.cancel()  # The member is gone, and waits for nothing any more.
+        raise
     return _response(request, context, session, outcomes, results)
 
 

@@ -17,6 +17,7 @@ DELAY_S = 0.2
 PAUSE_S = 0.01
 GROUP_METADATA_TOPIC = "__consumer_offsets"
 TRANSACTION_STATE_TOPIC = "__transaction_state"
+SHARE_GROUP_STATE_TOPIC = "__share_group_state"
 
 ROUTES = (
     *((3, version) for version in (12, 13)),
@@ -45,6 +46,8 @@ async def warm_up(dispatcher: Dispatcher, services: Services) -> None:
         _ = services.groups  # Groups go on from where they were: their members must be heard, and expired.
     if TRANSACTION_STATE_TOPIC in services.metadata.topics:
         _ = services.transactions  # What was decided before the stop is carried out, and what is overdue aborted.
+    if SHARE_GROUP_STATE_TOPIC in services.metadata.topics:
+        _ = services.share  # The states are loaded before members ask for them.
     for api_key, version in ROUTES:
         await asyncio.sleep(PAUSE_S)
         dispatcher.warm(api_key, version)

@@ -7,10 +7,13 @@ apache/kafka `ZooKeeperProducerIdManager`.
 from __future__ import annotations
 
 import asyncio
+import logging
 
-from kwire.cluster.store import BadVersionError, MetadataStore
+from kwire.cluster.store import BadVersionError, MetadataStore, StoreError
 from kwire.cluster.znodes import ProducerIdBlock, ProducerIdBlockZnode
 from kwire.errors import ErrorCode, KafkaError
+
+logger = logging.getLogger("kwire.cluster")
 
 BLOCK_SIZE = 1000
 MAX_PRODUCER_ID = 2**63 - 1
@@ -25,6 +28,7 @@ class ProducerIdManager:
         self._next = 0
         self._end = 0  # Exclusive.
         self._lock = asyncio.Lock()
+        self._sent: asyncio.Task[None] | None = None
 
     async def next_id(self) -> int:
         """An id that no producer of the cluster had before; UNKNOWN_SERVER_ERROR once 2**63 are used up."""
@@ -44,12 +48,22 @@ class ProducerIdManager:
                     await self._take_block()
 
     def take(self) -> int:
-        """The id at hand; COORDINATOR_LOAD_IN_PROGRESS without one."""
+        """The id at hand; COORDINATOR_LOAD_IN_PROGRESS without one, for those who cannot wait: the next block is taken
+        meanwhile (apache/kafka `RPCProducerIdManager`).
+        """
         if self._next >= self._end:
+            if self._sent is None or self._sent.done():
+                self._sent = asyncio.get_running_loop().create_task(self._send_for_block())
             raise KafkaError(ErrorCode.COORDINATOR_LOAD_IN_PROGRESS)
         producer_id = self._next
         self._next += 1
         return producer_id
+
+    async def _send_for_block(self) -> None:
+        try:
+            await self.reserve()
+        except (KafkaError, StoreError) as error:  # Whoever asks next sends again.
+            logger.warning("no producer ids can be had: %s", error)
 
     async def _take_block(self) -> None:
         path = ProducerIdBlockZnode.PATH

@@ -24,6 +24,31 @@ def when_all(answers: Sequence[Answer[Q]], finish: Callable[[list[Q]], R]) -> An
     return asyncio.get_running_loop().create_task(collect())
 
 
+def when_settled(answer: Answer[R], finish: Callable[[R], None]) -> None:
+    """`finish` of the answer: at once if it has not to wait; never for one that is cancelled."""
+    if not isinstance(answer, asyncio.Future):
+        finish(answer)
+        return
+    answer.add_done_callback(lambda future: None if future.cancelled() else finish(future.result()))
+
+
+def promised(begin: Callable[[Callable[[R], None]], None]) -> Answer[R]:
+    """What `begin` says to the callback that it is given: the response itself if it does so at once."""
+    said: list[R] = []
+    waiting: list[asyncio.Future[R]] = []
+
+    def done(response: R) -> None:
+        said.append(response)
+        if waiting and not waiting[0].done():
+            waiting[0].set_result(response)
+
+    begin(done)
+    if said:
+        return said[0]
+    waiting.append(asyncio.get_running_loop().create_future())
+    return waiting[0]
+
+
 async def settled(answer: Answer[R]) -> R:
     """The response itself."""
     return await answer if isinstance(answer, asyncio.Future) else answer

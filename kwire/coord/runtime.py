@@ -137,9 +137,11 @@ class CoordinatorRuntime(Generic[S]):
         return self._park(key, refuse)
 
     def act(self, partition: int, decide: Callable[[S, int], Decision]) -> None:
-        """Carry out a decision that nobody waits for; a partition that is not loaded is left alone."""
+        """Carry out a decision that nobody waits for: as soon as the partition is loaded, if it is led here at all."""
         slot = self._slots.get(partition)
-        if slot is not None and slot.state is slot.ACTIVE:
+        if slot is not None and slot.state is slot.LOADING:
+            slot.postponed.append(decide)
+        elif slot is not None and slot.state is slot.ACTIVE:
             now_ms = self._now_ms()
             self._carry_out(slot, decide(slot.shard, now_ms), now_ms)
             self._arm(slot)
@@ -350,6 +352,8 @@ class CoordinatorRuntime(Generic[S]):
             logger.warning("%s: %d records belong to newer coordinators: skipped", slot.partition, slot.skipped_count)
         self._carry_out(slot, slot.shard.on_loaded(now_ms), now_ms)
         self._arm(slot)
+        while slot.postponed:
+            self.act(slot.partition.partition, slot.postponed.popleft())
 
     def _fail(self, slot: Slot[S], error: Exception) -> None:
         foreseen = isinstance(error, (KafkaError, WireError, OSError))

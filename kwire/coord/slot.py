@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from kwire.coord.coordinator_log import CoordinatorShard
@@ -20,7 +21,8 @@ class Slot(Generic[S]):
     """LOADING, then ACTIVE or FAILED.
 
     `last_offset` was appended last, everything up to `committed_offset` is known to be committed. Replies and orders of
-    the decisions that are not stand in `deferred`: (offset, deadline in the event loop's seconds, decision).
+    the decisions that are not stand in `deferred`: (offset, deadline in the event loop's seconds, decision). What is
+    to be decided once it is loaded stands in `postponed`.
     """
 
     __slots__ = (
@@ -30,6 +32,7 @@ class Slot(Generic[S]):
         "last_offset",
         "load",
         "partition",
+        "postponed",
         "shard",
         "skipped_count",
         "state",
@@ -46,6 +49,7 @@ class Slot(Generic[S]):
         self.last_offset = self.committed_offset = -1
         self.skipped_count = 0
         self.deferred: deque[tuple[int, float, Decision]] = deque()
+        self.postponed: deque[Callable[[S, int], Decision]] = deque()
         self.waiter: asyncio.Task[None] | None = None
         self.load: asyncio.Task[None] | None = None
 

@@ -131,7 +131,7 @@ class SharePartitionManager:
         finish: Callable[[TopicIdPartition, KafkaError | None], None],
     ) -> Callable[[KafkaError | None], None]:
         def done(error: KafkaError | None) -> None:
-            self.fence_after(served, error)
+            self._on_stored(served, error)
             finish(where, error)
 
         return done
@@ -145,7 +145,13 @@ class SharePartitionManager:
                 self._release(served, member_id)
 
     def _release(self, served: ServedPartition, member_id: str) -> None:
-        served.store(served.core.release(member_id), lambda error: self.fence_after(served, error))
+        served.store(served.core.release(member_id), lambda error: self._on_stored(served, error))
+
+    def _on_stored(self, served: ServedPartition, error: KafkaError | None) -> None:
+        """The persister has answered. What it refused is locked again, until it was to be anyway."""
+        if error is not None:
+            self._arm(served)
+        self.fence_after(served, error)
 
     def on_disconnect(self, session: ShareSession) -> None:
         """A member's connection is gone, and its session; with a group's last one goes what is known of it here."""
@@ -181,6 +187,8 @@ class SharePartitionManager:
 
     def stop(self) -> None:
         """Nothing runs afterwards. Locks are not kept: whoever loads the state next gives the records out again."""
+        for served in self._served.values():
+            served.phase = served.GONE  # What the persister says from now on is said to nobody.
         self._served.clear()
         self._next_to_load = None
         if self._alarm is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from kwire.ids import uuid_text
@@ -11,7 +12,8 @@ from kwire.wire.messages import read_share_group_state as read_messages
 from kwire.wire.messages import read_share_group_state_summary as summary_messages
 from kwire.wire.messages import write_share_group_state as write_messages
 from kwire.wire.messages.find_coordinator import FindCoordinatorRequest
-from tests.api.served import Served
+from tests.api.served import Served, batch
+from tests.api.share_client import ACCEPT, joined
 
 
 class States:
@@ -79,3 +81,23 @@ class States:
 
 def batches_of(answer: Any) -> list[tuple[int, int, int, int]]:
     return [(b.first_offset, b.last_offset, b.delivery_state, b.delivery_count) for b in answer.state_batches]
+
+
+ONE_STATE_PARTITION = {"share.coordinator.state.topic.num.partitions": "1"}
+
+
+def many_states(path: Path, *, leaves: bool = False) -> bytes:
+    """Serve a share group until its states take more than one slice to load; the topic's id. Does its member leave?"""
+    served = Served(ONE_STATE_PARTITION, directories=[path])
+    topic_id = served.create_topic("t")
+    served.fill("t", batch(*[b"a"] * 400))
+    client = joined(served, "t")
+    client.fetch(topic_id)
+    for offset in range(400):
+        client.acknowledge(topic_id, 0, (offset, offset, ACCEPT))
+    assert served.log("__share_group_state").size > 16 * 1024
+    served.fill("t", batch(b"last"))
+    if leaves:
+        client.beat(epoch=-1)
+    served.close()
+    return topic_id

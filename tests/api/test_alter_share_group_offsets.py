@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from kwire.coord.share import persister as persister_module
 from kwire.errors import ErrorCode
 from kwire.wire.messages.alter_share_group_offsets import (
     AlterShareGroupOffsetsRequest,
@@ -11,7 +15,8 @@ from kwire.wire.messages.alter_share_group_offsets import (
     AlterShareGroupOffsetsRequestTopic,
 )
 from tests.api.served import Served, batch
-from tests.api.share_client import ACCEPT, acquired, joined
+from tests.api.share_client import ACCEPT, ShareClient, acquired, joined
+from tests.api.share_states import ONE_STATE_PARTITION, many_states
 from tests.api.test_share_group_heartbeat import consumer
 
 
@@ -54,3 +59,17 @@ def test_what_is_refused(served: Served) -> None:
     assert topic.partitions[0].error_code == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
     served.call(consumer("c"), 1)
     assert alter(served, (0, 1), group="c").error_code == ErrorCode.GROUP_ID_NOT_FOUND
+
+
+def test_it_waits_while_the_states_are_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(persister_module, "FIRST_DELAY_S", 0.001)
+    topic_id = many_states(tmp_path, leaves=True)
+    served = Served(ONE_STATE_PARTITION, directories=[tmp_path])
+    try:
+        client = ShareClient(served)  # It has the groups loaded; the states are, with the first request for them.
+        (topic,) = alter(served, (0, 399)).responses
+        assert topic.partitions[0].error_code == ErrorCode.NONE
+        client.beat("t")
+        assert acquired(client.fetch(topic_id)) == [(399, 400, 1)]
+    finally:
+        served.close()

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
+from kwire.clock import ManualClock
 from kwire.cluster.controller.core import NewTopic
+from kwire.cluster.embedded_store import METADATA_FILE_NAME, EmbeddedStore
+from kwire.cluster.znodes import DeleteTopicsZnode
+from kwire.coord.group.share.coordinator import share_groups
 from kwire.errors import ErrorCode
 from kwire.wire.messages.delete_topics import DeleteTopicsRequest, DeleteTopicState
+from kwire.wire.messages.find_coordinator import FindCoordinatorRequest
+from kwire.wire.messages.offset_commit import (
+    OffsetCommitRequest,
+    OffsetCommitRequestPartition,
+    OffsetCommitRequestTopic,
+)
+from kwire.wire.messages.offset_fetch import OffsetFetchRequest, OffsetFetchRequestGroup
 from tests.api.cluster_api import Client, versions_of, with_client
+from tests.api.served import Served
+from tests.api.share_client import joined
 
 VERSIONS = versions_of(20)
 ZERO = bytes(16)
@@ -100,3 +115,72 @@ def test_deletion_can_be_forbidden(version: int) -> None:
         assert "t" in client.node.cache.topics
 
     with_client({"delete.topic.enable": "false"}, scenario)
+
+
+def serve_groups(path: Path) -> None:
+    """A broker whose groups have committed an offset of the topic `t`, and share it."""
+    served = Served(directories=[path])
+    topic_id = served.create_topic("t")
+    served.call(FindCoordinatorRequest(key="c", key_type=0), 3)
+    partition = OffsetCommitRequestPartition(partition_index=0, committed_offset=7, committed_metadata="")
+    topics = [OffsetCommitRequestTopic(name="t", partitions=[partition])]
+    response = served.call(OffsetCommitRequest(group_id="c", topics=topics), 2)
+    assert response.topics[0].partitions[0].error_code == ErrorCode.NONE
+    joined(served, "t").fetch(topic_id)
+    assert what_groups_know(served) == ([7], 1, 1)
+    served.close()
+
+
+def what_groups_know(served: Served) -> tuple[list[int], int, int]:
+    """The offsets of group `c`; the topics that share groups have states of; the states."""
+    asked = OffsetFetchRequestGroup(group_id="c", topics=None)
+
+    async def look() -> tuple[list[int], int, int]:
+        services = served.broker.services
+        share, groups = services.share, services.groups
+        (group,) = (await served.send(OffsetFetchRequest(groups=[asked]), 8)).groups
+        offsets = [partition.committed_offset for topic in group.topics for partition in topic.partitions]
+        kinds = [share_groups(slot.shard) for slot in groups.runtime._slots.values()]
+        stages = [found.known_stages for kind in kinds for found in kind.groups.values()]
+        states = [slot.shard.entries for slot in share.states._runtime._slots.values()]
+        return offsets, sum(len(stage.initialized) for stage in stages), sum(map(len, states))
+
+    result: tuple[list[int], int, int] = served.run(look())
+    return result
+
+
+def test_groups_forget_a_topic_that_is_deleted_right_after_a_start(tmp_path: Path) -> None:
+    serve_groups(tmp_path)
+    served = Served(directories=[tmp_path])
+    try:
+        (answer,) = served.call(deleting(5, "t"), 5).responses
+        assert answer.error_code == ErrorCode.NONE
+        served.create_topic("t")
+        assert what_groups_know(served) == ([], 0, 0)
+    finally:
+        served.close()
+
+
+def test_groups_forget_a_topic_whose_deletion_a_crash_has_interrupted(tmp_path: Path) -> None:
+    serve_groups(tmp_path)
+
+    async def begin() -> None:
+        store = EmbeddedStore(str(tmp_path / METADATA_FILE_NAME), ManualClock())
+        await store.session().create(f"{DeleteTopicsZnode.PATH}/t", b"")
+        store.close()
+
+    asyncio.run(begin())
+    served = Served(directories=[tmp_path])
+    try:
+        assert "t" not in served.broker.services.metadata.topics
+        served.create_topic("t")
+        assert what_groups_know(served) == ([], 0, 0)
+    finally:
+        served.close()
+
+
+def test_a_broker_without_groups_makes_none_for_a_deletion(served: Served) -> None:
+    served.create_topic("t")
+    served.call(deleting(5, "t"), 5)
+    services = served.broker.services
+    assert (services._groups, services._share) == (None, None)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
+
 import pytest
 
+from kwire.coord.decision import Decision
+from kwire.coord.txn.shard import TransactionShard
 from kwire.errors import ErrorCode
 from kwire.wire.messages.find_coordinator import FindCoordinatorRequest
 from kwire.wire.messages.list_offsets import ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic
+from kwire.wire.messages.transaction_records import TransactionLogKey
 from tests.api.served import Served
 from tests.api.txn_client import TxnClient, fetch, run_due_timers
 
@@ -102,3 +108,38 @@ def test_a_transaction_that_takes_too_long_is_aborted(served: Served) -> None:
     assert latest(served, committed=True) == 2
     assert client.produce(b"b") == ErrorCode.INVALID_PRODUCER_EPOCH
     assert client.end() == ErrorCode.INVALID_TXN_STATE
+
+
+def test_an_overdue_transaction_at_the_last_epoch_is_aborted_after_a_restart(tmp_path: Path) -> None:
+    served = Served(directories=[tmp_path])
+    served.create_topic("t")
+    client = TxnClient(served)
+    transactions = served.broker.services.transactions
+
+    def at_the_last_epoch(shard: TransactionShard, now_ms: int) -> Decision:
+        out = Decision()
+        txn = shard.transactions["x"]._replace(producer_epoch=0x7FFE)
+        out.record(TransactionLogKey(transactional_id="x"), txn.to_value())
+        return out
+
+    async def act() -> None:
+        transactions._runtime.act(transactions.partition_for("x"), at_the_last_epoch)
+
+    served.run(act())  # As if after 32766 transactions: each end raises the epoch.
+    client.epoch = 0x7FFE
+    assert client.produce(b"open") == ErrorCode.NONE
+    served.close()
+    served = Served(directories=[tmp_path])
+    try:
+
+        async def time_passes() -> None:
+            runtime = served.broker.services.transactions._runtime
+            for _ in range(9):
+                served.clock.advance(10_000)
+                runtime.run_due_timers()
+                await asyncio.sleep(0)  # The store's turn.
+
+        served.run(time_passes())
+        assert latest(served, committed=True) == 2  # The record, and the marker.
+    finally:
+        served.close()

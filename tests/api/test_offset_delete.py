@@ -11,6 +11,8 @@ from kwire.wire.messages.offset_delete import (
     OffsetDeleteRequestTopic,
 )
 from tests.api.group_world import GroupWorld, TopicImage, partition
+from tests.api.served import Served
+from tests.api.share_client import joined
 from tests.api.test_offset_commit import commit, committed, spot
 
 
@@ -63,6 +65,15 @@ def test_a_group_that_does_not_exist() -> None:
             assert (response.error_code, response.topics) == (code, [])
 
     asyncio.run(unknown())
+
+
+def test_a_share_group_has_no_offsets(served: Served) -> None:
+    served.create_topic("t")
+    served.create_topic("u")
+    joined(served, "t")
+    for topic in "tu":
+        response = served.call(delete("g", 0, topic=topic), 0)
+        assert (response.error_code, response.topics) == (ErrorCode.GROUP_ID_NOT_FOUND, [])
 
 
 def test_waiting_for_replicas() -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
+from kwire.coord.share import persister as persister_module
 from kwire.errors import ErrorCode
+from kwire.ids import uuid_text
 from kwire.wire.messages.delete_records import (
     DeleteRecordsPartition,
     DeleteRecordsRequest,
     DeleteRecordsTopic,
 )
-from kwire.wire.messages.share_fetch import FetchPartition, FetchTopic, ShareFetchRequest
+from kwire.wire.messages.share_fetch import AcknowledgementBatch, FetchPartition, FetchTopic, ShareFetchRequest
 from tests.api.served import Served, batch
 from tests.api.share_client import (
     ACCEPT,
@@ -26,6 +29,7 @@ from tests.api.share_client import (
     joined,
     values,
 )
+from tests.api.share_states import ONE_STATE_PARTITION, many_states
 from tests.api.txn_client import TxnClient
 
 
@@ -345,3 +349,45 @@ def test_a_first_fetch_does_not_wait_for_all_partitions(served: Served) -> None:
     assert values(client.fetch()) == [b"c"]
     other = joined(served, "t", group="other")
     assert values(other.fetch(topic_id, 0, 1, 2, max_wait_ms=30_000)) == [b"b", b"c"]  # The first one has nothing.
+
+
+def test_a_fetch_waits_while_the_states_are_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(persister_module, "FIRST_DELAY_S", 0.001)
+    topic_id = many_states(tmp_path)
+    served = Served(ONE_STATE_PARTITION, directories=[tmp_path])
+    try:
+        client = ShareClient(served)
+        assert client.fetch(topic_id).responses == []  # It had no time to wait: there is nothing yet.
+        assert acquired(client.fetch(max_wait_ms=30_000)) == [(400, 400, 1)]
+    finally:
+        served.close()
+
+
+def test_nothing_is_acquired_for_a_member_that_left_while_its_acknowledgements_were_stored(served: Served) -> None:
+    topic_id = served.create_topic("t")
+    served.fill("t", batch(b"a"))
+    first, second = joined(served, "t", member="a"), joined(served, "t", member="b")
+    assert acquired(first.fetch(topic_id)) == [(0, 0, 1)]
+    second.fetch(topic_id)
+    states = served.broker.services.share.states
+    partition = states.partition_for(f"g:{uuid_text(topic_id)}:0")
+    said = AcknowledgementBatch(first_offset=0, last_offset=0, acknowledge_types=[RELEASE])
+    request = patient_fetch("a", topic_id)
+    request.share_session_epoch = 1
+    request.topics[0].partitions[0].acknowledgement_batches = [said]
+    served.peer = first.peer
+
+    async def wait() -> None:
+        states.on_resigned(partition)
+        task = asyncio.ensure_future(served.send(request, 2))
+        await asyncio.sleep(0)
+        led = served.broker.services.replicas.partition("t", 0)
+        led.append(memoryview(bytearray(batch(b"b"))), required_acks=1, now_ms=served.clock.now_ms(), produce_version=9)
+        task.cancel()
+        first.peer.hang_up()
+        states.on_elected(partition, 1)
+        await asyncio.gather(task, return_exceptions=True)
+
+    served.run(wait())
+    assert acquired(second.fetch()) == [(1, 1, 1)]
+    assert not served.broker.services.replicas.partition("t", 0).watchers

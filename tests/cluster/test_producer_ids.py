@@ -10,7 +10,7 @@ from kwire.clock import ManualClock
 from kwire.cluster.embedded_store import EmbeddedStore
 from kwire.cluster.producer_ids import ProducerIdManager
 from kwire.cluster.registration import ensure_persistent_paths
-from kwire.errors import KafkaError
+from kwire.errors import ErrorCode, KafkaError
 
 
 def test_blocks_of_a_thousand() -> None:
@@ -38,6 +38,40 @@ def test_many_at_once() -> None:
         manager = ProducerIdManager(session, 1)
         ids = await asyncio.gather(*(manager.next_id() for _ in range(2500)))
         assert sorted(ids) == list(range(2500))
+
+    asyncio.run(scenario())
+
+
+def test_who_cannot_wait_has_a_block_sent_for() -> None:
+    async def scenario() -> None:
+        session = EmbeddedStore(None, ManualClock()).session()
+        await ensure_persistent_paths(session)
+        manager = ProducerIdManager(session, 1)
+        for _ in range(2):
+            with pytest.raises(KafkaError) as refused:
+                manager.take()
+            assert refused.value.code is ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
+        await asyncio.sleep(0)
+        assert [manager.take(), await manager.next_id()] == [0, 1]
+        assert (await session.get("/latest_producer_id_block"))[1].version == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_block_that_cannot_be_had_is_sent_for_again(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        store = EmbeddedStore(None, ManualClock())
+        session = store.session()
+        manager = ProducerIdManager(session, 1)
+        with pytest.raises(KafkaError):
+            manager.take()
+        await asyncio.sleep(0)
+        assert "no producer ids can be had" in caplog.text
+        await ensure_persistent_paths(session)
+        with pytest.raises(KafkaError):
+            manager.take()
+        await asyncio.sleep(0)
+        assert manager.take() == 0
 
     asyncio.run(scenario())
 

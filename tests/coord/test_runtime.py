@@ -600,6 +600,32 @@ def test_deleted_topics_take_their_offsets_with_them() -> None:
     run(work())
 
 
+def test_what_is_deleted_while_the_log_is_read_is_forgotten_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime_module, "LOAD_SLICE_BYTES", 300)
+
+    async def work() -> None:
+        world = World()
+        world.groups.on_elected(0, 0)
+        for offset in range(20):
+            world.commit(offset)
+        world.groups = world.another()
+        world.groups.on_partitions_deleted([TopicPartition("t", 0)])  # Nothing is led yet: nobody's business.
+        world.groups.on_elected(0, 1)
+        world.groups.on_partitions_deleted([TopicPartition("other", 0)])
+        appends = world.log.appends
+        await world.loaded()
+        assert (offset_of(world.fetch()), world.log.appends) == (19, appends)
+        world.groups = world.another()
+        world.groups.on_elected(0, 2)
+        world.groups.on_partitions_deleted([TopicPartition("t", 0)])
+        assert world.fetch().error_code == ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
+        await world.loaded()
+        assert (world.fetch().topics, world.log.appends) == ([], appends + 1)
+        world.groups.stop()
+
+    run(work())
+
+
 def test_metadata_too_big_for_one_record_changes_nothing() -> None:
     async def work() -> None:
         world = World()

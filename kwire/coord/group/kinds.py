@@ -79,6 +79,10 @@ class GroupKind(Protocol):
         """Raises KafkaError for a fetch of offsets that the group does not let through."""
         ...
 
+    def check_offset_delete(self, group_id: str) -> None:
+        """Raises KafkaError if such groups have no offsets that could be deleted."""
+        ...
+
     def replay(self, record: CoordinatorRecord) -> None:
         """Bring in one record; a group comes with its first one and goes with its tombstone."""
         ...

@@ -122,8 +122,12 @@ class GroupShard(Membership):
     def delete_offsets(self, request: OffsetDeleteRequest, key: ReplyKey) -> Decision:
         """Forget offsets, except of topics that a member consumes (GROUP_SUBSCRIBED_TO_TOPIC, KIP-496).
 
-        Raises GROUP_ID_NOT_FOUND; NON_EMPTY_GROUP for members that are no consumers: their topics are unknown.
+        Raises GROUP_ID_NOT_FOUND, also for share groups, which commit none; NON_EMPTY_GROUP for members that are no
+        consumers: their topics are unknown.
         """
+        kind = self.kinds.of_group(request.group_id)
+        if kind is not None:
+            kind.check_offset_delete(request.group_id)
         group: ClassicGroup | ModernGroup | None = self.groups.get(request.group_id)
         if isinstance(group, ClassicGroup):
             if group.state is not GroupState.EMPTY and not group.uses_consumer_protocol:

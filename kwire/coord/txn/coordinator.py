@@ -42,7 +42,7 @@ class ProducerIds(Protocol):
         """See to it that `take` has an id at hand."""
 
     def take(self) -> int:
-        """An id that no producer had before; COORDINATOR_LOAD_IN_PROGRESS when none is at hand."""
+        """An id that no producer had before; COORDINATOR_LOAD_IN_PROGRESS when none is at hand: ids are sent for."""
         ...
 
 

@@ -21,8 +21,8 @@ Invariants, held by the random walks of the tests:
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 
 from kwire.coord.decision import Decision, ReplyKey
 from kwire.coord.formats import TRANSACTION_FORMATS, RecordFormat
@@ -46,6 +46,8 @@ from kwire.wire.messages.end_txn import EndTxnRequest, EndTxnResponse
 from kwire.wire.messages.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
 from kwire.wire.messages.transaction_records import TransactionLogKey, TransactionLogValue
 
+logger = logging.getLogger("kwire.coord")
+
 TimerKey = tuple[str, str]
 OVERDUE: TimerKey = ("overdue", "")
 EXPIRY: TimerKey = ("expiry", "")
@@ -63,7 +65,7 @@ class TransactionShard:
     formats: Mapping[int, RecordFormat] = TRANSACTION_FORMATS
 
     def __init__(self, config: TransactionConfig, take_producer_id: Callable[[], int]) -> None:
-        """`take_producer_id` gives an id that nobody had before, or raises KafkaError when it has none at hand."""
+        """`take_producer_id` gives an id that nobody had before, or raises KafkaError and has some sent for."""
         self._config = config
         self._take_producer_id = take_producer_id
         self.timers: Timers[TimerKey] = Timers()
@@ -301,22 +303,31 @@ class TransactionShard:
         return out
 
     def _abort_overdue(self, out: Decision, now_ms: int) -> None:
-        for transactional_id in sorted(self._ongoing):
-            txn = self.transactions[transactional_id]
-            if txn.is_overdue(now_ms):
-                with suppress(KafkaError):  # Without a fresh producer id at hand it is aborted the next time.
-                    self._abort(txn, out, now_ms)
+        """One transaction's trouble must not keep others open; all that stay are looked at again."""
         if self._ongoing:
             self.timers.schedule(OVERDUE, now_ms + self._config.abort_interval_ms)
+        for transactional_id in sorted(self._ongoing):
+            aborted = Decision()
+            try:
+                txn = self.transactions[transactional_id]
+                if txn.is_overdue(now_ms):
+                    self._abort(txn, aborted, now_ms)
+            except KafkaError:
+                continue  # There is no fresh producer id at hand; one is on its way.
+            except Exception:
+                logger.exception("the overdue transaction of %s cannot be aborted", transactional_id)
+                continue
+            out.records += aborted.records
+            out.orders += aborted.orders
 
     def _expire(self, out: Decision, now_ms: int) -> None:
         """Tombstones for ids that nobody used for `transactional.id.expiration.ms`."""
+        if self.transactions:
+            self.timers.schedule(EXPIRY, now_ms + self._config.expiration_interval_ms)
         deadline_ms = now_ms - self._config.id_expiration_ms
         for transactional_id, txn in self.transactions.items():
             if txn.state in AT_REST and txn.last_update_ms <= deadline_ms:
                 out.record(TransactionLogKey(transactional_id=transactional_id), None)
-        if self.transactions:
-            self.timers.schedule(EXPIRY, now_ms + self._config.expiration_interval_ms)
 
 
 def _store(txn: TransactionMetadata, out: Decision) -> None:

@@ -46,7 +46,7 @@ tick@a@epoch=1                  ID        ID       ID        ID        -        
 tick@a@epoch=-1                 ID        ID       ID        ID        -         ID          -
 commit@b@t-0#5@member=none@gen=-1 MEMBER  MEMBER   MEMBER    ID        MEMBER    ID          NONE
 delete-groups@g                 FULL      FULL     FULL      FULL      FULL      -           NONE
-delete-offsets@g@u-0            NONE      FULL     NONE      NONE      NONE      NONE        NONE
+delete-offsets@g@u-0            NONE      FULL     NONE      ID        NONE      ID          NONE
 """
 
 CODES = {

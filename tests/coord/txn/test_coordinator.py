@@ -13,6 +13,8 @@ from kwire.coord.answers import Answer
 from kwire.coord.txn.beginning import ProducerIdentity
 from kwire.coord.txn.coordinator import TRANSACTION_STATE_TOPIC, TransactionCoordinator
 from kwire.coord.txn.markers import RETRY_MS, MarkerOrder
+from kwire.coord.txn.metadata import TransactionMetadata
+from kwire.coord.txn.shard import TransactionShard
 from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import TopicPartition
 from kwire.wire.messages.end_txn import EndTxnRequest
@@ -190,6 +192,38 @@ def test_an_open_transaction_survives_a_restart_and_times_out() -> None:
         assert world.state() == "CompleteAbort"
         assert [order.committed for order, _ in world.markers.orders] == [False]
         assert world.end(producer).error_code == ErrorCode.INVALID_TXN_STATE
+        world.coordinator.stop()
+
+    run(scenario)
+
+
+def test_trouble_with_one_overdue_transaction_does_not_keep_the_others_open(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    end = TransactionShard._end
+
+    def break_for_x(shard: TransactionShard, txn: TransactionMetadata, *details: Any) -> TransactionMetadata:
+        ended = end(shard, txn, *details)
+        if txn.transactional_id == "x":
+            raise RuntimeError("unforeseen")
+        return ended
+
+    async def scenario() -> None:
+        world = World(abort_interval_ms=1000)
+        world.load()
+        where = world.coordinator.partition_for
+        other = next(name for name in (f"y{number}" for number in range(50)) if where(name) == where("x"))
+        await world.begin("x")
+        await world.begin(other)
+        world.clock.advance(60_001)
+        monkeypatch.setattr(TransactionShard, "_end", break_for_x)
+        world.coordinator._runtime.run_due_timers()
+        assert "the overdue transaction of x cannot be aborted" in caplog.text
+        assert (world.state("x"), world.state(other)) == ("Ongoing", "CompleteAbort")
+        monkeypatch.undo()
+        world.clock.advance(1000)
+        world.coordinator._runtime.run_due_timers()
+        assert world.state() == "CompleteAbort"
         world.coordinator.stop()
 
     run(scenario)

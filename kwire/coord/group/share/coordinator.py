@@ -7,6 +7,7 @@ raises for what a client did: errors are in the response. (KIP-932; apache/kafka
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Protocol, TypeVar, cast
 
 from kwire.coord.answers import Answer, OnDemand, settled, when_all
@@ -16,7 +17,7 @@ from kwire.coord.group.modern.topics import TopicDirectory
 from kwire.coord.group.shard import GroupShard
 from kwire.coord.group.share.group import ShareGroup
 from kwire.coord.group.share.groups import JOIN_EPOCH, LEAVE_EPOCH, ShareGroups, heartbeat_refused
-from kwire.coord.group.share.initialization import InitializeOrder
+from kwire.coord.group.share.initialization import InitializeOrder, StartOffsets, under_way
 from kwire.coord.group.share.inspection import describe_failure, describe_share_group
 from kwire.coord.partitioning import partitions_of
 from kwire.coord.share.shard import Outcome
@@ -31,7 +32,7 @@ R = TypeVar("R")
 
 
 class StatePersister(Protocol):
-    """Where the states of share partitions are kept; see `ShareCoordinator`."""
+    """Where the states of share partitions are kept; see `PatientPersister`."""
 
     async def ensure_topic(self) -> None: ...
 
@@ -131,37 +132,57 @@ class ShareGroupCoordinator:
             later.assignment = response.assignment
         return later
 
-    async def make_states(self, group_id: str) -> KafkaError | None:
-        """Have the persister make what was ordered for the group, and note the outcome; the first thing that failed."""
-        failure: KafkaError | None = None
-        for order in self._orders.pop(group_id, ()):
-            failure = await self._make(order) or failure
-        return failure
-
     async def _make_for_everybody(self, group_id: str) -> None:
-        """The same, once for all members that wait for it."""
+        """Have the persister make what is ordered for the group, once for all members that wait for it.
+
+        What is ordered while an earlier order is made belongs to it: nobody else would see to that.
+        """
         maker = self._makers.get(group_id)
         if maker is None:
 
             async def make() -> None:
-                await self.make_states(group_id)
+                try:
+                    while orders := self._orders.pop(group_id, None):
+                        for order in orders:
+                            await self._make(order)
+                finally:
+                    del self._makers[group_id]
 
             maker = self._makers[group_id] = OnDemand(make)
-        try:
-            await maker()
-        finally:
-            if self._makers.get(group_id) is maker:
-                del self._makers[group_id]
+        await maker()
 
-    async def _make(self, order: InitializeOrder) -> KafkaError | None:
+    async def _make(self, order: InitializeOrder) -> None:
+        """Make what the group still waits for: it may have been deleted since, and begun again at a lower epoch."""
+
+        def ask(shard: GroupShard, now_ms: int) -> StartOffsets:
+            group = share_groups(shard).groups.get(order.group_id)
+            if group is None or group.group_epoch < order.state_epoch:
+                return {}
+            return under_way(group.known_stages, order.start_offsets)
+
+        with suppress(KafkaError):  # Who makes the states meets the same trouble, and notes it.
+            await self.persister.ensure_topic()
+        partition = self.groups.partition_for(order.group_id)
+        nothing: StartOffsets = {}
+        wanted = await settled(self.groups.runtime.read(partition, ask, lambda code: nothing))
+        if wanted:
+            await self.make_states(order._replace(start_offsets=wanted))
+
+    async def make_states(self, order: InitializeOrder) -> KafkaError | None:
+        """Have the persister make these states, and note the outcome; the first thing that failed."""
         failure: KafkaError | None = None
         try:
             await self.persister.ensure_topic()
-            for topic_id, offsets in order.start_offsets.items():
-                for partition, start_offset in offsets.items():
-                    key = ShareKey(order.group_id, topic_id, partition)
-                    outcome = await settled(self.persister.initialize_one(key, order.state_epoch, start_offset))
-                    failure = failure or outcome.error
+            answers = [
+                self.persister.initialize_one(
+                    ShareKey(order.group_id, topic_id, partition), order.state_epoch, start_offset
+                )
+                for topic_id, offsets in order.start_offsets.items()
+                for partition, start_offset in offsets.items()
+            ]
+            for answer in answers:
+                outcome = await settled(answer)
+                failure = failure or outcome.error
         except KafkaError as error:
             failure = error
         made: Mapping[bytes, Iterable[int]] = order.start_offsets

@@ -287,6 +287,10 @@ class ShareGroups:
     def check_fetch(self, request: OffsetFetchRequestGroup) -> None:
         """Nothing is wrong with asking: there are no offsets."""
 
+    def check_offset_delete(self, group_id: str) -> None:
+        """As `check_commit`; an administrator moves a share group by APIs of its own (`ShareGroupOffsets`)."""
+        raise not_a_consumer_group(group_id)
+
     def replay(self, record: CoordinatorRecord) -> None:
         """Bring in one record; a group comes with its first one and goes with its tombstone."""
         group_id = record.key.group_id

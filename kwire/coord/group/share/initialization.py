@@ -9,7 +9,7 @@ when somebody asks again. (apache/kafka `GroupMetadataManager`.)
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from kwire.coord.group.modern.topics import Topic, TopicDirectory
 from kwire.coord.group.share.records import StateStages, TopicStates
@@ -17,12 +17,16 @@ from kwire.coord.group.share.records import StateStages, TopicStates
 UNKNOWN_NAME = "<UNKNOWN>"
 
 
+StartOffsets: TypeAlias = Mapping[bytes, Mapping[int, int]]
+"""By topic id and partition; -1 lets the leader choose."""
+
+
 class InitializeOrder(NamedTuple):
-    """The persister is to make these states. `start_offsets` by topic id and partition; -1 lets the leader choose."""
+    """The persister is to make these states."""
 
     group_id: str
     state_epoch: int
-    start_offsets: Mapping[bytes, Mapping[int, int]]
+    start_offsets: StartOffsets
 
 
 def missing_states(
@@ -53,6 +57,16 @@ def with_initializing(stages: StateStages, begun: Mapping[bytes, TopicStates]) -
     return StateStages(initializing, stages.initialized, deleting)
 
 
+def under_way(stages: StateStages, ordered: StartOffsets) -> StartOffsets:
+    """What of an order is still to be initialised."""
+    found = {
+        topic_id: {partition: start for partition, start in offsets.items() if partition in states.partitions}
+        for topic_id, offsets in ordered.items()
+        if (states := stages.initializing.get(topic_id)) is not None
+    }
+    return {topic_id: offsets for topic_id, offsets in found.items() if offsets}
+
+
 def with_initialized(stages: StateStages, made: Mapping[bytes, Iterable[int]], topics: TopicDirectory) -> StateStages:
     """The stages once the persister has made these states."""
     found = {
@@ -69,14 +83,14 @@ def without_initializing(stages: StateStages, failed: Mapping[bytes, Iterable[in
 
 
 def states_to_delete(stages: StateStages, topics: TopicDirectory) -> dict[bytes, TopicStates]:
-    """All states that a group may have: those of existing topics that were to be deleted before, too."""
+    """All states that a group may have: those that were to be deleted before, too. With a topic its states are gone."""
     found = _merged(stages.initializing, stages.initialized)
     for topic_id in stages.deleting:
         topic = topics.topic_by_id(topic_id)
         if topic is not None:
             every = TopicStates(topic.name, frozenset(range(len(topic.partitions))))
             found = _merged(found, {topic_id: every})
-    return found
+    return {topic_id: states for topic_id, states in found.items() if topics.topic_by_id(topic_id) is not None}
 
 
 def without_topics(stages: StateStages, gone: Iterable[bytes]) -> StateStages:

@@ -17,6 +17,7 @@ from kwire.coord.group.share.group import ShareGroup
 from kwire.coord.group.share.initialization import InitializeOrder, states_to_delete, with_initializing
 from kwire.coord.group.share.records import StateStages, TopicStates, stages_record
 from kwire.coord.partitioning import partitions_of
+from kwire.coord.share.shard import Outcome
 from kwire.coord.share.state import NO_COUNT, NO_START_OFFSET, ShareKey
 from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import ZERO_UUID
@@ -29,6 +30,7 @@ Places = Mapping[bytes, Iterable[int]]
 
 
 NOWHERE: Places = {}
+UNKNOWN = Outcome(error=KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION))
 
 
 class Verdict(NamedTuple):
@@ -37,6 +39,7 @@ class Verdict(NamedTuple):
     error: KafkaError | None
     places: Places = NOWHERE
     unknown: tuple[str, ...] = ()
+    state_epoch: int = -1
 
 
 class ShareGroupOffsets:
@@ -62,7 +65,7 @@ class ShareGroupOffsets:
             for topic_id, partitions in verdict.places.items():
                 topic = known.topic_by_id(topic_id)
                 if topic is not None:
-                    found = [await self._stands(asked.group_id, topic, number) for number in sorted(partitions)]
+                    found = await self._stand(asked.group_id, topic, sorted(partitions))
                     topics.append(
                         m.DescribeShareGroupOffsetsResponseTopic(
                             topic_name=topic.name, topic_id=topic_id, partitions=found
@@ -70,7 +73,7 @@ class ShareGroupOffsets:
                     )
         for wanted in asked.topics or ():
             topic = known.topics.get(wanted.topic_name)
-            found = [await self._stands(asked.group_id, topic, number) for number in wanted.partitions]
+            found = await self._stand(asked.group_id, topic, wanted.partitions)
             topic_id = ZERO_UUID if topic is None else topic.topic_id
             topics.append(
                 m.DescribeShareGroupOffsetsResponseTopic(
@@ -81,16 +84,23 @@ class ShareGroupOffsets:
             group_id=asked.group_id, topics=topics, error_code=ErrorCode.NONE
         )
 
-    async def _stands(
-        self, group_id: str, topic: Any, number: int
+    async def _stand(
+        self, group_id: str, topic: Any, numbers: Iterable[int]
+    ) -> list[describe_messages.DescribeShareGroupOffsetsResponsePartition]:
+        """These partitions of a topic, None if there is no such topic."""
+        if topic is None:
+            return [self._stands(topic, number, UNKNOWN) for number in numbers]
+        summary_of = self._groups.persister.summary_of
+        asked = [(number, summary_of(ShareKey(group_id, topic.topic_id, number))) for number in numbers]
+        return [self._stands(topic, number, await settled(answer)) for number, answer in asked]
+
+    def _stands(
+        self, topic: Any, number: int, outcome: Outcome
     ) -> describe_messages.DescribeShareGroupOffsetsResponsePartition:
         """One partition; -1 for what is not known. The lag counts records that are not done with yet (KIP-1226)."""
         answer = describe_messages.DescribeShareGroupOffsetsResponsePartition(
             partition_index=number, start_offset=NO_START_OFFSET, leader_epoch=0, error_code=ErrorCode.NONE
         )
-        if topic is None:
-            return answer
-        outcome = await settled(self._groups.persister.summary_of(ShareKey(group_id, topic.topic_id, number)))
         if outcome.error is not None:
             return answer
         state = outcome.state
@@ -142,14 +152,15 @@ class ShareGroupOffsets:
             if offsets:
                 stages = with_initializing(group.known_stages, self._begun(offsets))
                 out.records.append(stages_record(group.group_id, stages))
-                out.orders.append(InitializeOrder(group.group_id, group.group_epoch, offsets))
-            out.reply(key, Verdict(None, offsets))
+            out.reply(key, Verdict(None, offsets, state_epoch=group.group_epoch))
             return out
 
         verdict = await settled(self._groups.perform(request.group_id, decide, lambda code: Verdict(KafkaError(code))))
         if verdict.error is not None:
             return alter_refused(verdict.error)
-        failure = await self._groups.make_states(request.group_id)
+        failure = None
+        if offsets:
+            failure = await self._groups.make_states(InitializeOrder(request.group_id, verdict.state_epoch, offsets))
         return self._altered(request, offsets, failure)
 
     def _begun(self, offsets: Mapping[bytes, Mapping[int, int]]) -> dict[bytes, TopicStates]:
@@ -252,13 +263,16 @@ class ShareGroupOffsets:
 
     async def _delete_states(self, group_id: str, places: Places) -> dict[bytes, KafkaError | None]:
         """By topic id the first thing that went wrong."""
-        failures: dict[bytes, KafkaError | None] = {}
-        for topic_id, partitions in places.items():
-            failures[topic_id] = None
-            for partition in partitions:
-                key = ShareKey(group_id, topic_id, partition)
-                outcome = await settled(self._groups.persister.delete_one(key))
-                failures[topic_id] = failures[topic_id] or outcome.error
+        delete_one = self._groups.persister.delete_one
+        answers = [
+            (topic_id, delete_one(ShareKey(group_id, topic_id, partition)))
+            for topic_id, partitions in places.items()
+            for partition in partitions
+        ]
+        failures: dict[bytes, KafkaError | None] = dict.fromkeys(places)
+        for topic_id, answer in answers:
+            outcome = await settled(answer)
+            failures[topic_id] = failures[topic_id] or outcome.error
         return failures
 
     async def before_deletion(self, group_ids: Iterable[str]) -> dict[str, ErrorCode]:

@@ -217,6 +217,9 @@ class StreamsGroups:
         """See `offset_checks.check_fetch`."""
         offset_checks.check_fetch(self.groups[request.group_id], request)
 
+    def check_offset_delete(self, group_id: str) -> None:
+        """Nothing is wrong with it, but for topics that a member consumes."""
+
     # The shard's side
 
     def replay(self, record: CoordinatorRecord) -> None:

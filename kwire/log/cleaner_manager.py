@@ -253,7 +253,12 @@ class CleanerManager:
 
     def _checkpoint(self, directory: LogDirectory) -> dict[TopicPartition, int]:
         if directory not in self._checkpoints:
-            self._checkpoints[directory] = directory.read_checkpoint(CLEANER_POINTS)
+            try:
+                self._checkpoints[directory] = directory.read_checkpoint(CLEANER_POINTS)
+            except OSError as error:
+                # The disk is judged by those who need what it holds: here it only means that more is read again.
+                logger.error("%s is taken as empty: %s", os.path.join(directory.path, CLEANER_POINTS), error)
+                self._checkpoints[directory] = {}
         return self._checkpoints[directory]
 
     def _update(self, directory: LogDirectory, name: TopicPartition, offset: int | None) -> None:

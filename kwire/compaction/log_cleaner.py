@@ -162,9 +162,12 @@ class LogCleaner:
         loop, began = asyncio.get_running_loop(), asyncio.get_running_loop().time()
         try:
             async for progress in worker.work(job, self._limits(), lambda: manager.may_take_effect(name)):
+                # Asked for each line: the work may have been aborted while one was waited for.
+                if not manager.may_take_effect(name):
+                    continue
                 if isinstance(progress, CleanedGroup):
                     await self._swap_in(log, job, progress)
-                elif manager.may_take_effect(name):
+                else:
                     _report(name, job, progress, loop.time() - began)
                     return progress.end_offset
         except BaseException:

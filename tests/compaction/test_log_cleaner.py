@@ -14,7 +14,7 @@ from kwire.compaction.log_cleaner import CleanerProcess, CleaningFailed, LogClea
 from kwire.config.broker_config import BrokerConfig
 from kwire.ids import TopicPartition
 from kwire.log.cleaner import clean
-from kwire.log.cleaning_job import CleanedGroup, CleanerStats, CleaningJob
+from kwire.log.cleaning_job import CleanedGroup, CleanerStats, CleaningJob, render_progress
 from kwire.log.files import Files, OpenFile
 from kwire.log.log import Log
 from kwire.log.manager import LogManager
@@ -214,6 +214,65 @@ def test_a_worker_that_dies_is_told_of(tmp_path: Path) -> None:
         return True
 
     assert with_worker(kill) is True
+
+
+class ToldProcess:
+    """As much of a worker process as is looked at: it says a line when the test does."""
+
+    returncode = None
+
+    def __init__(self) -> None:
+        self.stdin = self.stdout = self
+        self.lines: asyncio.Queue[bytes] = asyncio.Queue()
+        self.is_listened_to = asyncio.Event()
+
+    def write(self, data: bytes) -> None:
+        pass
+
+    async def drain(self) -> None:
+        pass
+
+    async def readline(self) -> bytes:
+        self.is_listened_to.set()
+        return await self.lines.get()
+
+    def kill(self) -> None:
+        pass
+
+    async def wait(self) -> int:
+        return 0
+
+
+def cleaned_files(log: Log) -> list[Path]:
+    return list(Path(log.directory).glob("*.cleaned"))
+
+
+def test_what_is_finished_after_a_move_began_has_no_effect(tmp_path: Path) -> None:
+    settings = config(**COMPACT)
+    manager = open_manager(tmp_path / "one", tmp_path / "two", settings=settings)
+    log = manager.get_or_create(TP, TOPIC_ID, settings, NOW)
+    filled(log)
+    before = survivors(log)
+    found = manager.cleaner.examine(log, NOW)
+    assert found is not None
+    job = found.job(NOW)
+    target = next(each for each in manager.directories if each is not manager.home_of(log))
+    subject, _ = cleaner(manager)
+
+    async def move_amid(worker: CleanerProcess) -> object:
+        process = ToldProcess()
+        worker._process = process  # type: ignore[assignment]  # a stand-in
+        cleaning = asyncio.ensure_future(subject.clean_filthiest(worker))
+        await process.is_listened_to.wait()
+        group, _ = clean(job, log.files, OffsetMap(1 << 10, 0.9), io_bytes=4096, pause=pause)
+        assert cleaned_files(log)
+        manager.relocations.request(TP, target.path, NOW)
+        process.lines.put_nowait(render_progress(group).encode() + b"\n")
+        return await cleaning
+
+    assert with_worker(move_amid) is True
+    assert survivors(log) == before
+    assert not cleaned_files(log)
 
 
 def test_threads_and_backoff_are_live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,19 +42,30 @@ _LOOK_S = 0.25
 """How soon a worker is stopped whose work is aborted."""
 _LONGEST_BACKOFF_MS = 86_400_000
 _LONGEST_LINE_BYTES = 1 << 26
+MOST_DEATHS = 3
+"""How often in a row a worker may die of one partition before it is left alone."""
 
 
 class CleaningFailed(Exception):
     """The worker gave up; an `OSError` is the cause where the disk failed."""
 
 
+class WorkerDied(CleaningFailed):
+    """The worker process ended amid its work, killed for its memory perhaps: nothing is known of the log."""
+
+
 class LogCleaner:
     """The cleaner threads of one broker."""
 
-    def __init__(self, logs: LogManager, config: BrokerConfig, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, logs: LogManager, config: BrokerConfig, now_ms: Callable[[], int], *, most_deaths: int = MOST_DEATHS
+    ) -> None:
         self._logs = logs
         self._config = config
         self._now_ms = now_ms
+        self._most_deaths = most_deaths
+        self._deaths: dict[TopicPartition, tuple[Log, int]] = {}
+        """Workers that died in a row."""
         self._changed = asyncio.Event()
         self._workers: list[CleanerProcess] = []
         config.on_change((THREADS, BACKOFF), lambda names: self._changed.set())
@@ -123,7 +134,7 @@ class LogCleaner:
             await asyncio.sleep(0)
 
     async def clean_filthiest(self, worker: CleanerProcess) -> bool:
-        """Compact the filthiest log that is due; False when none is."""
+        """Compact the filthiest log that is due; False when this round is over: none is, or the worker died."""
         manager = self._logs.cleaner
         candidates: list[LogToClean] = []
         for log in manager.compacted_logs():
@@ -137,8 +148,10 @@ class LogCleaner:
         log, end_offset = chosen.log, None
         try:
             end_offset = await self._clean(log, worker)
+            self._deaths.pop(log.topic_partition, None)
         except (CleaningFailed, KafkaError) as error:
             self._note_failure(log, error)
+            return not isinstance(error, WorkerDied)
         finally:
             manager.done_cleaning(log, end_offset)
         return True
@@ -146,8 +159,20 @@ class LogCleaner:
     def _note_failure(self, log: Log, error: CleaningFailed | KafkaError) -> None:
         if not self._logs.cleaner.may_take_effect(log.topic_partition):
             logger.info("compaction of %s ended without effect: %s", log.topic_partition, error)
+        elif isinstance(error, WorkerDied):
+            self._note_death(log, error)
         elif isinstance(error.__cause__, OSError):
             log.storage_error(error.__cause__)
+        else:
+            self._logs.cleaner.mark_uncleanable(log, error)
+
+    def _note_death(self, log: Log, error: WorkerDied) -> None:
+        name = log.topic_partition
+        known, count = self._deaths.pop(name, (log, 0))
+        count = count + 1 if known is log else 1
+        if count < self._most_deaths:
+            self._deaths[name] = log, count
+            logger.warning("compaction of %s is tried again: %s", name, error)
         else:
             self._logs.cleaner.mark_uncleanable(log, error)
 
@@ -220,7 +245,7 @@ class CleanerProcess:
     async def work(
         self, job: CleaningJob, limits: dict[str, float], is_wanted: Callable[[], bool]
     ) -> AsyncIterator[CleanedGroup | CleanerStats]:
-        """Have a job done; ends early when `is_wanted` says no. CleaningFailed when the worker gives up."""
+        """Have a job done; ends early when `is_wanted` says no. CleaningFailed when the worker gives up, WorkerDied."""
         process = await self._started()
         assert process.stdin is not None
         assert process.stdout is not None
@@ -235,8 +260,8 @@ class CleanerProcess:
                         line = await process.stdout.readline()
                 except TimeoutError:
                     continue
-                if not line:
-                    raise CleaningFailed(f"the worker process ended with {await process.wait()}")
+                if not line.endswith(b"\n"):
+                    raise WorkerDied(f"the worker process ended with {await process.wait()}")
                 progress = parse_progress(line)
                 if progress is None:
                     said = json.loads(line)

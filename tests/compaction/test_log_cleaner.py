@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kwire.compaction import log_cleaner
-from kwire.compaction.log_cleaner import CleanerProcess, CleaningFailed, LogCleaner
+from kwire.compaction.log_cleaner import CleanerProcess, LogCleaner, WorkerDied
 from kwire.config.broker_config import BrokerConfig
 from kwire.ids import TopicPartition
 from kwire.log.cleaner import clean
@@ -208,12 +208,64 @@ def test_a_worker_that_dies_is_told_of(tmp_path: Path) -> None:
         limits = {"map_bytes": 1024, "load_factor": 0.9, "io_bytes": 4096, "bytes_per_second": 1.0}
         process = await worker._started()
         process.kill()
-        with pytest.raises(CleaningFailed, match="ended"):
+        with pytest.raises(WorkerDied, match="ended"):
             async for _ in worker.work(job, limits, lambda: True):
                 pass
         return True
 
     assert with_worker(kill) is True
+
+
+class DyingProcess(CleanerProcess):
+    """A worker that something kills as soon as it has begun, for so many times."""
+
+    def __init__(self, deaths: int) -> None:
+        super().__init__()
+        self.deaths = deaths
+
+    async def _started(self) -> asyncio.subprocess.Process:
+        process = await super()._started()
+        if self.deaths:
+            self.deaths -= 1
+            process.kill()
+        return process
+
+
+def test_a_partition_whose_worker_was_killed_is_tried_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    manager, log = compacted_log(tmp_path)
+    filled(log)
+    subject, _ = cleaner(manager)
+
+    async def rounds() -> list[bool]:
+        worker = DyingProcess(2)
+        found = [await subject.clean_filthiest(worker) for _ in range(3)]
+        await worker.end()
+        return found
+
+    assert asyncio.run(rounds()) == [False, False, True]
+    assert len(survivors(log)) == 3
+    assert caplog.text.count("compaction of t-0 is tried again: the worker process ended with -9") == 2
+    # Only deaths in a row count.
+    write(log, [(b"0", b"more")])
+    roll(log)
+    assert asyncio.run(rounds()) == [False, False, True]
+    assert not manager.cleaner.uncleanable_partitions
+
+
+def test_a_partition_of_which_workers_die_again_and_again_is_left_alone(tmp_path: Path) -> None:
+    manager, log = compacted_log(tmp_path)
+    filled(log)
+    subject = LogCleaner(manager, BrokerConfig({}), lambda: NOW, most_deaths=2)
+
+    async def rounds() -> list[set[TopicPartition]]:
+        worker, found = DyingProcess(2), []
+        for _ in range(2):
+            assert not await subject.clean_filthiest(worker)
+            found.append(manager.cleaner.uncleanable_partitions)
+        return found
+
+    assert asyncio.run(rounds()) == [set(), {TP}]
+    assert not log.is_failed
 
 
 class ToldProcess:

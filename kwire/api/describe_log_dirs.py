@@ -10,12 +10,12 @@ import os
 from asyncio import sleep
 from collections.abc import Awaitable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from kwire.api.context import RequestContext
 from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import TopicPartition
 from kwire.log.directory import LogDirectory
-from kwire.log.log import Log
 from kwire.wire.messages.describe_log_dirs import (
     DescribeLogDirsPartition,
     DescribeLogDirsRequest,
@@ -23,6 +23,9 @@ from kwire.wire.messages.describe_log_dirs import (
     DescribeLogDirsResult,
     DescribeLogDirsTopic,
 )
+
+if TYPE_CHECKING:
+    from kwire.log.log import Log
 
 OPENED_AT_ONCE = 16
 """How many logs are opened in one turn of the event loop: some milliseconds."""

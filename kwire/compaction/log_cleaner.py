@@ -14,16 +14,24 @@ import json
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import kwire
 from kwire.config.broker_config import BrokerConfig
 from kwire.errors import KafkaError
 from kwire.ids import TopicPartition
 from kwire.log.cleaner_manager import LogToClean
-from kwire.log.cleaning_job import CleanedGroup, CleanerStats, CleaningJob, parse_progress
+from kwire.log.cleaning_job import (
+    ENTRIES_AT_ONCE,
+    CleanedGroup,
+    CleanerStats,
+    CleaningJob,
+    parse_progress,
+    render_job,
+)
 from kwire.log.files import CLEANED_SUFFIX
 from kwire.log.log import Log
 from kwire.log.manager import LogManager
@@ -37,6 +45,8 @@ DEDUPE_BUFFER = "log.cleaner.dedupe.buffer.size"
 LOAD_FACTOR = "log.cleaner.io.buffer.load.factor"
 IO_BUFFER = "log.cleaner.io.buffer.size"
 IO_RATE = "log.cleaner.io.max.bytes.per.second"
+
+T = TypeVar("T")
 
 _LOOK_S = 0.25
 """How soon a worker is stopped whose work is aborted."""
@@ -183,10 +193,10 @@ class LogCleaner:
         found = manager.examine(log, self._now_ms())
         if found is None:
             return None
-        job = found.job(self._now_ms())
+        job = found.job(self._now_ms(), await _in_turns(found.last_records(), ENTRIES_AT_ONCE))
         loop, began = asyncio.get_running_loop(), asyncio.get_running_loop().time()
         try:
-            async for progress in worker.work(job, self._limits(), lambda: manager.may_take_effect(name)):
+            async for progress in worker.work(job, self._limits, lambda: manager.may_take_effect(name)):
                 # Asked for each line: the work may have been aborted while one was waited for.
                 if not manager.may_take_effect(name):
                     continue
@@ -243,16 +253,17 @@ class CleanerProcess:
         self._is_at_work = False
 
     async def work(
-        self, job: CleaningJob, limits: dict[str, float], is_wanted: Callable[[], bool]
+        self, job: CleaningJob, limits: Callable[[], dict[str, float]], is_wanted: Callable[[], bool]
     ) -> AsyncIterator[CleanedGroup | CleanerStats]:
         """Have a job done; ends early when `is_wanted` says no. CleaningFailed when the worker gives up, WorkerDied."""
+        rendered = "".join(await _in_turns(render_job(job), 1))
         process = await self._started()
         assert process.stdin is not None
         assert process.stdout is not None
         self._is_at_work = True
         try:
             with suppress(ConnectionError):
-                process.stdin.write(json.dumps({"job": job, **limits}).encode() + b"\n")
+                process.stdin.write(f'{{"job": {rendered}, {json.dumps(limits())[1:]}\n'.encode())
                 await process.stdin.drain()
             while is_wanted():
                 try:
@@ -304,6 +315,16 @@ class CleanerProcess:
             # Cancelled here, it is waited for by the next call.
             await process.wait()
             self._process = None
+
+
+async def _in_turns(items: Iterable[T], at_once: int) -> list[T]:
+    """A list of the items; the event loop goes on after so many of them."""
+    found: list[T] = []
+    for item in items:
+        found.append(item)
+        if len(found) % at_once == 0:
+            await asyncio.sleep(0)
+    return found
 
 
 def _report(name: TopicPartition, job: CleaningJob, stats: CleanerStats, elapsed_s: float) -> None:

@@ -40,6 +40,8 @@ from kwire.log.checkpoints import (
     render_meta_properties,
     render_offsets,
 )
+from kwire.log.directory import RECOVERING
+from kwire.log.files import FILES, Files
 from kwire.log.offline.catalog import (
     QUORUM_TOPIC,
     DataDirectory,
@@ -88,6 +90,7 @@ def adopt(
     overrides: Mapping[str, Mapping[str, str]] | None = None,
     max_producer_id: int = -1,
     on_copied: Callable[[StoredPartition], None] = lambda stored: None,
+    files: Files = FILES,
 ) -> Adoption:
     """Copy the sources' topics (or `only` those named) into the new directory `target` and register them.
 
@@ -107,22 +110,29 @@ def adopt(
     target.mkdir(parents=True, exist_ok=True)
     copied_bytes = 0
     for stored in (stored for partitions in topics.values() for stored in partitions):
-        copied_bytes += _copy_directory(stored.directory, target / str(stored.partition))
+        copied_bytes += _copy_directory(stored.directory, target / str(stored.partition), files)
         on_copied(stored)
-    partitions = {stored.partition for group in topics.values() for stored in group}
+    taken = {stored.partition for group in topics.values() for stored in group}
     for name in (RECOVERY_POINTS, HIGH_WATERMARKS, LOG_STARTS, CLEANER_POINTS):
         offsets: dict[TopicPartition, int] = {}
         for source in sources:
+            # Others that it names have moved away, or are on their way here: what it says is not of their logs.
+            here = taken & {stored.partition for stored in source.partitions}
             found = read_checkpoint(source.path, name)
-            offsets |= {partition: offset for partition, offset in found.items() if partition in partitions}
-        (target / name).write_bytes(render_offsets(offsets))
+            offsets |= {partition: found[partition] for partition in here & found.keys()}
+        files.replace_file(str(target / name), render_offsets(offsets), sync=True)
     largest = max([max_producer_id, *(stored.max_producer_id for group in topics.values() for stored in group)])
     asyncio.run(_register(target / METADATA_FILE_NAME, clock, cluster_id, images, broker_id, largest))
+    if any(os.path.exists(os.path.join(source.path, RECOVERING)) for source in sources):
+        files.create_file(str(target / RECOVERING), b"")
     was_clean = all(was_stopped_cleanly(source.path) for source in sources)
     if was_clean:
-        (target / CLEAN_SHUTDOWN).write_bytes(CLEAN_SHUTDOWN_TEXT)
-    # Last: with it the directory is a broker's.
-    (target / META_PROPERTIES).write_bytes(render_meta_properties(broker_id, cluster_id, clock.now_ms()))
+        files.replace_file(str(target / CLEAN_SHUTDOWN), CLEAN_SHUTDOWN_TEXT, sync=True)
+    for directory in (target, target.parent):
+        files.sync_directory(str(directory))
+    # Last: with it the directory is a broker's, also after a power cut.
+    properties = render_meta_properties(broker_id, cluster_id, clock.now_ms())
+    files.replace_file(str(target / META_PROPERTIES), properties, sync=True)
     return Adoption(
         str(target),
         broker_id,
@@ -216,8 +226,8 @@ async def _register(
         store.close()
 
 
-def _copy_directory(source: str, target: Path) -> int:
-    """Copy the files of a partition directory, holes left out; bytes copied. Raises OSError."""
+def _copy_directory(source: str, target: Path, files: Files) -> int:
+    """Copy the files of a partition directory to the device, holes left out; bytes copied. Raises OSError."""
     target.mkdir()
     copied = 0
     for name in sorted(os.listdir(source)):
@@ -228,4 +238,5 @@ def _copy_directory(source: str, target: Path) -> int:
             out.truncate(file.size)
             out.flush()
             os.fsync(out.fileno())
+    files.sync_directory(str(target))
     return copied

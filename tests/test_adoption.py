@@ -12,10 +12,22 @@ from kwire.adoption import AdoptionError, adopt
 from kwire.clock import ManualClock, SystemClock
 from kwire.cluster.embedded_store import METADATA_FILE_NAME, EmbeddedStore
 from kwire.cluster.producer_ids import ProducerIdManager
+from kwire.log.checkpoints import (
+    CLEANER_POINTS,
+    HIGH_WATERMARKS,
+    LOG_STARTS,
+    META_PROPERTIES,
+    RECOVERY_POINTS,
+    parse_offsets,
+    render_offsets,
+)
+from kwire.log.directory import RECOVERING
+from kwire.log.files import Files
 from kwire.log.offline.catalog import DataDirectory, read_directory
 from kwire.log.offline.verify_directory import DirectoryVerification
-from tests.log.building import NOW
-from tests.log.offline.directories import fingerprint, kafka_samples
+from tests.log.building import NOW, TOPIC_ID, TP, config, crash, open_manager
+from tests.log.offline.directories import append_transaction, fingerprint, kafka_samples
+from tests.log.test_relocations import begun, copied, filled
 
 
 @pytest.fixture
@@ -109,3 +121,65 @@ def test_what_cannot_be_taken_over_is_refused_before_anything_is_written(source:
     shutil.copytree(source / "roll-0", other)
     shutil.copy(source / "ret-0" / "partition.metadata", other)
     assert "different topic ids" in refused([read_directory(str(source))], target)
+
+
+def test_checkpoints_come_from_the_directory_that_the_partition_lies_in(tmp_path: Path) -> None:
+    manager, log = filled(tmp_path)
+    move = begun(manager, log)
+    copied(move)
+    move.flush(NOW)
+    manager.checkpoint(NOW)
+    expected = (log.recovery_point, log.high_watermark)
+    home, other = Path(manager.home_of(log).path), Path(move.target.path)
+    crash(manager)
+    for name in (LOG_STARTS, CLEANER_POINTS):
+        (other / name).write_bytes(render_offsets({TP: 9}))
+    assert parse_offsets((other / RECOVERY_POINTS).read_bytes())[TP] != expected[0]
+    target = tmp_path / "copy"
+    adopt([read_directory(str(each)) for each in (home, other)], target, ManualClock(NOW))
+    found = [
+        parse_offsets((target / name).read_bytes())
+        for name in (RECOVERY_POINTS, HIGH_WATERMARKS, LOG_STARTS, CLEANER_POINTS)
+    ]
+    assert found == [{TP: expected[0]}, {TP: expected[1]}, {}, {}]
+
+
+def test_what_an_interrupted_recovery_had_emptied_is_not_believed_of_the_copy(tmp_path: Path) -> None:
+    manager = open_manager(tmp_path / "source")
+    log = manager.get_or_create(TP, TOPIC_ID, config(), NOW)
+    append_transaction(log, 0, [b"a"], committed=False)
+    log.flush(NOW)
+    manager.checkpoint(NOW)
+    crash(manager)
+    (tmp_path / "source" / RECOVERING).touch()
+    (Path(log.directory) / f"{0:020d}.txnindex").write_bytes(b"")
+    adopt([read_directory(str(tmp_path / "source"))], tmp_path / "copy", ManualClock(NOW))
+    taken = open_manager(tmp_path / "copy").get(TP)
+    assert taken is not None
+    assert [entry.producer_id for entry in taken.aborted_transactions(0, taken.log_end_offset)] == [7]
+
+
+class NotingFiles(Files):
+    """Notes which directories' names were on the device when a broker's directory was made of the copy."""
+
+    __slots__ = ("synced", "synced_first")
+
+    def __init__(self) -> None:
+        self.synced: set[str] = set()
+        self.synced_first: set[str] = set()
+
+    def sync_directory(self, path: str) -> None:
+        super().sync_directory(path)
+        self.synced.add(path)
+
+    def replace_file(self, path: str, data: bytes, *, sync: bool) -> None:
+        assert sync
+        if path.endswith(META_PROPERTIES):
+            self.synced_first = set(self.synced)
+        super().replace_file(path, data, sync=sync)
+
+
+def test_the_copy_is_on_the_device_before_it_is_a_brokers(source: Path, tmp_path: Path) -> None:
+    files, target = NotingFiles(), tmp_path / "copy"
+    adopt([read_directory(str(source))], target, ManualClock(NOW), files=files)
+    assert files.synced_first == {str(tmp_path), str(target), *map(str, target.glob("*-*/"))}

@@ -7,6 +7,10 @@ the size of the volume and what is free on it (KIP-827); v5 cordoned directories
 from __future__ import annotations
 
 import os
+from asyncio import sleep
+from collections.abc import Awaitable
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from kwire.api.context import RequestContext
 from kwire.errors import ErrorCode, KafkaError
@@ -20,12 +24,46 @@ from kwire.wire.messages.describe_log_dirs import (
     DescribeLogDirsTopic,
 )
 
+if TYPE_CHECKING:
+    from kwire.log.log import Log
 
-def handle(request: DescribeLogDirsRequest, context: RequestContext) -> DescribeLogDirsResponse:
-    """Every directory with its partitions: all of them, or those that are asked for (a null list asks for all)."""
+OPENED_AT_ONCE = 16
+"""How many logs are opened in one turn of the event loop: some milliseconds."""
+
+
+def handle(
+    request: DescribeLogDirsRequest, context: RequestContext
+) -> DescribeLogDirsResponse | Awaitable[DescribeLogDirsResponse]:
+    """Every directory with its partitions: all of them, or those that are asked for (a null list asks for all).
+
+    Answered at once, unless logs must be opened first.
+    """
     wanted: set[TopicPartition] | None = None
     if request.topics is not None:
         wanted = {TopicPartition(topic.topic, index) for topic in request.topics for index in topic.partitions}
+    unopened = [
+        log
+        for log in context.services.logs.logs()
+        if not (log.is_loaded or log.is_failed) and (wanted is None or log.topic_partition in wanted)
+    ]
+    return _open_first(unopened, wanted, context) if unopened else _respond(wanted, context)
+
+
+async def _open_first(
+    unopened: list[Log], wanted: set[TopicPartition] | None, context: RequestContext
+) -> DescribeLogDirsResponse:
+    """Open logs for their sizes, with a turn of the event loop every so many; then answer."""
+    for count, log in enumerate(unopened, 1):
+        # It may have been deleted meanwhile, or its directory gone offline. What cannot be opened is answered later.
+        if not log.is_failed:
+            with suppress(KafkaError):
+                log.load()
+        if count % OPENED_AT_ONCE == 0:
+            await sleep(0)
+    return _respond(wanted, context)
+
+
+def _respond(wanted: set[TopicPartition] | None, context: RequestContext) -> DescribeLogDirsResponse:
     results = []
     for directory in context.services.logs.directories:
         try:

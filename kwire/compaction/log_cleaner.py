@@ -14,16 +14,24 @@ import json
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import kwire
 from kwire.config.broker_config import BrokerConfig
 from kwire.errors import KafkaError
 from kwire.ids import TopicPartition
 from kwire.log.cleaner_manager import LogToClean
-from kwire.log.cleaning_job import CleanedGroup, CleanerStats, CleaningJob, parse_progress
+from kwire.log.cleaning_job import (
+    ENTRIES_AT_ONCE,
+    CleanedGroup,
+    CleanerStats,
+    CleaningJob,
+    parse_progress,
+    render_job,
+)
 from kwire.log.files import CLEANED_SUFFIX
 from kwire.log.log import Log
 from kwire.log.manager import LogManager
@@ -38,23 +46,36 @@ LOAD_FACTOR = "log.cleaner.io.buffer.load.factor"
 IO_BUFFER = "log.cleaner.io.buffer.size"
 IO_RATE = "log.cleaner.io.max.bytes.per.second"
 
+T = TypeVar("T")
+
 _LOOK_S = 0.25
 """How soon a worker is stopped whose work is aborted."""
 _LONGEST_BACKOFF_MS = 86_400_000
 _LONGEST_LINE_BYTES = 1 << 26
+MOST_DEATHS = 3
+"""How often in a row a worker may die of one partition before it is left alone."""
 
 
 class CleaningFailed(Exception):
     """The worker gave up; an `OSError` is the cause where the disk failed."""
 
 
+class WorkerDied(CleaningFailed):
+    """The worker process ended amid its work, killed for its memory perhaps: nothing is known of the log."""
+
+
 class LogCleaner:
     """The cleaner threads of one broker."""
 
-    def __init__(self, logs: LogManager, config: BrokerConfig, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, logs: LogManager, config: BrokerConfig, now_ms: Callable[[], int], *, most_deaths: int = MOST_DEATHS
+    ) -> None:
         self._logs = logs
         self._config = config
         self._now_ms = now_ms
+        self._most_deaths = most_deaths
+        self._deaths: dict[TopicPartition, tuple[Log, int]] = {}
+        """Workers that died in a row."""
         self._changed = asyncio.Event()
         self._workers: list[CleanerProcess] = []
         config.on_change((THREADS, BACKOFF), lambda names: self._changed.set())
@@ -123,7 +144,7 @@ class LogCleaner:
             await asyncio.sleep(0)
 
     async def clean_filthiest(self, worker: CleanerProcess) -> bool:
-        """Compact the filthiest log that is due; False when none is."""
+        """Compact the filthiest log that is due; False when this round is over: none is, or the worker died."""
         manager = self._logs.cleaner
         candidates: list[LogToClean] = []
         for log in manager.compacted_logs():
@@ -137,8 +158,10 @@ class LogCleaner:
         log, end_offset = chosen.log, None
         try:
             end_offset = await self._clean(log, worker)
+            self._deaths.pop(log.topic_partition, None)
         except (CleaningFailed, KafkaError) as error:
             self._note_failure(log, error)
+            return not isinstance(error, WorkerDied)
         finally:
             manager.done_cleaning(log, end_offset)
         return True
@@ -146,8 +169,20 @@ class LogCleaner:
     def _note_failure(self, log: Log, error: CleaningFailed | KafkaError) -> None:
         if not self._logs.cleaner.may_take_effect(log.topic_partition):
             logger.info("compaction of %s ended without effect: %s", log.topic_partition, error)
+        elif isinstance(error, WorkerDied):
+            self._note_death(log, error)
         elif isinstance(error.__cause__, OSError):
             log.storage_error(error.__cause__)
+        else:
+            self._logs.cleaner.mark_uncleanable(log, error)
+
+    def _note_death(self, log: Log, error: WorkerDied) -> None:
+        name = log.topic_partition
+        known, count = self._deaths.pop(name, (log, 0))
+        count = count + 1 if known is log else 1
+        if count < self._most_deaths:
+            self._deaths[name] = log, count
+            logger.warning("compaction of %s is tried again: %s", name, error)
         else:
             self._logs.cleaner.mark_uncleanable(log, error)
 
@@ -158,13 +193,16 @@ class LogCleaner:
         found = manager.examine(log, self._now_ms())
         if found is None:
             return None
-        job = found.job(self._now_ms())
+        job = found.job(self._now_ms(), await _in_turns(found.last_records(), ENTRIES_AT_ONCE))
         loop, began = asyncio.get_running_loop(), asyncio.get_running_loop().time()
         try:
-            async for progress in worker.work(job, self._limits(), lambda: manager.may_take_effect(name)):
+            async for progress in worker.work(job, self._limits, lambda: manager.may_take_effect(name)):
+                # Asked for each line: the work may have been aborted while one was waited for.
+                if not manager.may_take_effect(name):
+                    continue
                 if isinstance(progress, CleanedGroup):
                     await self._swap_in(log, job, progress)
-                elif manager.may_take_effect(name):
+                else:
                     _report(name, job, progress, loop.time() - began)
                     return progress.end_offset
         except BaseException:
@@ -215,16 +253,17 @@ class CleanerProcess:
         self._is_at_work = False
 
     async def work(
-        self, job: CleaningJob, limits: dict[str, float], is_wanted: Callable[[], bool]
+        self, job: CleaningJob, limits: Callable[[], dict[str, float]], is_wanted: Callable[[], bool]
     ) -> AsyncIterator[CleanedGroup | CleanerStats]:
-        """Have a job done; ends early when `is_wanted` says no. CleaningFailed when the worker gives up."""
+        """Have a job done; ends early when `is_wanted` says no. CleaningFailed when the worker gives up, WorkerDied."""
+        rendered = "".join(await _in_turns(render_job(job), 1))
         process = await self._started()
         assert process.stdin is not None
         assert process.stdout is not None
         self._is_at_work = True
         try:
             with suppress(ConnectionError):
-                process.stdin.write(json.dumps({"job": job, **limits}).encode() + b"\n")
+                process.stdin.write(f'{{"job": {rendered}, {json.dumps(limits())[1:]}\n'.encode())
                 await process.stdin.drain()
             while is_wanted():
                 try:
@@ -232,8 +271,8 @@ class CleanerProcess:
                         line = await process.stdout.readline()
                 except TimeoutError:
                     continue
-                if not line:
-                    raise CleaningFailed(f"the worker process ended with {await process.wait()}")
+                if not line.endswith(b"\n"):
+                    raise WorkerDied(f"the worker process ended with {await process.wait()}")
                 progress = parse_progress(line)
                 if progress is None:
                     said = json.loads(line)
@@ -276,6 +315,16 @@ class CleanerProcess:
             # Cancelled here, it is waited for by the next call.
             await process.wait()
             self._process = None
+
+
+async def _in_turns(items: Iterable[T], at_once: int) -> list[T]:
+    """A list of the items; the event loop goes on after so many of them."""
+    found: list[T] = []
+    for item in items:
+        found.append(item)
+        if len(found) % at_once == 0:
+            await asyncio.sleep(0)
+    return found
 
 
 def _report(name: TopicPartition, job: CleaningJob, stats: CleanerStats, elapsed_s: float) -> None:

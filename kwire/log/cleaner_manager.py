@@ -52,7 +52,15 @@ class LogToClean(NamedTuple):
             return True
         return self.cleanable_ratio > self.log.config.min_cleanable_dirty_ratio
 
-    def job(self, now_ms: int) -> CleaningJob:
+    def last_records(self) -> Iterator[tuple[int, int, int]]:
+        """`CleaningJob.last_records`, of the producers that are known when the first is asked for.
+
+        Appends may come in between: they are beyond what is compacted.
+        """
+        for entry in list(self.log.producers.entries.values()):
+            yield entry.producer_id, entry.batches[-1].last_offset if entry.batches else -1, entry.epoch
+
+    def job(self, now_ms: int, last_records: list[tuple[int, int, int]] | None = None) -> CleaningJob:
         """All that the compaction needs to know. KafkaError as `Log.read_error`."""
         log, config, end = self.log, self.log.config, self.first_uncleanable_offset
         segments = [segment for segment in log.segments if segment.base_offset < end]
@@ -63,10 +71,7 @@ class LogToClean(NamedTuple):
             first_dirty_offset=self.first_dirty_offset,
             first_uncleanable_offset=end,
             aborted=list(log.aborted_transactions(start, end)),
-            last_records=[
-                (producer_id, entry.batches[-1].last_offset if entry.batches else -1, entry.epoch)
-                for producer_id, entry in log.producers.entries.items()
-            ],
+            last_records=list(self.last_records()) if last_records is None else last_records,
             now_ms=now_ms,
             segment_bytes=config.segment_bytes,
             segment_index_bytes=config.segment_index_bytes,
@@ -253,7 +258,12 @@ class CleanerManager:
 
     def _checkpoint(self, directory: LogDirectory) -> dict[TopicPartition, int]:
         if directory not in self._checkpoints:
-            self._checkpoints[directory] = directory.read_checkpoint(CLEANER_POINTS)
+            try:
+                self._checkpoints[directory] = directory.read_checkpoint(CLEANER_POINTS)
+            except OSError as error:
+                # The disk is judged by those who need what it holds: here it only means that more is read again.
+                logger.error("%s is taken as empty: %s", os.path.join(directory.path, CLEANER_POINTS), error)
+                self._checkpoints[directory] = {}
         return self._checkpoints[directory]
 
     def _update(self, directory: LogDirectory, name: TopicPartition, offset: int | None) -> None:

@@ -7,8 +7,11 @@ Both directions are lines of JSON, an object each, told apart by their first key
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
+
+ENTRIES_AT_ONCE = 4096
+"""How many producers or segments take a few milliseconds to note, or to render."""
 
 
 class CleaningJob(NamedTuple):
@@ -66,6 +69,20 @@ class CleanerStats:
     def as_dict(self) -> dict[str, float]:
         """The values by name; `CleanerStats(**values)` makes the same again."""
         return {name: getattr(self, name) for name in self.__slots__}
+
+
+def render_job(job: CleaningJob) -> Iterator[str]:
+    """A job for `parse_job`, as the pieces of one text: a job of very many producers takes its time."""
+    for index, field in enumerate(job):
+        yield "," if index else "["
+        if isinstance(field, list):
+            yield "["
+            for at in range(0, len(field), ENTRIES_AT_ONCE):
+                yield ("," if at else "") + json.dumps(field[at : at + ENTRIES_AT_ONCE])[1:-1]
+            yield "]"
+        else:
+            yield json.dumps(field)
+    yield "]"
 
 
 def parse_job(fields: list[Any]) -> CleaningJob:

@@ -161,7 +161,6 @@ class ReplicaManager:
     async def stop(self, names: Iterable[TopicPartition], *, delete: bool) -> None:
         """Give these partitions up; with `delete`, their logs too."""
         names = list(names)
-        given_up = []
         for name in names:
             self._offline.pop(name, None)
             partition = self._partitions.pop(name, None)
@@ -176,9 +175,9 @@ class ReplicaManager:
             partition.wake()
             if was_leader:
                 self._tell(partition)
-            given_up.append(name)
         if delete:
-            self._logs.delete(given_up, self._now_ms())
+            # Also of those that are offline here: a log that could not be read has its directory all the same.
+            self._logs.delete(names, self._now_ms())
             for callback in self.on_deleted:
                 callback(names)
 

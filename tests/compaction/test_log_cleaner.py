@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from kwire.compaction import log_cleaner
-from kwire.compaction.log_cleaner import CleanerProcess, CleaningFailed, LogCleaner
+from kwire.compaction.log_cleaner import CleanerProcess, LogCleaner, WorkerDied
 from kwire.config.broker_config import BrokerConfig
 from kwire.ids import TopicPartition
+from kwire.log import cleaning_job
 from kwire.log.cleaner import clean
-from kwire.log.cleaning_job import CleanedGroup, CleanerStats, CleaningJob
+from kwire.log.cleaning_job import CleanedGroup, CleanerStats, CleaningJob, render_progress
 from kwire.log.files import Files, OpenFile
 from kwire.log.log import Log
 from kwire.log.manager import LogManager
@@ -131,9 +132,12 @@ def test_the_io_buffer_bounds_a_read_and_is_live(tmp_path: Path, monkeypatch: py
     subject, settings = cleaner(manager, log_cleaner_io_buffer_size="40000")
 
     async def in_place(
-        worker: CleanerProcess, job: CleaningJob, limits: dict[str, float], is_wanted: Callable[[], bool]
+        worker: CleanerProcess,
+        job: CleaningJob,
+        limits: Callable[[], dict[str, float]],
+        is_wanted: Callable[[], bool],
     ) -> AsyncIterator[CleanedGroup | CleanerStats]:
-        for progress in clean(job, files, OffsetMap(1 << 10, 0.9), io_bytes=int(limits["io_bytes"]), pause=pause):
+        for progress in clean(job, files, OffsetMap(1 << 10, 0.9), io_bytes=int(limits()["io_bytes"]), pause=pause):
             yield progress
 
     monkeypatch.setattr(CleanerProcess, "work", in_place)
@@ -197,6 +201,21 @@ def test_the_rate_is_changed_while_it_works(tmp_path: Path) -> None:
     assert len(survivors(log)) == 3
 
 
+class DyingProcess(CleanerProcess):
+    """A worker that something kills as soon as it has begun, for so many times."""
+
+    def __init__(self, deaths: int) -> None:
+        super().__init__()
+        self.deaths = deaths
+
+    async def _started(self) -> asyncio.subprocess.Process:
+        process = await super()._started()
+        if self.deaths:
+            self.deaths -= 1
+            process.kill()
+        return process
+
+
 def test_a_worker_that_dies_is_told_of(tmp_path: Path) -> None:
     manager, log = compacted_log(tmp_path)
     filled(log)
@@ -204,16 +223,136 @@ def test_a_worker_that_dies_is_told_of(tmp_path: Path) -> None:
     assert chosen is not None
     job = chosen.job(NOW)
 
-    async def kill(worker: CleanerProcess) -> object:
+    async def work() -> None:
         limits = {"map_bytes": 1024, "load_factor": 0.9, "io_bytes": 4096, "bytes_per_second": 1.0}
-        process = await worker._started()
-        process.kill()
-        with pytest.raises(CleaningFailed, match="ended"):
-            async for _ in worker.work(job, limits, lambda: True):
+        worker = DyingProcess(1)
+        with pytest.raises(WorkerDied, match="ended"):
+            async for _ in worker.work(job, lambda: limits, lambda: True):
                 pass
-        return True
+        await worker.end()
 
-    assert with_worker(kill) is True
+    asyncio.run(work())
+
+
+def test_a_partition_whose_worker_was_killed_is_tried_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    manager, log = compacted_log(tmp_path)
+    filled(log)
+    subject, _ = cleaner(manager)
+
+    async def rounds() -> list[bool]:
+        worker = DyingProcess(2)
+        found = [await subject.clean_filthiest(worker) for _ in range(3)]
+        await worker.end()
+        return found
+
+    assert asyncio.run(rounds()) == [False, False, True]
+    assert len(survivors(log)) == 3
+    assert caplog.text.count("compaction of t-0 is tried again: the worker process ended with -9") == 2
+    # Only deaths in a row count.
+    write(log, [(b"0", b"more")])
+    roll(log)
+    assert asyncio.run(rounds()) == [False, False, True]
+    assert not manager.cleaner.uncleanable_partitions
+
+
+def test_a_partition_of_which_workers_die_again_and_again_is_left_alone(tmp_path: Path) -> None:
+    manager, log = compacted_log(tmp_path)
+    filled(log)
+    subject = LogCleaner(manager, BrokerConfig({}), lambda: NOW, most_deaths=2)
+
+    async def rounds() -> list[set[TopicPartition]]:
+        worker, found = DyingProcess(2), []
+        for _ in range(2):
+            assert not await subject.clean_filthiest(worker)
+            found.append(manager.cleaner.uncleanable_partitions)
+        return found
+
+    assert asyncio.run(rounds()) == [set(), {TP}]
+    assert not log.is_failed
+
+
+class ToldProcess:
+    """As much of a worker process as is looked at: it says a line when the test does."""
+
+    returncode = None
+
+    def __init__(self) -> None:
+        self.stdin = self.stdout = self
+        self.lines: asyncio.Queue[bytes] = asyncio.Queue()
+        self.is_listened_to = asyncio.Event()
+
+    def write(self, data: bytes) -> None:
+        pass
+
+    async def drain(self) -> None:
+        pass
+
+    async def readline(self) -> bytes:
+        self.is_listened_to.set()
+        return await self.lines.get()
+
+    def kill(self) -> None:
+        pass
+
+    async def wait(self) -> int:
+        return 0
+
+
+def cleaned_files(log: Log) -> list[Path]:
+    return list(Path(log.directory).glob("*.cleaned"))
+
+
+def test_what_is_finished_after_a_move_began_has_no_effect(tmp_path: Path) -> None:
+    settings = config(**COMPACT)
+    manager = open_manager(tmp_path / "one", tmp_path / "two", settings=settings)
+    log = manager.get_or_create(TP, TOPIC_ID, settings, NOW)
+    filled(log)
+    before = survivors(log)
+    found = manager.cleaner.examine(log, NOW)
+    assert found is not None
+    job = found.job(NOW)
+    target = next(each for each in manager.directories if each is not manager.home_of(log))
+    subject, _ = cleaner(manager)
+
+    async def move_amid(worker: CleanerProcess) -> object:
+        process = ToldProcess()
+        worker._process = process  # type: ignore[assignment]  # a stand-in
+        cleaning = asyncio.ensure_future(subject.clean_filthiest(worker))
+        await process.is_listened_to.wait()
+        group, _ = clean(job, log.files, OffsetMap(1 << 10, 0.9), io_bytes=4096, pause=pause)
+        assert cleaned_files(log)
+        manager.relocations.request(TP, target.path, NOW)
+        process.lines.put_nowait(render_progress(group).encode() + b"\n")
+        return await cleaning
+
+    assert with_worker(move_amid) is True
+    assert survivors(log) == before
+    assert not cleaned_files(log)
+
+
+def test_a_job_of_many_producers_does_not_hold_the_event_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manager, log = compacted_log(tmp_path)
+    for producer in range(100):
+        write(log, [(b"k", b"v")], producer_id=producer, producer_epoch=0, base_sequence=0)
+    roll(log)
+    subject, _ = cleaner(manager)
+    for module in (log_cleaner, cleaning_job):
+        monkeypatch.setattr(module, "ENTRIES_AT_ONCE", 10)
+
+    async def turns(worker: CleanerProcess) -> object:
+        process, count = ToldProcess(), 0
+        worker._process = process  # type: ignore[assignment]  # a stand-in
+        cleaning = asyncio.ensure_future(subject.clean_filthiest(worker))
+        while not (process.is_listened_to.is_set() or cleaning.done()):
+            count += 1
+            await asyncio.sleep(0)
+        cleaning.cancel()
+        await asyncio.gather(cleaning, return_exceptions=True)
+        return count
+
+    # Ten to note the producers, ten to render them.
+    assert with_worker(turns) > 20  # type: ignore[operator]
+    assert not log.is_failed
 
 
 def test_threads_and_backoff_are_live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
 
 from kwire.ids import TopicPartition
+from kwire.log.files import Files
 from kwire.log.log import Log
 from kwire.log.manager import LogManager
 from kwire.wire.records import build_batch
@@ -227,6 +229,33 @@ def test_a_log_that_moves_takes_its_checkpoint_with_it(tmp_path: Path) -> None:
     assert manager.cleaner.first_dirty_offset(TP) == 3
     assert (Path(target.path) / CHECKPOINT).read_text() == "0\n1\nt 0 3\n"
     assert (Path(source.path) / CHECKPOINT).read_text() == "0\n0\n"
+
+
+class UnreadableFiles(Files):
+    """A disk that cannot read the cleaner's checkpoint back."""
+
+    __slots__ = ()
+
+    def read_file(self, path: str) -> bytes | None:
+        if path.endswith(CHECKPOINT):
+            raise OSError(errno.EIO, "it cannot be read")
+        return super().read_file(path)
+
+
+def test_a_checkpoint_that_cannot_be_read_is_empty(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    settings = config(**COMPACT)
+    manager = open_manager(tmp_path / "one", tmp_path / "two", settings=settings, files=UnreadableFiles())
+    log = manager.get_or_create(TP, TOPIC_ID, settings, NOW)
+    source = manager.home_of(log)
+    target = next(each for each in manager.directories if each is not source)
+    manager.rehome(log, target)
+    assert "is taken as empty" in caplog.text
+    manager.rehome(log, source)
+    filled(log, 3)
+    compact(manager)
+    assert manager.cleaner.first_dirty_offset(TP) == 3
+    assert (Path(source.path) / CHECKPOINT).read_text() == "0\n1\nt 0 3\n"
+    assert all(directory.is_online for directory in manager.directories)
 
 
 def test_compact_and_delete_loses_old_segments_too(tmp_path: Path) -> None:

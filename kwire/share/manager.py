@@ -149,7 +149,7 @@ class SharePartitionManager:
 
     def _on_stored(self, served: ServedPartition, error: KafkaError | None) -> None:
         """The persister has answered. What it refused is locked again, until it was to be anyway."""
-        if error is not None:
+        if error is not None and self._served.get(served.key) is served:
             self._arm(served)
         self.fence_after(served, error)
 

@@ -117,7 +117,7 @@ class PatientPersister:
     def _on_outcome(self, key: ShareKey, line: _Line, outcome: Outcome) -> None:
         if self._lines.get(key) is not line:
             return  # It was given up meanwhile.
-        if outcome.error is not None and outcome.error.code in RETRIED and not self._stopped:
+        if self._may_change(outcome):
             line.attempts += 1
             if line.attempts < MAX_ATTEMPTS:
                 self._ask_in(line.delay_s, key, line)
@@ -133,6 +133,11 @@ class PatientPersister:
         else:
             del self._lines[key]
         request.done(outcome)
+
+    def _may_change(self, outcome: Outcome) -> bool:
+        """Whether it helps to ask again. As long as there is no topic there is nothing to be read from it."""
+        is_refused = outcome.error is not None and outcome.error.code in RETRIED
+        return is_refused and self._states.topic_exists and not self._stopped
 
     def _ask_in(self, delay_s: float, key: ShareKey, line: _Line) -> None:
         line.alarm = self._call_later(delay_s, lambda: self._ask_first(key, line))

@@ -41,6 +41,7 @@ class World:
         self.alarms: list[Alarm] = []
         self.delays: list[float] = []
         self.exists = True
+        self.partition_count = 1
         self.alarm_set = asyncio.Event()
 
         async def ensure() -> None:
@@ -50,7 +51,7 @@ class World:
             ShareCoordinatorConfig(BrokerConfig({}).get),
             self.log,
             ManualClock(),
-            partition_count=lambda: 1,
+            partition_count=lambda: self.partition_count,
             ensure_internal_topic=ensure,
             exists=lambda topic_id, partition: self.exists,
             delete_before=lambda partition, offset: None,
@@ -111,6 +112,16 @@ def test_a_coordinator_that_is_not_there_yet_is_asked_again() -> None:
         assert [outcome.error for outcome in outcomes] == [None] * 4
         assert [outcome.state.start_offset for outcome in outcomes[1:3]] == [5, 5]
         assert world.delays[8:] == [0, 0, 0]
+
+    asyncio.run(work())
+
+
+def test_without_a_topic_there_is_nothing_to_wait_for() -> None:
+    async def work() -> None:
+        world = World()
+        world.partition_count = 0
+        assert code_of(await settled(world.persister.summary_of(KEY))) is ErrorCode.NOT_COORDINATOR
+        assert not world.delays
 
     asyncio.run(work())
 

@@ -37,7 +37,7 @@ MUTANTS = (
         "            pass\n    for at",
     ),
     Mutant("a torn tail is not cut off", "segment", "        if size != self.size:\n", "        if False:\n"),
-    Mutant("a hole between segments is kept", "recovery", "gap == 0 or log.config.is_compacted", "gap >= 0"),
+    Mutant("a hole between segments is kept", "recovery", "gap == 0 or gap >=", "gap >= 0 or gap >="),
     Mutant("segments that overlap are kept", "recovery", "gap >= 0 and (gap == 0", "(gap <= 0"),
     Mutant(
         "a flush leaves the batches unsynced",

@@ -258,7 +258,7 @@ class Broker:
             cluster_id=self.cluster_id,
             draw_jitter_ms=lambda maximum: int.from_bytes(os.urandom(4)) % (maximum + 1),
             unique_name=lambda: os.urandom(16).hex(),
-            producer_expiration_ms=self.config.int("producer.id.expiration.ms"),
+            producer_expiration_ms=lambda: self.config.int("producer.id.expiration.ms"),
         )
         began = self.clock.monotonic()
         threads = self.config.int("num.recovery.threads.per.data.dir")

@@ -9,6 +9,7 @@ import pytest
 
 from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import TopicPartition
+from kwire.log import files
 from kwire.log.files import Files, OpenFile
 from kwire.log.log import Log
 from kwire.log.manager import LogManager
@@ -236,3 +237,25 @@ def test_what_was_compacted_once_keeps_its_holes(tmp_path: Path) -> None:
     manager.fail(manager.directories[0], OSError(errno.ENOSPC, "No space left on device"))
     assert came_back(manager)
     assert survivors(manager.get_or_create(TP, TOPIC_ID, SMALL, NOW)) == before
+
+
+@pytest.mark.parametrize("call", ["fdatasync", "fsync"])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_disk_that_is_found_full_by_a_sync_waits_for_a_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int
+) -> None:
+    """The kernel has dropped what it could not write, and does not say so twice."""
+    manager = open_manager(tmp_path, settings=SMALL)
+    log = manager.get_or_create(TP, TOPIC_ID, SMALL, NOW)
+    produced(log, 0)
+
+    def full(fd: int) -> None:
+        raise OSError(number, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files.os, call, full)
+        with pytest.raises(KafkaError, match="No space left on device"):
+            log.flush(NOW)
+    directory = manager.directories[0]
+    assert not directory.is_online
+    assert not can_come_back(manager, directory)

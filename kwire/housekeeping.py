@@ -134,10 +134,16 @@ async def _flush_closed_segments(logs: LogManager) -> None:
 
 async def _flush_closed_segments_of(log: Log) -> None:
     segments, end_offset, directory = log.unflushed_segments(), log.segments.active.base_offset, log.directory
+    truncation_count = log.truncation_count
     try:
         await asyncio.to_thread(log.flush_segments, segments)
-        if not log.is_failed and log.directory == directory:
+        if log.is_failed or log.directory != directory:
+            return
+        if log.truncation_count == truncation_count:
             log.flushed_to(end_offset)
+        else:
+            # Below that offset there may be batches that were appended since.
+            await _flush_closed_segments_of(log)
     except OSError as error:
         if isinstance(error, FileNotFoundError) and not set(segments) <= set(log.segments):
             # Retention took a segment, and its names, while the thread was on its way to it: what is left is flushed.

@@ -368,3 +368,27 @@ def test_a_stop_waits_for_the_thread_that_flushes(tmp_path: Path, monkeypatch: p
 
     asyncio.run(run())
     assert (tmp_path / ".kafka_cleanshutdown").exists()
+
+
+def test_what_was_truncated_and_written_again_meanwhile_is_flushed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(housekeeping, "FLUSH_INTERVAL_MS", 0)
+    files = WaitingFiles()
+    manager = rolled(tmp_path, files)
+    log = manager.get(TP)
+    assert log is not None
+
+    async def run() -> None:
+        flushing = await begun(manager, files)
+        log.truncate_to(0, NOW)
+        for value in (b"another one", b"and one more", b"the last"):
+            append(log, batch(value))
+        files.may_go_on.set()
+        flushing.cancel()
+        await asyncio.wait([flushing])
+
+    asyncio.run(run())
+    closed = [segment for segment in log.segments if segment.base_offset < log.recovery_point]
+    assert closed
+    assert [files.synced[segment.log_path] for segment in closed] == [segment.size for segment in closed]

@@ -100,6 +100,7 @@ class LogManager(LogUpkeep):
                     directory.error = OSError(str(error))
             self.relocations.resume_all(loaded, now_ms)
             recover_all(loaded, threads_per_directory=recovery_threads, progress=self._recovery)
+            self.relocations.cut_back(now_ms)
         except LogDirectoryError:
             for directory in self.directories:
                 directory.release()

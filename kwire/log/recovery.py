@@ -23,6 +23,7 @@ from kwire.log.leader_epochs import FILE_NAME, LeaderEpochs
 from kwire.log.listing import Listing, list_directory
 from kwire.log.producer_journal import ProducerJournal, marker_of
 from kwire.log.producer_state import CompletedTxn, ProducerStateManager
+from kwire.log.retention import unlink_segments
 from kwire.log.segment import MAX_RELATIVE_OFFSET, LogSegment
 from kwire.log.segments import LogSegments
 from kwire.log.txn_index import AbortedTransaction
@@ -251,10 +252,6 @@ def aborted(completed: CompletedTxn, producers: ProducerStateManager) -> Aborted
 
 def _discard(log: LogState, segments: list[LogSegment]) -> None:
     """Remove segments that lie behind a cut."""
-    for segment in segments:
-        segment.close()
-        for path in segment.paths:
-            log.files.unlink(path)
+    unlink_segments(log, segments)
     if segments:
-        log.files.sync_directory(log.directory)
         logger.warning("%s: %d segments behind the cut removed", log.directory, len(segments))

@@ -129,14 +129,21 @@ class Relocation:
         self.future.segments.active.create_files()  # Closed without files it would be missed at the next look.
         self.future.roll_to(self.log.log_end_offset, now_ms).create_files()
 
+    def cut_back(self, now_ms: int) -> None:
+        """Drop from the future log what a crash may have taken from the current one. KafkaError.
+
+        As soon as both are recovered: the next start may follow a clean stop, and the log has grown anew.
+        """
+        if self._agreed_to is not None:
+            self.future.truncate_to(self._agreed_to, now_ms)
+            self._agreed_to = None
+
     def _align(self, now_ms: int) -> None:
         """Drop from the future log what the current one has dropped at its end.
 
         It begins anew where it lacks the beginning: a crash may have brought back what DeleteRecords had taken.
         """
-        if self._agreed_to is not None:
-            self.future.truncate_to(self._agreed_to, now_ms)
-            self._agreed_to = None
+        self.cut_back(now_ms)
         start = self.log.log_start_offset
         if next(iter(self.future.segments)).base_offset > start:
             self.future.truncate_fully_and_start_at(start, now_ms)

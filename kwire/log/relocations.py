@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from kwire.errors import ErrorCode, KafkaError
@@ -140,6 +141,12 @@ class Relocations:
                     self._finish(future, one.directory)
                 else:
                     logger.warning("%s is left alone: its partition has no log here", future.directory)
+
+    def cut_back(self, now_ms: int) -> None:
+        """`Relocation.cut_back` of those that a crash has met; one whose disk fails tells when it goes on."""
+        for move in self:
+            with suppress(KafkaError):
+                move.cut_back(now_ms)
 
     def _finish(self, future: Log, target: LogDirectory) -> None:
         """A move was broken off between the two renames: the future log is complete, and the partition's only one."""

@@ -9,6 +9,7 @@ Source: Kafka's
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kwire.errors import ErrorCode, KafkaError
@@ -138,10 +139,7 @@ def truncate_to(log: LogState, offset: int, now_ms: int) -> None:
     # The first stays, empty, where it begins at the offset: producers of what retention took are still known there.
     dropped = [segment for segment in segments[1:] if segment.base_offset >= offset]
     log.segments.remove(dropped)
-    for segment in dropped:
-        segment.close()
-        for path in segment.paths:
-            log.files.unlink(path)
+    unlink_segments(log, dropped)
     log.segments.active.truncate_to(offset)
     # After a power cut nothing of what was dropped may stand behind or amid what is appended now.
     log.segments.active.sync()
@@ -158,6 +156,18 @@ def truncate_to(log: LogState, offset: int, now_ms: int) -> None:
     log.lower_start(end)
     log.reset_after_truncation(end)
     log.host.truncated(log, end)
+
+
+def unlink_segments(log: LogState, segments: Sequence[LogSegment]) -> None:
+    """Remove the last segments of a log, at once. Raises OSError.
+
+    From the end on, on the device as well: a compacted log would take what is missing for a hole of its own.
+    """
+    for segment in reversed(segments):
+        segment.close()
+        for path in segment.paths:
+            log.files.unlink(path)
+        log.files.sync_directory(log.directory)
 
 
 def truncate_fully_and_start_at(log: LogState, offset: int, now_ms: int) -> None:

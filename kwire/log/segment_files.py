@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import pairwise
 
 from kwire.log.descriptors import DESCRIPTORS
@@ -190,10 +191,16 @@ class SegmentFiles:
             raise CorruptRecordError(f"{self.log_path}: no batch at {position}: {error}") from None
 
     def flush(self) -> None:
-        """Put data and indexes on the device, where there are any. Safe in a thread once the segment is closed."""
+        """Put data and indexes on the device, where there are files. Safe in a thread once the segment is closed.
+
+        Those of a segment that has lost all too: a power cut would bring back what was cut from them.
+        """
         if self.size:
             self._files.sync(self.file)
-            self.sync_indexes()
+        else:
+            with suppress(FileNotFoundError):
+                self._files.sync(self._files.open(self.log_path))
+        self.sync_indexes()
 
     def sync(self) -> None:
         """Put data and indexes on the device, also that there are none any more."""

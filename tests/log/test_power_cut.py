@@ -21,6 +21,7 @@ from tests.log.compacting import COMPACT, compact, roll, write
 from tests.sim.disk import Manner, SimDisk
 from tests.sim.faults import Fault, Kind
 
+VALUES = [b"a", b"b", b"c", b"d"]
 SETTINGS = config(segment_bytes=200, index_interval_bytes=0)
 
 
@@ -93,6 +94,22 @@ def test_a_truncated_tail_does_not_come_back_behind_what_follows_it() -> None:
     manager, log = after_power_cut(disk, manager)
     assert held(log) == [b"a"]
     assert log.recovery_point <= 1
+
+
+def test_a_truncation_that_the_disk_broke_off_leaves_no_hole() -> None:
+    # A compacted log may have one.
+    settings = config(**COMPACT, segment_bytes=200)
+    disk = SimDisk(NOW)
+    manager = manager_on(disk, settings)
+    log = log_of(manager, settings)
+    for value in VALUES:
+        append(log, batch(value * 99))
+    disk.faults.arm(Fault(Kind.EIO, "unlink", part_of_path=f"{3:020}.log", times=-1))
+    with pytest.raises(KafkaError):
+        log.truncate_to(1, NOW)
+    disk.faults.disarm()
+    manager.close(clean=False)
+    assert held(log_of(manager_on(disk, settings), settings)) == [value * 99 for value in VALUES]
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -310,32 +327,6 @@ def test_flushed_transactions_stay_aborted() -> None:
     _, log = after_power_cut(disk, manager, settings)
     assert held(log)[:1] == [b"unwanted"]
     assert [tuple(entry) for entry in log.aborted_transactions(0, 3)] == [(7, 0, 1, 2)]
-
-
-def test_aborted_transactions_that_were_lost_do_not_come_back_behind_a_clean_stop() -> None:
-    disk = SimDisk(NOW)
-    settings = config(segment_bytes=1 << 20)
-    manager = manager_on(disk, settings)
-    log = log_of(manager, settings)
-    append(log, batch(b"v", producer_id=7, producer_epoch=0, base_sequence=0, transactional=True))
-    log.flush(NOW)
-    aborted, committed = (
-        build_end_transaction_marker(EndTransactionMarker(wanted, 0), producer_id=7, producer_epoch=0, timestamp=NOW)
-        for wanted in (False, True)
-    )
-    append(log, aborted, from_client=False)
-    # The device has the entry, and not the marker that it speaks of.
-    log.segments.active.txn_index.sync()
-    disk.sync_directory(log.directory)
-    manager, _ = after_power_cut(disk, manager, settings)
-    # The second start finds that the first one, which was killed, has emptied the index.
-    manager.close(clean=False)
-    manager = manager_on(disk, settings)
-    append(log_of(manager, settings), committed, from_client=False)
-    manager.close()
-    disk.power_cut(Random(0), Manner(in_order=True, keeps=0.0))
-    log = log_of(manager_on(disk, settings), settings)
-    assert (log.log_end_offset, log.aborted_transactions(0, 2)) == (2, [])
 
 
 def test_a_snapshot_beyond_the_end_is_not_believed() -> None:

@@ -102,6 +102,8 @@ def test_the_log_goes_on_in_the_other_directory(tmp_path: Path) -> None:
 def test_a_move_is_resumed_by_the_next_start(tmp_path: Path, clean: bool) -> None:
     manager, log = filled(tmp_path)
     copied(begun(manager, log), 2)
+    log.flush(NOW)
+    manager.checkpoint(NOW)
     manager.close(clean=clean)
     manager, log = opened(tmp_path)
     # After a clean stop nothing is opened before its time.
@@ -190,8 +192,8 @@ def test_records_that_a_crash_brings_back_are_copied_too(tmp_path: Path) -> None
     crash(manager)
 
 
-@pytest.mark.parametrize("cut", [0, -1])
-def test_a_copy_gives_up_what_a_crash_took_from_the_log(tmp_path: Path, cut: int) -> None:
+@pytest.mark.parametrize(("cut", "is_stopped"), [(0, False), (-1, False), (-1, True)])
+def test_a_copy_gives_up_what_a_crash_took_from_the_log(tmp_path: Path, cut: int, is_stopped: bool) -> None:
     settings = config(segment_bytes=400, index_interval_bytes=0, cleanup_policy=["compact"])
     manager, log = filled(tmp_path)
     copied(begun(manager, log))
@@ -201,6 +203,9 @@ def test_a_copy_gives_up_what_a_crash_took_from_the_log(tmp_path: Path, cut: int
     # No page of it had reached the device: amid the log, which a compacted one may lack, or at its end.
     os.truncate(segment.log_path, position)
     manager = open_manager(tmp_path / "one", tmp_path / "two", settings=settings)
+    if is_stopped:
+        manager.close()
+        manager = open_manager(tmp_path / "one", tmp_path / "two", settings=settings)
     log = manager.get_or_create(TP, TOPIC_ID, settings, NOW)
     append(log, batch(b"new"))
     left = [*VALUES[: lost.base_offset], *VALUES[lost.base_offset + 1 :], b"new"]

@@ -19,7 +19,7 @@ from kwire.api.fetch_sessions import FetchSessionCache
 from kwire.api.warm_up import GROUP_METADATA_TOPIC, SHARE_GROUP_STATE_TOPIC, warm_up
 from kwire.clock import Clock, SystemClock
 from kwire.cluster.controller.driver import Controller
-from kwire.cluster.controller.loading import load_topic_overrides
+from kwire.cluster.controller.loading import load_broker_configs, load_topic_overrides
 from kwire.cluster.embedded_store import METADATA_FILE_NAME, EmbeddedStore
 from kwire.cluster.metadata_cache import MetadataCache
 from kwire.cluster.producer_ids import ProducerIdManager
@@ -154,6 +154,8 @@ class Broker:
         services.broker_id, services.cluster_id = self.broker_id, self.cluster_id
         services.metadata = MetadataCache()
         services.metadata.cluster_id = self.cluster_id
+        # Recovery goes by the options in force, before the controller brings them.
+        self.config.apply_dynamic(*await load_broker_configs(store, self.broker_id))
         services.logs = self._open_logs(directories, await load_topic_overrides(store))
         services.replicas = ReplicaManager(self.broker_id, services.logs, self._topic_settings, self.clock.now_ms)
         services.producer_ids = ProducerIdManager(store, self.broker_id)
@@ -260,7 +262,7 @@ class Broker:
             cluster_id=self.cluster_id,
             draw_jitter_ms=lambda maximum: int.from_bytes(os.urandom(4)) % (maximum + 1),
             unique_name=lambda: os.urandom(16).hex(),
-            producer_expiration_ms=self.config.int("producer.id.expiration.ms"),
+            producer_expiration_ms=lambda: self.config.int("producer.id.expiration.ms"),
         )
         began = self.clock.monotonic()
         threads = self.config.int("num.recovery.threads.per.data.dir")

@@ -126,17 +126,24 @@ async def _flush_closed_segments(logs: LogManager) -> None:
         await asyncio.sleep(FLUSH_INTERVAL_MS / 1000)
         for log in logs.rolled_logs():
             try:
-                await _flush_closed_segments_of(log)
+                # A stop flushes too, and must know of what fails here.
+                await _to_its_end(asyncio.ensure_future(_flush_closed_segments_of(log)))
             except Exception:
                 logger.exception("a periodic duty failed")
 
 
 async def _flush_closed_segments_of(log: Log) -> None:
     segments, end_offset, directory = log.unflushed_segments(), log.segments.active.base_offset, log.directory
+    truncation_count = log.truncation_count
     try:
         await asyncio.to_thread(log.flush_segments, segments)
-        if not log.is_failed and log.directory == directory:
+        if log.is_failed or log.directory != directory:
+            return
+        if log.truncation_count == truncation_count:
             log.flushed_to(end_offset)
+        else:
+            # Below that offset there may be batches that were appended since.
+            await _flush_closed_segments_of(log)
     except OSError as error:
         if isinstance(error, FileNotFoundError) and not set(segments) <= set(log.segments):
             # Retention took a segment, and its names, while the thread was on its way to it: what is left is flushed.
@@ -168,14 +175,18 @@ async def reopened(logs: LogManager, directory: LogDirectory, now_ms: int) -> bo
     if not can_come_back(logs, directory):
         return False
     reopening = Reopening(logs, directory, now_ms)
-    recovery = asyncio.get_running_loop().run_in_executor(None, reopening.recover)
-    try:
-        await asyncio.shield(recovery)
-    except asyncio.CancelledError:
-        # Once the broker has stopped, another one may have the directory.
-        await asyncio.wait([recovery])
-        raise
+    # Once the broker has stopped, another one may have the directory.
+    await _to_its_end(asyncio.get_running_loop().run_in_executor(None, reopening.recover))
     return reopening.complete()
+
+
+async def _to_its_end(work: asyncio.Future[None]) -> None:
+    """Wait for work with a thread in it; a task that is cancelled meanwhile ends when the work has ended."""
+    try:
+        await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait([work])
+        raise
 
 
 async def _move_logs(logs: LogManager, config: BrokerConfig, now_ms: Callable[[], int]) -> None:

@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 
 from kwire.broker import BrokerStartError
+from kwire.cluster.controller.config_alteration import AlterOperation, EntityAlteration, OptionAlteration
 from kwire.errors import ErrorCode
 from kwire.housekeeping import reopened
 from kwire.log.files import Buffer, Files, OpenFile
+from kwire.log.manager import LogManager
 from kwire.wire.messages.fetch import FetchPartition, FetchRequest, FetchTopic
 from kwire.wire.messages.find_coordinator import FindCoordinatorRequest
 from kwire.wire.messages.offset_commit import (
@@ -67,6 +69,26 @@ def start(directory: Path) -> subprocess.CompletedProcess[str]:
     """`kwire start` on a directory that it cannot use."""
     command = [sys.executable, "-m", "kwire", "start", "--data-dir", str(directory), "--port", "0"]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_logs_are_recovered_under_the_dynamic_options(tmp_path: Path) -> None:
+    with closing(Served(directories=[tmp_path / "data"])) as served:
+        served.create_topic("orders")
+        produce(served, b"a")
+        change = OptionAlteration("log.cleanup.policy", AlterOperation.SET, "compact")
+        altered = served.broker.services.controller.alter_configs([EntityAlteration("brokers", "<default>", [change])])
+        assert served.run(altered) == [None]
+        killed = copied(tmp_path / "data", tmp_path / "killed")
+    seen = []
+
+    class Watching(LogManager):
+        def segment_recovered(self, size_bytes: int) -> None:
+            seen.extend(log.config.is_compacted for log in self.logs())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kwire.broker.LogManager", Watching)
+        with closing(Served(directories=[killed])):
+            assert seen == [True]
 
 
 def test_a_second_broker_on_the_same_directory(tmp_path: Path) -> None:

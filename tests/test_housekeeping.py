@@ -322,3 +322,73 @@ def test_a_segment_that_goes_while_it_is_flushed_is_no_failure_of_the_disk(
     flushed(manager, monkeypatch)
     assert manager.directories[0].is_online
     assert not log.is_failed
+
+
+class WaitingFiles(Files):
+    """A thread that puts a snapshot on the device waits there until it may go on; sizes of synced files are noted."""
+
+    __slots__ = ("may_go_on", "synced", "thread_waits")
+
+    def __init__(self) -> None:
+        self.may_go_on, self.thread_waits = threading.Event(), threading.Event()
+        self.synced: dict[str, int] = {}
+
+    def sync(self, file: OpenFile) -> None:
+        if file.path.endswith(".snapshot") and threading.current_thread() is not threading.main_thread():
+            self.thread_waits.set()
+            assert self.may_go_on.wait(10)
+        super().sync(file)
+        self.synced[file.path] = Path(file.path).stat().st_size
+
+
+async def begun(manager: LogManager, files: WaitingFiles) -> asyncio.Task[None]:
+    """The duty, with a thread amid its flush."""
+    flushing = asyncio.ensure_future(housekeeping._flush_closed_segments(manager))
+    assert await asyncio.to_thread(files.thread_waits.wait, 10)
+    return flushing
+
+
+def test_a_stop_waits_for_the_thread_that_flushes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(housekeeping, "FLUSH_INTERVAL_MS", 0)
+    files = WaitingFiles()
+    manager = rolled(tmp_path, files)
+
+    async def run() -> None:
+        flushing = await begun(manager, files)
+        flushing.cancel()
+        await asyncio.sleep(0)
+        assert not flushing.done()
+        files.may_go_on.set()
+        await asyncio.wait([flushing])
+        assert flushing.cancelled()
+        log = manager.get(TP)
+        assert log is not None
+        assert log.recovery_point == 1
+        manager.close()
+
+    asyncio.run(run())
+    assert (tmp_path / ".kafka_cleanshutdown").exists()
+
+
+def test_what_was_truncated_and_written_again_meanwhile_is_flushed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(housekeeping, "FLUSH_INTERVAL_MS", 0)
+    files = WaitingFiles()
+    manager = rolled(tmp_path, files)
+    log = manager.get(TP)
+    assert log is not None
+
+    async def run() -> None:
+        flushing = await begun(manager, files)
+        log.truncate_to(0, NOW)
+        for value in (b"another one", b"and one more", b"the last"):
+            append(log, batch(value))
+        files.may_go_on.set()
+        flushing.cancel()
+        await asyncio.wait([flushing])
+
+    asyncio.run(run())
+    closed = [segment for segment in log.segments if segment.base_offset < log.recovery_point]
+    assert closed
+    assert [files.synced[segment.log_path] for segment in closed] == [segment.size for segment in closed]

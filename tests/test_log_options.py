@@ -345,3 +345,16 @@ def test_a_stop_ends_the_cleaner_too(
         served.run(asyncio.sleep(0.1))
     gc.collect()
     assert "Task was destroyed" not in caplog.text
+
+
+def test_producer_id_expiration_ms_counts_as_it_is_now(served: Served) -> None:
+    """For logs that are opened later, too."""
+    logs = served.broker.services.logs
+    day_ms = 86_400_000
+    assert logs.is_expired(T, T + 2 * day_ms)
+    change = AlterableConfig(name="producer.id.expiration.ms", config_operation=SET, value=str(7 * day_ms))
+    resource = AlterConfigsResource(resource_type=BROKER, resource_name="", configs=[change])
+    (answer,) = served.call(IncrementalAlterConfigsRequest(resources=[resource], validate_only=False), 1).responses
+    assert answer.error_code == ErrorCode.NONE, answer.error_message
+    assert not logs.is_expired(T, T + 2 * day_ms)
+    assert logs.is_expired(T, T + 7 * day_ms)

@@ -4,7 +4,7 @@
 recovery-point-offset-checkpoint   below this offset the log is on the device: recovery starts there
 replication-offset-checkpoint      high watermarks
 log-start-offset-checkpoint        only where DeleteRecords moved the start behind the first segment's base offset
-cleaner-offset-checkpoint          first dirty offset: compaction has not seen what follows
+cleaner-offset-checkpoint          first dirty offset: compaction has not seen what follows; such a log may have holes
     0\\n<count>\\n<topic> <partition> <offset>\\n...     an empty file is an empty table
 meta.properties                    whose directory this is: broker.id, cluster.id (java.util.Properties)
 .kafka_cleanshutdown               {"version":0,"brokerEpoch":-1}: last in a clean stop, deleted early in a start

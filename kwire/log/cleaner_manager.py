@@ -2,9 +2,10 @@
 
 A log is compacted when enough of it is dirty (`min.cleanable.dirty.ratio`), or when a dirty record has waited for
 `max.compaction.lag.ms`; the filthiest goes first. Its clean part ends at the *first dirty offset*, which
-`cleaner-offset-checkpoint` remembers in the log's directory; a checkpoint that is lost only means that more is read
-again. It is compacted up to the *first uncleanable offset*: the active segment, the last stable offset, or the first
-segment with records younger than `min.compaction.lag.ms`.
+`cleaner-offset-checkpoint` remembers in the log's directory; one that is old only means that more is read again. That a
+partition is in it tells recovery that its log may have holes: its first entry is on the device before anything is
+compacted, and no later write loses it. The log is compacted up to the *first uncleanable offset*: the active segment,
+the last stable offset, or the first segment with records younger than `min.compaction.lag.ms`.
 
 Compaction and retention of a compacted log exclude each other: one of them *works* on a partition. Work is *aborted*
 when the log is truncated, deleted or moved meanwhile; it then ends without effect, and nothing begins before. While a
@@ -134,12 +135,25 @@ class CleanerManager:
         return LogToClean(log, first_dirty, uncleanable, clean, cleanable, _has_waited_too_long(log, dirty, now_ms))
 
     def begin(self, candidates: Iterable[LogToClean]) -> LogToClean | None:
-        """The filthiest of those that are due, now in progress; None when none is."""
+        """The filthiest of those that are due, now in progress; None when none is, or its disk fails."""
         due = [found for found in candidates if found.is_due and self.is_free(found.log.topic_partition)]
         filthiest = max(due, key=lambda found: found.cleanable_ratio, default=None)
-        if filthiest is not None:
-            self._working[filthiest.log.topic_partition] = True
+        if filthiest is None:
+            return None
+        try:
+            self._announce(filthiest)
+        except OSError as error:
+            filthiest.log.storage_error(error)
+            return None
+        self._working[filthiest.log.topic_partition] = True
         return filthiest
+
+    def _announce(self, chosen: LogToClean) -> None:
+        """Put it on the device, unless it is there, that the log is compacted and may have holes. Raises OSError."""
+        name = chosen.log.topic_partition
+        directory = self._directory_of(name)
+        if directory is not None and name not in directory.read_checkpoint(CLEANER_POINTS):
+            self._write(directory, name, chosen.first_dirty_offset)
 
     def grab_filthiest(self, now_ms: int) -> LogToClean | None:
         """`examine` all logs, and `begin` with the filthiest. One that cannot be looked into is uncleanable."""
@@ -248,39 +262,52 @@ class CleanerManager:
         if name in self._checkpoint(directory):
             self._update(directory, name, None)
 
+    def moves(self, name: TopicPartition, source: LogDirectory, target: LogDirectory) -> None:
+        """The partition is about to lie in another directory: from now on both know of it. Raises OSError."""
+        offset = self._read(source).get(name)
+        if offset is not None:
+            self._write(target, name, offset)
+
     def moved(self, name: TopicPartition, source: LogDirectory, target: LogDirectory) -> None:
         """The partition lies in another directory now (Kafka's `alterCheckpointDir`)."""
         self.abort(name)
         offset = self._checkpoint(source).get(name)
         if offset is not None:
-            self._update(source, name, None)
             self._update(target, name, offset)
+            self._update(source, name, None)
 
     def _checkpoint(self, directory: LogDirectory) -> dict[TopicPartition, int]:
+        """`_read`, where a disk that fails only means that more is read again: it is judged by those who must know."""
+        try:
+            return self._read(directory)
+        except OSError as error:
+            logger.error("%s is taken as empty: %s", os.path.join(directory.path, CLEANER_POINTS), error)
+            return {}
+
+    def _read(self, directory: LogDirectory) -> dict[TopicPartition, int]:
         if directory not in self._checkpoints:
-            try:
-                self._checkpoints[directory] = directory.read_checkpoint(CLEANER_POINTS)
-            except OSError as error:
-                # The disk is judged by those who need what it holds: here it only means that more is read again.
-                logger.error("%s is taken as empty: %s", os.path.join(directory.path, CLEANER_POINTS), error)
-                self._checkpoints[directory] = {}
+            self._checkpoints[directory] = directory.read_checkpoint(CLEANER_POINTS)
         return self._checkpoints[directory]
 
     def _update(self, directory: LogDirectory, name: TopicPartition, offset: int | None) -> None:
-        """Not synced: an old or lost checkpoint only makes the next compaction read more."""
+        """`_write`, where a disk that fails only makes the next compaction read more."""
+        try:
+            self._write(directory, name, offset)
+        except OSError as error:
+            logger.error("%s: %s", os.path.join(directory.path, CLEANER_POINTS), error)
+
+    def _write(self, directory: LogDirectory, name: TopicPartition, offset: int | None) -> None:
+        """Set or remove an entry, on the device: a power cut would take the others as well. Raises OSError."""
         offsets = {
             known: at
-            for known, at in self._checkpoint(directory).items()
+            for known, at in self._read(directory).items()
             if known != name and self._directory_of(known) is directory
         }
         if offset is not None:
             offsets[name] = offset
         self._checkpoints[directory] = offsets
         if directory.is_online:
-            try:
-                directory.write_checkpoint(CLEANER_POINTS, offsets, sync=False)
-            except OSError as error:
-                logger.error("%s: %s", os.path.join(directory.path, CLEANER_POINTS), error)
+            directory.write_checkpoint(CLEANER_POINTS, offsets, sync=True)
 
 
 def _closed_from(segments: list[LogSegment], offset: int) -> list[LogSegment]:

@@ -19,6 +19,7 @@ another that fails, writes short, or forgets what was not synced; nothing else i
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -83,6 +84,11 @@ def marked_directory_name(partition: TopicPartition, unique: str, suffix: str) -
     """
     tail = f"-{partition.partition}.{unique}{suffix}"
     return partition.topic[: _MAX_DIRECTORY_NAME - len(tail)] + tail
+
+
+def _lost(error: OSError, path: str) -> OSError:
+    """EIO in the place of what fsync says: the kernel drops what the device did not take, for want of room as well."""
+    return OSError(errno.EIO, f"not put on the device: {error.strerror}", path)
 
 
 class OpenFile:
@@ -151,13 +157,18 @@ class Files:
 
     def sync(self, file: OpenFile) -> None:
         """Put the file's data on the device. May take milliseconds: for threads, over closed segments."""
-        os.fdatasync(file.fd)
+        try:
+            os.fdatasync(file.fd)
+        except OSError as error:
+            raise _lost(error, file.path) from error
 
     def sync_directory(self, path: str) -> None:
         """Put the directory's names on the device, so that a create or rename survives a power cut."""
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(fd)
+        except OSError as error:
+            raise _lost(error, path) from error
         finally:
             os.close(fd)
 

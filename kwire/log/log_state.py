@@ -61,6 +61,7 @@ class LogState:
         "segments",
         "topic_id",
         "topic_partition",
+        "truncation_count",
     )
 
     epochs: leader_epochs.LeaderEpochs
@@ -96,6 +97,7 @@ class LogState:
         self.is_failed = False
         self.is_directory_on_device = False
         self.host = host
+        self.truncation_count = 0
         self._loader = loader
         self._is_on_disk = loader is not None
         self.high_watermark = 0
@@ -349,6 +351,7 @@ class LogState:
 
     def reset_after_truncation(self, end_offset: int) -> None:
         """The log's end moved back to `end_offset`: nothing above it counts any more."""
+        self.truncation_count += 1
         self.log_end_offset = self.producers.map_end_offset = end_offset
         self.high_watermark = min(self.high_watermark, end_offset)
         self.producers.on_high_watermark(self.high_watermark)

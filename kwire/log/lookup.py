@@ -15,6 +15,7 @@ from kwire.log.segment import LogSegment
 from kwire.log.time_index import NO_TIMESTAMP
 from kwire.log.validate import MOST_BYTES_AT_ONCE, MOST_RECORDS_AT_ONCE
 from kwire.named_tuple import NamedTuple
+from kwire.wire.primitives import WireError
 from kwire.wire.record_batch import BatchHeader
 
 if TYPE_CHECKING:
@@ -53,10 +54,14 @@ def _while_segments_last(log: LogState, search: Callable[[], Search]) -> Search:
     while True:
         segments = set(log.segments)
         try:
-            return (yield from search())
-        except FileNotFoundError:
+            found = yield from search()
+        except (OSError, WireError):
             if segments <= set(log.segments):
                 raise
+        else:
+            # A compacted segment has the name of the one whose place it took: what was found there may be of neither.
+            if segments <= set(log.segments):
+                return found
 
 
 def _first_from(log: LogState, timestamp: int) -> Search:

@@ -53,7 +53,7 @@ class LogManager(LogUpkeep):
         cluster_id: str,
         draw_jitter_ms: Callable[[int], int] = lambda maximum: 0,
         unique_name: Callable[[], str] = lambda: "0" * 32,
-        producer_expiration_ms: int = 86_400_000,
+        producer_expiration_ms: Callable[[], int] = lambda: 86_400_000,
         files: Files = FILES,
     ) -> None:
         """A directory that is locked already comes as a LogDirectory.
@@ -76,7 +76,7 @@ class LogManager(LogUpkeep):
         self._unrecovered: set[Log] = set()
         self.removals = Removals(files)
         self._recovery = RecoveryProgress()
-        self.producer_expiration_ms = producer_expiration_ms
+        self._producer_expiration_ms = producer_expiration_ms
         self.relocations = Relocations(self)
 
     # Opening and closing.
@@ -355,7 +355,7 @@ class LogManager(LogUpkeep):
 
     def is_expired(self, last_timestamp: int, now_ms: int) -> bool:
         """Whether `producer.id.expiration.ms` is over for a producer that a snapshot remembers."""
-        return now_ms - last_timestamp >= self.producer_expiration_ms
+        return now_ms - last_timestamp >= self._producer_expiration_ms()
 
     def segment_recovered(self, size_bytes: int) -> None:
         """A segment was read whole. May be called in a thread."""

@@ -72,10 +72,12 @@ class ProducerJournal:
 
         Retention may drop the batches that they were made from.
         """
-        while self._unsynced:
+        for offset in list(self._unsynced):
             with suppress(FileNotFoundError):
-                self._files.sync(self._files.open(self.path(self._unsynced[0])))
-            del self._unsynced[0]
+                self._files.sync(self._files.open(self.path(offset)))
+            # Another thread may have been here as well, and one that was dropped and taken again is there twice.
+            with suppress(ValueError):
+                self._unsynced.remove(offset)
 
     def newest(self) -> tuple[int, list[ProducerState]]:
         """(offset, state) of the newest sound snapshot; (0, none) without one. Damaged ones are removed."""

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
+from kwire.log.checkpoints import CLEANER_POINTS, CorruptCheckpointError, read_offsets
 from kwire.log.leader_epochs import FILE_NAME, LeaderEpochs
 from kwire.log.listing import Listing, list_directory
 from kwire.log.producer_journal import ProducerJournal, marker_of
@@ -193,7 +194,16 @@ def _fits(log: LogState, end_offset: int, following: list[LogSegment]) -> bool:
     if not following:
         return True
     gap = following[0].base_offset - end_offset
-    return gap >= 0 and (gap == 0 or log.config.is_compacted or gap >= MAX_RELATIVE_OFFSET // 2)
+    return gap >= 0 and (gap == 0 or gap >= MAX_RELATIVE_OFFSET // 2 or log.config.is_compacted or _was_compacted(log))
+
+
+def _was_compacted(log: LogState) -> bool:
+    """Whether compaction may have been at work, whatever the policy is now (`CleanerManager.begin`). Raises OSError."""
+    path = os.path.join(os.path.dirname(log.directory), CLEANER_POINTS)
+    try:
+        return log.topic_partition in read_offsets(log.files, path)
+    except CorruptCheckpointError:
+        return True  # Who knows.
 
 
 def recover_segment(log: LogState, segment: LogSegment) -> int | None:

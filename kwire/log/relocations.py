@@ -190,6 +190,7 @@ class Relocations:
         try:
             future.epochs.replace(log.epochs.entries)
             future.epochs.write()
+            manager.cleaner.moves(log.topic_partition, source, move.target)
         except OSError as error:
             manager.fail(move.target, error)
             return

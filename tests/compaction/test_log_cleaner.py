@@ -417,7 +417,7 @@ class FailingFiles(Files):
 
 @pytest.mark.parametrize("method", ["rename", "sync_directory"])
 def test_what_a_failed_cleaning_leaves_is_not_taken_for_another_logs(tmp_path: Path, method: str) -> None:
-    files, settings = FailingFiles("", tmp_path / "one"), config(**COMPACT, segment_bytes=300)
+    files, settings = FailingFiles("", tmp_path / "one" / "t"), config(**COMPACT, segment_bytes=300)
     manager = open_manager(tmp_path / "one", tmp_path / "two", settings=settings, files=files)
     logs = [manager.get_or_create(TopicPartition("t", n), TOPIC_ID, settings, NOW) for n in range(2)]
     logs.sort(key=lambda log: log.directory)

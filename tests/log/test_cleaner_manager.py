@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kwire.ids import TopicPartition
-from kwire.log.files import Files
+from kwire.log.files import Files, OpenFile
 from kwire.log.log import Log
 from kwire.log.manager import LogManager
 from kwire.wire.records import build_batch
@@ -178,7 +178,7 @@ def test_work_that_was_aborted_has_no_effect(tmp_path: Path) -> None:
     assert not cleaner.may_take_effect(TP)
     assert cleaner.grab_filthiest(NOW) is None
     cleaner.done_cleaning(log, 3)
-    assert cleaner.first_dirty_offset(TP) is None
+    assert cleaner.first_dirty_offset(TP) == 0
     assert cleaner.grab_filthiest(NOW) is not None
 
 
@@ -250,12 +250,53 @@ def test_a_checkpoint_that_cannot_be_read_is_empty(tmp_path: Path, caplog: pytes
     target = next(each for each in manager.directories if each is not source)
     manager.rehome(log, target)
     assert "is taken as empty" in caplog.text
-    manager.rehome(log, source)
+    assert manager.cleaner.first_dirty_offset(TP) is None
+    # But what it may say of other partitions is not written over.
+    filled(log, 3)
+    assert manager.cleaner.grab_filthiest(NOW) is None
+    assert [directory.is_online for directory in manager.directories] == [
+        each is source for each in manager.directories
+    ]
+
+
+class DyingFiles(Files):
+    """The machine dies when a partition directory is about to be renamed."""
+
+    def rename(self, source: str, target: str) -> None:
+        if "t-0" in Path(target).name:
+            raise KeyboardInterrupt
+        super().rename(source, target)
+
+
+def test_a_log_that_is_about_to_move_is_known_to_be_compacted_in_both_places(tmp_path: Path) -> None:
+    settings = config(**COMPACT)
+    manager = open_manager(tmp_path / "a", tmp_path / "b", settings=settings, files=DyingFiles())
+    log = manager.get_or_create(TP, TOPIC_ID, settings, NOW)
     filled(log, 3)
     compact(manager)
-    assert manager.cleaner.first_dirty_offset(TP) == 3
-    assert (Path(source.path) / CHECKPOINT).read_text() == "0\n1\nt 0 3\n"
-    assert all(directory.is_online for directory in manager.directories)
+    target = next(directory for directory in manager.directories if directory is not manager.home_of(log))
+    manager.relocations.request(TP, target.path, NOW)
+    move = manager.relocations.get(TP)
+    assert move is not None
+    with pytest.raises(KeyboardInterrupt):
+        manager.relocations.complete(move, NOW)
+    for directory in manager.directories:
+        assert (Path(directory.path) / CHECKPOINT).read_text() == "0\n1\nt 0 3\n"
+
+
+class UnsyncableFiles(Files):
+    def sync(self, file: OpenFile) -> None:
+        if CHECKPOINT in file.path:
+            raise OSError(errno.EIO, "Input/output error", file.path)
+        super().sync(file)
+
+
+def test_nothing_is_compacted_before_the_device_knows_of_it(tmp_path: Path) -> None:
+    manager, log = compacted_log(tmp_path, UnsyncableFiles())
+    filled(log, 3)
+    assert manager.cleaner.grab_filthiest(NOW) is None
+    assert log.is_failed
+    assert not manager.cleaner.may_take_effect(TP)
 
 
 def test_compact_and_delete_loses_old_segments_too(tmp_path: Path) -> None:

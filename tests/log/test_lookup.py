@@ -11,10 +11,11 @@ from kwire.errors import ErrorCode, KafkaError
 from kwire.log import lookup
 from kwire.log.log import Log
 from kwire.log.lookup import Search
-from kwire.log.validate import MOST_BYTES_AT_ONCE
+from kwire.log.validate import MOST_BYTES_AT_ONCE, MOST_RECORDS_AT_ONCE
 from kwire.wire.record_batch import RECORD_BATCH_OVERHEAD, rewrite_crc, set_max_timestamp
 from kwire.wire.records import build_batch
 from tests.log.building import NOW, TOPIC_ID, TP, append, batch, config, crash, new_log, open_manager
+from tests.log.compacting import compact, compacted_log, roll, write
 
 
 @pytest.mark.parametrize("codec", [0, 1])
@@ -129,3 +130,21 @@ def test_what_decompresses_to_much_is_searched_in_a_thread(tmp_path: Path) -> No
     with pytest.raises(StopIteration) as end:
         steps.send(work())
     assert end.value.value == (NOW, 0, 0)
+
+
+def test_compaction_replaces_the_segment_that_a_thread_searches(tmp_path: Path) -> None:
+    manager, log = compacted_log(tmp_path, cleanup_policy=["compact", "delete"])
+    # The largest time of the first batch is that of a record which DeleteRecords takes.
+    times = [NOW + 1000, *[NOW] * MOST_RECORDS_AT_ONCE]
+    append(log, build_batch([(time, b"%d" % (n % 100), b"v", ()) for n, time in enumerate(times)]))
+    for n in range(300):
+        write(log, [(b"k%d" % (n % 7), b"%d" % n)], timestamp=NOW + n)
+    wanted = write(log, [(b"wanted", b"w")], timestamp=NOW + 900)
+    roll(log)
+    log.delete_records(5)
+    steps = lookup.offset_for_timestamp(log, NOW + 900)
+    work = next(steps)
+    compact(manager)
+    with pytest.raises(StopIteration) as end:
+        steps.send(work())
+    assert end.value.value == (NOW + 900, wanted, 0)

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from kwire.errors import KafkaError
-from kwire.log.checkpoints import parse_partition_metadata
+from kwire.log.checkpoints import CLEANER_POINTS, parse_partition_metadata, read_offsets
 from kwire.log.cleaner import clean
 from kwire.log.cleaning_job import CleanedGroup
 from kwire.log.config import LogConfig
@@ -17,7 +17,7 @@ from kwire.log.offset_map import OffsetMap
 from kwire.log.swap import replace_segments
 from kwire.wire.control import EndTransactionMarker, build_end_transaction_marker
 from tests.log.building import NOW, TOPIC_ID, TP, append, batch, config, records_in, values
-from tests.log.compacting import COMPACT
+from tests.log.compacting import COMPACT, compact, roll, write
 from tests.sim.disk import Manner, SimDisk
 from tests.sim.faults import Fault, Kind
 
@@ -375,3 +375,41 @@ def test_a_topic_id_that_was_learnt_stays(is_checkpointed: bool) -> None:
     manager.close()
     disk.power_cut(Random(0), Manner(in_order=True, keeps=0.0))
     assert parse_partition_metadata(disk.read_file(f"/d/{TP}/partition.metadata")) == TOPIC_ID
+
+
+def test_what_compaction_left_is_there_after_it_was_switched_off() -> None:
+    """Its first swap is on the device, and nothing else of it; the holes are no loss of what followed them."""
+    disk = SimDisk(NOW)
+    settings = config(**{**COMPACT, "segment_bytes": 200})
+    manager = manager_on(disk, settings)
+    log = log_of(manager, settings)
+    for n in range(6):
+        write(log, [(b"a%d" % n, b"v" * 50)])
+        write(log, [(b"same", b"%d" % n)])
+        roll(log)
+    log.flush(NOW)
+    chosen = manager.cleaner.grab_filthiest(NOW)
+    assert chosen is not None
+    job = chosen.job(NOW)
+    for group in clean(job, disk, OffsetMap(1 << 12, 0.9), io_bytes=4096, pause=lambda size: None):
+        if isinstance(group, CleanedGroup):
+            assert replace_segments(log, job, group, NOW)
+    disk.sync_directory(log.directory)
+    before = held(log)
+    assert before[-2:] == [b"v" * 50, b"5"]
+    _, log = after_power_cut(disk, manager)
+    assert held(log) == before
+
+
+def test_a_later_compaction_leaves_the_others_their_checkpoint() -> None:
+    disk = SimDisk(NOW)
+    settings = config(**COMPACT)
+    manager = manager_on(disk, settings)
+    log = log_of(manager, settings)
+    for _ in range(2):
+        write(log, [(b"a", b"v"), (b"a", b"w")])
+        roll(log)
+        compact(manager)
+    manager.close(clean=False)
+    disk.power_cut(Random(0), Manner(in_order=False, keeps=0.5))
+    assert read_offsets(disk, f"/d/{CLEANER_POINTS}") == {TP: 4}

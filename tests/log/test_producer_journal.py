@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from kwire.log.files import Files
+from kwire.log.files import Files, OpenFile
 from kwire.log.listing import list_directory
 from kwire.log.producer_journal import ProducerJournal
 from kwire.log.producer_state import ProducerState
@@ -51,3 +52,38 @@ def test_a_full_disk_leaves_no_torn_snapshot(tmp_path: Path, room: int) -> None:
         journal.take({9: ProducerState(9)}, 7)
     assert [path.name for path in tmp_path.iterdir()] == [f"{3:020}.snapshot"]
     assert journal.newest_offset == 3
+
+
+class BusyFiles(Files):
+    """Somebody else syncs the same snapshots meanwhile, and one more is taken."""
+
+    __slots__ = ("meanwhile", "synced")
+
+    def __init__(self) -> None:
+        self.synced: list[str] = []
+        self.meanwhile: Callable[[], None] | None = None
+
+    def sync(self, file: OpenFile) -> None:
+        super().sync(file)
+        self.synced.append(Path(file.path).name)
+        if self.meanwhile is not None:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            meanwhile()
+
+
+def test_two_threads_sync_and_no_snapshot_is_forgotten(tmp_path: Path) -> None:
+    files = BusyFiles()
+    journal = ProducerJournal(str(tmp_path), files)
+    journal.take({9: ProducerState(9)}, 1)
+
+    def meanwhile() -> None:
+        journal.sync()
+        journal.take({9: ProducerState(9)}, 2)
+
+    files.meanwhile = meanwhile
+    journal.sync()
+    journal.sync()
+    assert set(files.synced) == {f"{1:020}.snapshot", f"{2:020}.snapshot"}
+    files.synced.clear()
+    journal.sync()
+    assert files.synced == []

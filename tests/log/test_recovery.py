@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from kwire.log.checkpoints import CLEANER_POINTS
 from kwire.log.log import Log
 from kwire.log.manager import LogManager
 from kwire.wire.control import EndTransactionMarker, build_end_transaction_marker
@@ -24,6 +25,7 @@ from tests.log.building import (
     read_all,
     values,
 )
+from tests.log.compacting import compact, compacted_log, roll, survivors, write
 
 SETTINGS = config(index_interval_bytes=0, segment_bytes=2000)
 DIRECTORY = "t-0"
@@ -152,6 +154,27 @@ def test_a_segment_that_reaches_into_the_next_one_is_the_last(tmp_path: Path) ->
     assert append(log, batch(b"later", timestamp=NOW)).first_offset == 10
     assert [path.name for path in partition.glob("*.log")] == ["00000000000000000000.log"]
     crash(manager)
+
+
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_holes_that_compaction_left_are_kept_whatever_the_policy_is_now(tmp_path: Path, is_damaged: bool) -> None:
+    manager, log = compacted_log(tmp_path, segment_bytes=200)
+    for n in range(6):
+        write(log, [(b"a%d" % n, b"v" * 50)])
+        write(log, [(b"same", b"%d" % n)])
+        roll(log)
+    compact(manager)
+    log.flush(NOW)
+    before = survivors(log)
+    ends = [segment.end_of_batches()[1] for segment in log.segments]
+    assert ends[:-1] != [segment.base_offset for segment in list(log.segments)[1:]]
+    # As a power cut may leave the recovery points: empty.
+    crash(manager)
+    if is_damaged:
+        (tmp_path / CLEANER_POINTS).write_bytes(b"1\n")
+    _, log = opened(tmp_path)
+    assert not log.config.is_compacted
+    assert survivors(log) == before
 
 
 def test_without_a_checkpoint_or_index_everything_is_found_again(tmp_path: Path) -> None:

@@ -9,12 +9,14 @@ import pytest
 
 from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import TopicPartition
+from kwire.log import files
 from kwire.log.files import Files, OpenFile
 from kwire.log.log import Log
 from kwire.log.manager import LogManager
 from kwire.log.reopening import ENOUGH_BYTES, Reopening, can_come_back
 from kwire.wire.primitives import Buffer
 from tests.log.building import NOW, TOPIC_ID, TP, append, batch, config, open_manager, read_all, remove_due, values
+from tests.log.compacting import compact, compacted_log, roll, survivors, write
 
 UNWRITTEN = TopicPartition("t", 1)
 SMALL = config(segment_bytes=300, index_interval_bytes=0)
@@ -220,3 +222,40 @@ def test_a_compaction_that_was_under_way_has_no_effect(tmp_path: Path) -> None:
     manager.fail(manager.directories[0], OSError(errno.ENOSPC, "No space left on device"))
     assert came_back(manager)
     assert not manager.cleaner.may_take_effect(TP)
+
+
+def test_what_was_compacted_once_keeps_its_holes(tmp_path: Path) -> None:
+    disk = FillingDisk()
+    manager, log = compacted_log(tmp_path, disk, segment_bytes=200)
+    for n in range(6):
+        write(log, [(b"a%d" % n, b"v" * 50)])
+        write(log, [(b"same", b"%d" % n)])
+        roll(log)
+    compact(manager)
+    before = survivors(log)
+    log.config = SMALL
+    manager.fail(manager.directories[0], OSError(errno.ENOSPC, "No space left on device"))
+    assert came_back(manager)
+    assert survivors(manager.get_or_create(TP, TOPIC_ID, SMALL, NOW)) == before
+
+
+@pytest.mark.parametrize("call", ["fdatasync", "fsync"])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_disk_that_is_found_full_by_a_sync_waits_for_a_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int
+) -> None:
+    """The kernel has dropped what it could not write, and does not say so twice."""
+    manager = open_manager(tmp_path, settings=SMALL)
+    log = manager.get_or_create(TP, TOPIC_ID, SMALL, NOW)
+    produced(log, 0)
+
+    def full(fd: int) -> None:
+        raise OSError(number, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files.os, call, full)
+        with pytest.raises(KafkaError, match="No space left on device"):
+            log.flush(NOW)
+    directory = manager.directories[0]
+    assert not directory.is_online
+    assert not can_come_back(manager, directory)

@@ -85,7 +85,7 @@ def _pause(size: int) -> None:
 
 def compact(world: World, rng: Random) -> str:
     """Begin with the filthiest log, or go on with the one under way; now and then the machine dies meanwhile."""
-    if not world.config.is_compacted:
+    if world.compaction is None and not world.config.is_compacted:
         return "nothing is compacted"
     death = Fault(Kind.EIO, "any", after=rng.randrange(80), times=-1)
     if world.may_die and rng.random() < 0.25:

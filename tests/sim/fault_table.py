@@ -100,10 +100,7 @@ NEVER = {
     "directories": {"bit flip at rest": "the file system's own"},
     "-delete directories": dict.fromkeys(_ALL_BUT_NAMES, "nothing is done in them but unlinking"),
     "-stray directories": dict.fromkeys((*_ALL_BUT_NAMES, "EIO on unlink"), "put aside, they are not touched again"),
-    "compaction points": dict.fromkeys(
-        ("EIO on fsync", "slow disk", "lost fsync"), "lost, they cost a longer compaction: never synced"
-    )
-    | {"EIO on unlink": "it is replaced, never removed"},
+    "compaction points": {"EIO on unlink": "it is replaced, never removed"},
     "meta.properties": {"EIO on unlink": "it is written once"},
     "partition.metadata": {
         "EIO on rename": "it is made under its name, but for one that was lost",

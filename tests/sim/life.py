@@ -35,10 +35,17 @@ def pass_time(world: World, rng: Random) -> str:
 
 
 def change_options(world: World, rng: Random) -> str:
-    name, values = rng.choice(
-        (("segment_bytes", (400, 900, 100_000)), ("retention_ms", (20_000, -1)), ("retention_bytes", (500, -1)))
+    choices: tuple[tuple[str, tuple[object, ...]], ...] = (
+        ("segment_bytes", (400, 900, 100_000)),
+        ("retention_ms", (20_000, -1)),
+        ("retention_bytes", (500, -1)),
+        ("cleanup_policy", (["delete"], ["delete"], ["compact"], ["compact", "delete"])),
     )
+    name, values = rng.choice(choices)
     world.set_option(name, rng.choice(values))
+    for model in world.models.values():
+        # What compaction left stays when it is switched off.
+        model.is_compacted |= world.config.is_compacted
     return f"{name} = {world.settings[name]}"
 
 
@@ -46,8 +53,8 @@ def retain(world: World, rng: Random) -> str:
     topic_partition = world.pick(rng)
     log, model = world.log(topic_partition), world.models[topic_partition]
     wanted = _expected_begin(world, model, log)
-    cleaner = world.manager.cleaner
-    if world.config.is_compacted and not cleaner.begin_deletion(log):
+    cleaner, is_compacted = world.manager.cleaner, world.config.is_compacted
+    if not (cleaner.begin_deletion(log) if is_compacted else cleaner.is_free(topic_partition)):
         return f"{topic_partition} is being compacted or moved"
     try:
         log.delete_old_segments(world.now_ms)
@@ -57,7 +64,7 @@ def retain(world: World, rng: Random) -> str:
         model.moved_start(max(model.start, wanted))
         raise
     finally:
-        if world.config.is_compacted:
+        if is_compacted:
             cleaner.done_deleting(log)
     first = next(iter(log.segments)).base_offset
     promise(first == wanted, f"the first segment is {first} instead of {wanted}")

@@ -37,7 +37,17 @@ MUTANTS = (
         "            pass\n    for at",
     ),
     Mutant("a torn tail is not cut off", "segment", "        if size != self.size:\n", "        if False:\n"),
-    Mutant("a hole between segments is kept", "recovery", "gap == 0 or log.config.is_compacted", "gap >= 0"),
+    Mutant("a hole between segments is kept", "recovery", "gap == 0 or gap >=", "gap >= 0 or gap >="),
+    Mutant("a log ends at a hole once it is not compacted any more", "recovery", " or _was_compacted(log))", ")"),
+    Mutant(
+        "what is compacted is announced too late",
+        "cleaner_manager",
+        "            self._announce(filthiest)\n",
+        "            pass\n",
+    ),
+    Mutant(
+        "what is compacted is not known on the device", "cleaner_manager", "offsets, sync=True)", "offsets, sync=False)"
+    ),
     Mutant("segments that overlap are kept", "recovery", "gap >= 0 and (gap == 0", "(gap <= 0"),
     Mutant(
         "a flush leaves the batches unsynced",

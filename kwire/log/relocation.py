@@ -2,6 +2,7 @@
 
 ```
 <topic>-<partition>.<32 hex>-future   in the new directory: a log that follows the partition's own, slice by slice
+<topic>-<partition>/.kwire_future     in the old one: names the above (`future_note`)
 ```
 The future log is a follower in the same process: it takes batches as they lie in the current one, in its own segments
 and indexes. When it has all, the current directory becomes `-delete`, the future one takes the partition's name, and

@@ -1,4 +1,8 @@
-"""Which partitions are on their way to another log directory: begun, resumed, given up, completed."""
+"""Which partitions are on their way to another log directory: begun, resumed, given up, completed.
+
+A start goes on with a copy only if the log that was copied vouches for it (`future_note`): whatever else is called
+`-future` may lack what was written, compacted or deleted since, and is discarded.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import TopicPartition
+from kwire.log import future_note
 from kwire.log.directory import LogDirectory
 from kwire.log.files import DELETE_DIR_SUFFIX, FUTURE_DIR_SUFFIX, marked_directory_name
 from kwire.log.loading import LoadedDirectory, marked_partition
@@ -30,10 +35,11 @@ def _nobody_waits() -> None:
 class Relocations:
     """The moves of one manager's logs, by partition; `on_begun` is called when there is a new one to drive."""
 
-    __slots__ = ("_manager", "_moves", "_preferred", "broken_off_in", "on_begun")
+    __slots__ = ("_left_alone", "_manager", "_moves", "_preferred", "broken_off_in", "on_begun")
 
     def __init__(self, manager: LogManager) -> None:
         self._manager = manager
+        self._left_alone: list[tuple[Log, LogDirectory]] = []
         self._moves: dict[TopicPartition, Relocation] = {}
         self._preferred: dict[TopicPartition, LogDirectory] = {}
         self.broken_off_in: set[LogDirectory] = set()
@@ -48,8 +54,9 @@ class Relocations:
         return self._moves.get(topic_partition)
 
     def futures_in(self, directory: LogDirectory) -> list[Log]:
-        """The future logs that lie in a directory."""
-        return [move.future for move in self._moves.values() if move.target is directory]
+        """The future logs that lie in a directory, also those whose partition has no log here."""
+        orphans = [future for future, target in self._left_alone if target is directory]
+        return orphans + [move.future for move in self._moves.values() if move.target is directory]
 
     def preferred(self, topic_partition: TopicPartition) -> LogDirectory | None:
         """Where a partition was asked to be before it had a log; None where nobody asked, or the disk has failed."""
@@ -113,6 +120,11 @@ class Relocations:
         except OSError as error:
             manager.fail(target, error)
             raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{target.path}: {error}") from error
+        try:
+            future_note.write(log.files, log.directory, future.directory)
+        except OSError as error:
+            manager.discard([future], target, now_ms)
+            raise log.storage_error(error) from error
         self.resume(log, future, target)
         logger.info("%s moves from %s to %s", log.topic_partition, log.directory, target.path)
 
@@ -127,19 +139,67 @@ class Relocations:
         """Go on with the moves that the last stop broke off; a disk that fails here takes its directory offline."""
         manager = self._manager
         crashed = {one.directory for one in loaded if not one.was_clean}
-        deleted = {each[0] for one in loaded for path in one.marked_for_removal if (each := marked_partition(path))}
-        for one in loaded:
-            for name, future in one.futures.items():
-                log = manager.get(name)
-                if log is not None and manager.home_of(log) is not one.directory and name not in self._moves:
-                    agreed_to = log.recovery_point if manager.home_of(log) in crashed else None
-                    self.resume(log, future, one.directory, agreed_to=agreed_to)
-                elif log is not None:
-                    manager.discard([future], one.directory, now_ms)
-                elif name in deleted and len(loaded) == len(manager.directories):
-                    self._finish(future, one.directory)
+        futures = [(future, one.directory) for one in loaded for future in one.futures]
+        vouched_for = {future for one in loaded for future in self._vouched_for(one, futures)}
+        for future, target in futures:
+            name = future.topic_partition
+            log = manager.get(name)
+            if log is None:
+                if len(loaded) == len(manager.directories) and self._is_complete(future, loaded):
+                    self._finish(future, target)
                 else:
                     logger.warning("%s is left alone: its partition has no log here", future.directory)
+                    self._left_alone.append((future, target))
+            elif future in vouched_for:
+                agreed_to = log.recovery_point if manager.home_of(log) in crashed else None
+                self.resume(log, future, target, agreed_to=agreed_to)
+            elif not log.is_failed:
+                self.discard_stale(future, target, now_ms)
+
+    def _vouched_for(self, source: LoadedDirectory, futures: Sequence[tuple[Log, LogDirectory]]) -> set[Log]:
+        """The copies that are to go on, of logs in `source`; a note of one that is not here ends now.
+
+        What its log is given from here on, the copy would not hear of.
+        """
+        found: set[Log] = set()
+        try:
+            for name, log in source.logs.items():
+                note = future_note.read(log.files, log.directory)
+                if note is None:
+                    continue
+                named = [
+                    future
+                    for future, target in futures
+                    if future.topic_partition == name
+                    and target is not source.directory
+                    and future_note.is_of(note, future.directory)
+                ]
+                found.update(named[:1])
+                if not named:
+                    future_note.remove(log.files, log.directory)
+        except OSError as error:
+            self._manager.fail(source.directory, error)
+            return set()
+        return found
+
+    def _is_complete(self, future: Log, loaded: Sequence[LoadedDirectory]) -> bool:
+        """Whether its partition's directory is `-delete` since the log was about to go on in this very copy."""
+        for one in loaded:
+            for path in one.marked_for_removal:
+                marked = marked_partition(path)
+                if marked is None or marked[0] != future.topic_partition:
+                    continue
+                try:
+                    if future_note.is_of(future_note.read(one.directory.files, path), future.directory):
+                        return True
+                except OSError as error:
+                    self._manager.fail(one.directory, error)
+        return False
+
+    def discard_stale(self, future: Log, target: LogDirectory, now_ms: int) -> None:
+        """A copy that its log does not vouch for becomes `-delete`."""
+        logger.info("%s is discarded: its log has gone on without it", future.directory)
+        self._manager.discard([future], target, now_ms)
 
     def _finish(self, future: Log, target: LogDirectory) -> None:
         """A move was broken off between the two renames: the future log is complete, and the partition's only one."""
@@ -158,19 +218,34 @@ class Relocations:
         """Give a move up: the future log becomes `-delete`."""
         move = self._moves.pop(topic_partition, None)
         if move is not None:
-            self._manager.cleaner.resume(topic_partition)
-            move.stop()
+            self._disown(move)
             if move.target.is_online:
                 self._manager.discard([move.future], move.target, now_ms)
 
     def forget_those_of(self, directory: LogDirectory) -> None:
         """A directory is offline: no partition moves to it or out of it until the next start."""
         for topic_partition, move in list(self._moves.items()):
-            if move.target is directory or self._manager.home_of(move.log) is directory:
-                move.stop()
-                del self._moves[topic_partition]
-                self.broken_off_in |= {self._manager.home_of(move.log), move.target}
-                self._manager.cleaner.resume(topic_partition)
+            source = self._manager.home_of(move.log)
+            if directory in (source, move.target) and self._moves.pop(topic_partition, None) is not None:
+                self.broken_off_in |= {source, move.target}
+                self._disown(move)
+
+    def _disown(self, move: Relocation) -> None:
+        """The log goes on without its copy, and no start may take that up again; a disk that fails goes offline.
+
+        Where the log's own disk has failed, nothing can be written to it either, and the next start may go on.
+        """
+        manager, log = self._manager, move.log
+        source = manager.home_of(log)
+        move.stop()
+        if source.is_online:
+            try:
+                future_note.remove(source.files, log.directory)
+            except OSError as error:
+                self.broken_off_in.add(source)
+                manager.fail(source, error)
+        # Not before: compacted from now on, the log differs from what was copied of it.
+        manager.cleaner.resume(log.topic_partition)
 
     def complete(self, move: Relocation, now_ms: int) -> None:
         """The future log has caught up: the log goes on in it. A disk that fails here takes its directory offline."""

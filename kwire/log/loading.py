@@ -99,13 +99,16 @@ class LoadedDirectory:
                 high_watermark=high_watermarks.get(topic_partition, 0),
                 recovery_point=points.get(topic_partition, 0),
             )
-            if suffix == FUTURE_DIR_SUFFIX:
-                self.futures.append(log)
-            else:
-                self.logs[topic_partition] = log
-        known = self.logs.keys() | {future.topic_partition for future in self.futures}
-        self.stale_checkpoints = (starts.keys() | points.keys()) - known
+            self._take(log, is_future=suffix == FUTURE_DIR_SUFFIX)
+        here = self.logs.keys() | {future.topic_partition for future in self.futures}
+        self.stale_checkpoints = (starts.keys() | points.keys()) - here
         """Partitions that the checkpoints name and that are not here any more."""
+
+    def _take(self, log: Log, *, is_future: bool) -> None:
+        if is_future:
+            self.futures.append(log)
+        else:
+            self.logs[log.topic_partition] = log
 
     def to_recover(self) -> list[Log]:
         """The logs whose ends are not known to be sound: none after a clean stop."""

@@ -214,7 +214,7 @@ class LogManager(LogUpkeep):
         """
         log = self._logs.get(topic_partition)
         if log is not None:
-            self._identify(log)
+            self.identify(log)
             if ZERO_UUID in (log.topic_id, topic_id) or log.topic_id == topic_id:
                 if log.topic_id == ZERO_UUID != topic_id:
                     log.adopt_topic_id(topic_id)
@@ -247,7 +247,8 @@ class LogManager(LogUpkeep):
         self.take_in(log, directory)
         return log
 
-    def _identify(self, log: Log) -> None:
+    def identify(self, log: Log) -> None:
+        """Look up whose log it is, which a start leaves for the first who asks. KAFKA_STORAGE_ERROR."""
         if log.topic_id == ZERO_UUID:
             path = os.path.join(log.directory, checkpoints.PARTITION_METADATA)
             try:

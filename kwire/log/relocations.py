@@ -63,12 +63,11 @@ class Relocations:
         directory = self._preferred.pop(topic_partition, None)
         return directory if directory is not None and directory.is_online else None
 
-    def request(self, topic_partition: TopicPartition, path: str, now_ms: int) -> bool:
-        """Let a partition move to the directory `path` (an entry of `log.dirs`); False when it has no log here.
+    def prefer(self, topic_partition: TopicPartition, path: str) -> LogDirectory:
+        """Let a partition get its next log in the directory `path` (an entry of `log.dirs`), which is returned.
 
-        A partition without a log goes there when it gets one. INVALID_TOPIC_EXCEPTION for a name too long for its
-        `-future` directory, LOG_DIR_NOT_FOUND, KAFKA_STORAGE_ERROR when the directory is offline, or another is.
-        Source: Kafka's `ReplicaManager.alterReplicaLogDirs`.
+        INVALID_TOPIC_EXCEPTION for a name too long for its `-future` directory, LOG_DIR_NOT_FOUND, KAFKA_STORAGE_ERROR
+        when the directory is offline. Source: Kafka's `ReplicaManager.alterReplicaLogDirs`.
         """
         if len(f"{topic_partition}.{'0' * 32}{FUTURE_DIR_SUFFIX}".encode()) > _MAX_FUTURE_NAME:
             raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION, "The topic name is too long.")
@@ -77,13 +76,23 @@ class Relocations:
             raise KafkaError(ErrorCode.LOG_DIR_NOT_FOUND, f"{path} is not one of log.dirs")
         if not target.is_online:
             raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{path} is offline")
+        self._preferred.pop(topic_partition, None)
+        if len(self._preferred) == MAX_PREFERRED:
+            del self._preferred[next(iter(self._preferred))]
+        self._preferred[topic_partition] = target
+        return target
+
+    def request(self, topic_partition: TopicPartition, path: str, now_ms: int) -> bool:
+        """Let a partition move to the directory `path`; False when it has no log here.
+
+        A partition without a log goes there when it gets one. Raises as `prefer`, and KAFKA_STORAGE_ERROR when another
+        directory is offline.
+        """
+        target = self.prefer(topic_partition, path)
         log = self._manager.get(topic_partition)
         if log is None:
-            self._preferred.pop(topic_partition, None)
-            if len(self._preferred) == MAX_PREFERRED:
-                del self._preferred[next(iter(self._preferred))]
-            self._preferred[topic_partition] = target
             return False
+        del self._preferred[topic_partition]
         if log.is_failed:
             raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{log.directory} is offline")
         move = self._moves.get(topic_partition)
@@ -103,6 +112,7 @@ class Relocations:
             log.move_to(target.path_of(str(log.topic_partition)))
             manager.rehome(log, target)
             return
+        manager.identify(log)
         name = marked_directory_name(log.topic_partition, manager.unique_name(), FUTURE_DIR_SUFFIX)
         from kwire.log.log import Log
 

@@ -508,6 +508,23 @@ def test_a_copy_that_was_given_up_does_not_become_the_partition(tmp_path: Path) 
     crash(manager)
 
 
+def test_a_log_that_nobody_has_asked_for_yet_keeps_its_topic_id(tmp_path: Path) -> None:
+    manager, _ = filled(tmp_path)
+    manager.close()
+    manager = open_manager(tmp_path / "one", tmp_path / "two", settings=SETTINGS)
+    unopened = manager.get(TP)
+    assert unopened is not None
+    move = begun(manager, unopened)
+    copied(move)
+    manager.relocations.complete(move, NOW)
+    manager.close()
+    manager = open_manager(tmp_path / "one", tmp_path / "two", settings=SETTINGS)
+    manager.unique_name = lambda: "f" * 32
+    # Or a new topic of that name would begin with its records.
+    assert values(read_all(manager.get_or_create(TP, OTHER_ID, SETTINGS, NOW))) == []
+    crash(manager)
+
+
 class UnvouchingFiles(Files):
     """A disk that fails when it is to write, read or remove the note of a copy."""
 

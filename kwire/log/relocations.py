@@ -7,12 +7,13 @@ A start goes on with a copy only if the log that was copied vouches for it (`fut
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from kwire.errors import ErrorCode, KafkaError
-from kwire.ids import TopicPartition
-from kwire.log import future_note
+from kwire.ids import ZERO_UUID, TopicPartition
+from kwire.log import checkpoints, future_note
 from kwire.log.directory import LogDirectory
 from kwire.log.files import DELETE_DIR_SUFFIX, FUTURE_DIR_SUFFIX, marked_directory_name
 from kwire.log.loading import LoadedDirectory, marked_partition
@@ -26,6 +27,28 @@ logger = logging.getLogger(__name__)
 _MAX_FUTURE_NAME = 255
 MAX_PREFERRED = 10_000
 """How many partitions that are not here may have a directory that waits for them; the oldest wish is forgotten."""
+
+
+def _hand_over(move: Relocation) -> None:
+    """What the log knows and its batches do not tell is on the target's device: epochs, start, topic id. OSError.
+
+    From the first rename on, a crash leaves nobody else who knows.
+    """
+    log, future, target = move.log, move.future, move.target
+    future.epochs.replace(log.epochs.entries)
+    future.epochs.write()
+    path = os.path.join(future.directory, checkpoints.PARTITION_METADATA)
+    metadata = target.files.read_file(path)
+    if ZERO_UUID != log.topic_id != checkpoints.parse_partition_metadata(metadata):
+        # A power cut has taken it from a copy that a later start went on with.
+        target.files.replace_file(path, checkpoints.render_partition_metadata(log.topic_id), sync=True)
+    future.log_start_offset = log.log_start_offset
+    starts = target.read_checkpoint(checkpoints.LOG_STARTS)
+    known = starts.pop(log.topic_partition, None)
+    if log.log_start_offset > next(iter(future.segments)).base_offset:
+        starts[log.topic_partition] = log.log_start_offset
+    if starts.get(log.topic_partition) != known:
+        target.write_checkpoint(checkpoints.LOG_STARTS, starts, sync=True)
 
 
 def _nobody_waits() -> None:
@@ -264,10 +287,10 @@ class Relocations:
         future = move.future
         old = source.path_of(marked_directory_name(log.topic_partition, manager.unique_name(), DELETE_DIR_SUFFIX))
         new = move.target.path_of(str(log.topic_partition))
+        manager.identify(log)
         move.stop()
         try:
-            future.epochs.replace(log.epochs.entries)
-            future.epochs.write()
+            _hand_over(move)
         except OSError as error:
             manager.fail(move.target, error)
             return

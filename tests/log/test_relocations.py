@@ -316,6 +316,55 @@ def test_a_crash_between_the_renames(tmp_path: Path, renames: int) -> None:
     crash(manager)
 
 
+@pytest.mark.parametrize("renames", [0, 1, 2])
+def test_what_was_deleted_does_not_come_back_with_a_crash_at_the_end_of_a_move(
+    tmp_path: Path, renames: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager, log = filled(tmp_path, DyingFiles(renames))
+    move = begun(manager, log)
+    copied(move)
+    log.delete_records(10)
+    manager.checkpoint(NOW)
+    copied(move)
+    # The machine dies before the one that follows the renames, if not amid them.
+    monkeypatch.setattr(manager, "checkpoint", lambda now_ms: None)
+    with suppress(KeyboardInterrupt):
+        manager.relocations.complete(move, NOW)
+    crash(manager)
+    if renames == 1:
+        # A start that does not find the old directory leaves the copy alone, and writes checkpoints.
+        (tmp_path / "one").rename(tmp_path / "elsewhere")
+        (tmp_path / "one").write_text("not mounted")
+        manager = open_manager(tmp_path / "one", tmp_path / "two", settings=SETTINGS)
+        manager.checkpoint(NOW)
+        crash(manager)
+        (tmp_path / "one").unlink()
+        (tmp_path / "elsewhere").rename(tmp_path / "one")
+    manager, log = opened(tmp_path)
+    assert log.directory == str(tmp_path / ("two" if renames else "one") / "t-0")
+    assert log.log_start_offset == 10
+    assert values(read_all(log)) == VALUES[10:]
+    crash(manager)
+
+
+def test_a_copy_that_a_power_cut_took_the_topic_id_from_gets_it_back(tmp_path: Path) -> None:
+    manager, log = filled(tmp_path)
+    copied(begun(manager, log), 2)
+    crash(manager)
+    (metadata,) = (tmp_path / "two").glob("t-0*/partition.metadata")
+    metadata.write_bytes(b"")
+    manager, log = opened(tmp_path)
+    move = manager.relocations.get(TP)
+    assert move is not None
+    copied(move)
+    manager.relocations.complete(move, NOW)
+    manager.close()
+    manager = open_manager(tmp_path / "one", tmp_path / "two", settings=SETTINGS)
+    manager.unique_name = lambda: "f" * 32
+    assert values(read_all(manager.get_or_create(TP, OTHER_ID, SETTINGS, NOW))) == []
+    crash(manager)
+
+
 class RefusingFiles(Files):
     """A disk that does not rename what it is to call by `name`."""
 

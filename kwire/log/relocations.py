@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from kwire.errors import ErrorCode, KafkaError
@@ -151,6 +152,8 @@ class Relocations:
         try:
             future.put_on_disk()
         except OSError as error:
+            with suppress(OSError):
+                target.files.remove_directory(future.directory)
             manager.fail(target, error)
             raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{target.path}: {error}") from error
         try:
@@ -187,7 +190,7 @@ class Relocations:
                 agreed_to = log.recovery_point if manager.home_of(log) in crashed else None
                 self.resume(log, future, target, agreed_to=agreed_to)
             elif not log.is_failed:
-                self.discard_stale(future, target, now_ms)
+                self._discard_stale(future, target, now_ms)
 
     def _vouched_for(self, source: LoadedDirectory, futures: Sequence[tuple[Log, LogDirectory]]) -> set[Log]:
         """The copies that are to go on, of logs in `source`; a note of one that is not here ends now.
@@ -229,7 +232,20 @@ class Relocations:
                     self._manager.fail(one.directory, error)
         return False
 
-    def discard_stale(self, future: Log, target: LogDirectory, now_ms: int) -> None:
+    def sort_out(self, futures: Sequence[Log], target: LogDirectory, now_ms: int) -> None:
+        """A directory is online again: no copy in it belongs to a move, since none goes to an offline directory.
+
+        One whose partition has no log here, or a failed one, may be needed: the next start sees to it.
+        """
+        self._left_alone = [(future, place) for future, place in self._left_alone if place is not target]
+        for future in futures:
+            log = self._manager.get(future.topic_partition)
+            if log is None:
+                self._left_alone.append((future, target))
+            elif not log.is_failed:
+                self._discard_stale(future, target, now_ms)
+
+    def _discard_stale(self, future: Log, target: LogDirectory, now_ms: int) -> None:
         """A copy that its log does not vouch for becomes `-delete`."""
         logger.info("%s is discarded: its log has gone on without it", future.directory)
         self._manager.discard([future], target, now_ms)

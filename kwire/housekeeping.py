@@ -204,7 +204,7 @@ async def _move_on(logs: LogManager, move: Relocation, now_ms: Callable[[], int]
         return 0  # Given up while another one had its turn.
     try:
         records, reaches_end = move.next_slice(now_ms())
-        is_last = reaches_end and (move.was_flushed or not move.needs_flush)
+        is_last = move.is_last(records, reaches_end=reaches_end)
         if records is not None:
             if is_last:
                 copied_bytes = move.copy(records, now_ms())

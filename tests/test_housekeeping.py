@@ -215,8 +215,10 @@ def test_a_stop_waits_for_the_thread_that_recovers(tmp_path: Path) -> None:
     assert not manager.directories[0].is_online
 
 
-def moving(directory: Path, settings: LogConfig = SETTINGS) -> tuple[LogManager, Relocation]:
-    manager = open_manager(directory / "one", directory / "two", settings=settings)
+def moving(
+    directory: Path, settings: LogConfig = SETTINGS, files: Files | None = None
+) -> tuple[LogManager, Relocation]:
+    manager = open_manager(directory / "one", directory / "two", settings=settings, files=files or Files())
     log = manager.get_or_create(TP, TOPIC_ID, settings, NOW)
     for n in range(5):
         append(log, batch(b"%d" % n))
@@ -261,6 +263,58 @@ def test_what_was_promised_to_be_on_the_device_is_there_before_the_log_moves(
     assert drive(manager, move) > 0
     assert move.log.directory == str(tmp_path / "two" / "t-0")
     assert move.log.recovery_point == 6
+
+
+class BusyFiles(Files):
+    """Producers write on while a thread flushes the copy; `flushed_on_loop` are the bytes that everybody waited for."""
+
+    __slots__ = ("bursts", "dirty", "flushed_on_loop", "produce")
+
+    def __init__(self, bursts: int) -> None:
+        self.bursts = bursts
+        self.dirty = 0
+        self.flushed_on_loop: list[int] = []
+        self.produce: Callable[[], object]
+
+    def write_at(self, file: OpenFile, data: Any, position: int) -> None:
+        super().write_at(file, data, position)
+        if "-future/" in file.path and file.path.endswith(".log"):
+            self.dirty += len(data)
+
+    def sync(self, file: OpenFile) -> None:
+        super().sync(file)
+        if "-future/" not in file.path or not file.path.endswith(".log"):
+            return
+        dirty, self.dirty = self.dirty, 0
+        if threading.current_thread() is threading.main_thread():
+            self.flushed_on_loop.append(dirty)
+        elif self.bursts:
+            self.bursts -= 1
+            self.produce()
+
+
+@pytest.mark.parametrize(("bursts", "may_wait_for"), [(1, 32_000), (1_000, 60_000)])
+def test_a_move_ends_while_producers_write_and_flushes_little_where_all_wait_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bursts: int, may_wait_for: int
+) -> None:
+    monkeypatch.setattr(relocation, "SLICE_BYTES", 1000)
+    monkeypatch.setattr(relocation, "LARGEST_SLICE_BYTES", 32_000)
+    files = BusyFiles(bursts)
+    manager, move = moving(tmp_path, config(), files)
+
+    def produce() -> None:
+        for _ in range(50):
+            append(move.log, batch(b"x" * 900))
+
+    files.produce = produce
+    produce()
+    for _ in range(1000):
+        if manager.relocations.get(TP) is None:
+            break
+        drive(manager, move)
+    assert move.log.directory == str(tmp_path / "two" / "t-0")
+    assert move.log.recovery_point == move.log.log_end_offset
+    assert max(files.flushed_on_loop, default=0) <= may_wait_for
 
 
 def test_a_move_that_was_given_up_is_not_driven_on(tmp_path: Path) -> None:

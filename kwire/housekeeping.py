@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from kwire.config.broker_config import BrokerConfig
@@ -179,19 +180,29 @@ async def reopened(logs: LogManager, directory: LogDirectory, now_ms: int) -> bo
 
 
 async def _move_logs(logs: LogManager, config: BrokerConfig, now_ms: Callable[[], int]) -> None:
-    """Drive the moves between log directories, a slice of each in turn."""
-    begun = asyncio.Event()
-    logs.relocations.on_begun = begun.set
-    if any(logs.relocations):
-        begun.set()
+    """Drive the moves between log directories, a slice of each in turn, not faster than `MOVE_LIMIT` allows for all."""
+    changed = asyncio.Event()
+    logs.relocations.on_change = changed.set
+    config.on_change([MOVE_LIMIT], lambda names: changed.set())
     while True:
-        await begun.wait()
-        begun.clear()
-        while moves := list(logs.relocations):
-            for move in moves:
-                copied_bytes = await _move_on(logs, move, now_ms)
-                limit = config.get(MOVE_LIMIT)
-                await asyncio.sleep(copied_bytes / limit if limit else 0)
+        # The newest first: it need not wait for the next turn of one that has to wait after it.
+        for move in reversed([*logs.relocations]):
+            changed.clear()
+            copied_bytes = await _move_on(logs, move, now_ms)
+            limit = config.get(MOVE_LIMIT)
+            await _pause(changed, copied_bytes / limit if limit else 0)
+        if not any(logs.relocations):
+            changed.clear()
+            await changed.wait()
+
+
+async def _pause(changed: asyncio.Event, seconds: float) -> None:
+    """Wait, but not for what is of the past: another limit, or other moves."""
+    await asyncio.sleep(0)
+    if seconds:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await changed.wait()
 
 
 async def _move_on(logs: LogManager, move: Relocation, now_ms: Callable[[], int]) -> int:

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from kwire import housekeeping
+from kwire.config.broker_config import BrokerConfig
+from kwire.ids import TopicPartition
 from kwire.log import relocation
 from kwire.log.config import LogConfig
 from kwire.log.files import Files, OpenFile
@@ -315,6 +317,50 @@ def test_a_move_ends_while_producers_write_and_flushes_little_where_all_wait_for
     assert move.log.directory == str(tmp_path / "two" / "t-0")
     assert move.log.recovery_point == move.log.log_end_offset
     assert max(files.flushed_on_loop, default=0) <= may_wait_for
+
+
+async def until(is_so: Callable[[], object]) -> None:
+    for _ in range(30_000):
+        if is_so():
+            return
+        await asyncio.sleep(0.001)
+    raise TimeoutError
+
+
+@pytest.mark.parametrize("ends_the_wait", ["another limit", "another move", "the move is given up"])
+def test_a_move_waits_neither_by_an_old_limit_nor_for_one_that_was_given_up(tmp_path: Path, ends_the_wait: str) -> None:
+    manager, move = moving(tmp_path, config())
+    other = manager.get_or_create(TopicPartition("u", 0), bytes(range(16, 32)), config(), NOW)
+    place = next(each for each in manager.directories if each is not manager.home_of(other))
+    append(other, batch(b"v"))
+    slow = move.log
+    if ends_the_wait == "the move is given up":
+        slow = other
+    for _ in range(2):
+        append(slow, batch(b"x" * 900_000))
+    options = BrokerConfig({})
+    # A slice takes a week.
+    options.apply_dynamic({}, {housekeeping.MOVE_LIMIT: "1"})
+
+    async def run() -> None:
+        mover = asyncio.ensure_future(housekeeping._move_logs(manager, options, lambda: NOW))
+        if slow is other:
+            manager.relocations.request(other.topic_partition, place.path, NOW)
+        under_way = manager.relocations.get(slow.topic_partition)
+        assert under_way is not None
+        await until(lambda: under_way.future.log_end_offset)
+        if ends_the_wait == "another limit":
+            options.apply_dynamic({}, {})
+            await until(lambda: manager.home_of(slow) is under_way.target)
+        elif ends_the_wait == "another move":
+            manager.relocations.request(other.topic_partition, place.path, NOW)
+            await until(lambda: manager.home_of(other) is place)
+        else:
+            manager.relocations.cancel(other.topic_partition, NOW)
+            await until(lambda: manager.home_of(move.log) is move.target)
+        mover.cancel()
+
+    asyncio.run(run())
 
 
 def test_a_move_that_was_given_up_is_not_driven_on(tmp_path: Path) -> None:

@@ -57,9 +57,9 @@ def _nobody_waits() -> None:
 
 
 class Relocations:
-    """The moves of one manager's logs, by partition; `on_begun` is called when there is a new one to drive."""
+    """The moves of one manager's logs, by partition; `on_change` is called when one begins or is given up."""
 
-    __slots__ = ("_left_alone", "_manager", "_moves", "_preferred", "broken_off_in", "on_begun")
+    __slots__ = ("_left_alone", "_manager", "_moves", "_preferred", "broken_off_in", "on_change")
 
     def __init__(self, manager: LogManager) -> None:
         self._manager = manager
@@ -68,7 +68,7 @@ class Relocations:
         self._preferred: dict[TopicPartition, LogDirectory] = {}
         self.broken_off_in: set[LogDirectory] = set()
         """Directories of moves that a failing disk broke off: only the next start, which reads all, sorts them out."""
-        self.on_begun: Callable[[], None] = _nobody_waits
+        self.on_change: Callable[[], None] = _nobody_waits
 
     def __iter__(self) -> Iterator[Relocation]:
         return iter(list(self._moves.values()))
@@ -169,7 +169,7 @@ class Relocations:
         # Compacted meanwhile, the log would differ from what was copied of it: a deleted key might come back.
         self._manager.cleaner.abort_and_pause(log.topic_partition)
         self._moves[log.topic_partition] = Relocation(log, future, target, self._manager, agreed_to=agreed_to)
-        self.on_begun()
+        self.on_change()
 
     def resume_all(self, loaded: Sequence[LoadedDirectory], now_ms: int) -> None:
         """Go on with the moves that the last stop broke off; a disk that fails here takes its directory offline."""
@@ -287,6 +287,7 @@ class Relocations:
         manager, log = self._manager, move.log
         source = manager.home_of(log)
         move.stop()
+        self.on_change()
         if source.is_online:
             try:
                 future_note.remove(source.files, log.directory)

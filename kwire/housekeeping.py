@@ -33,6 +33,9 @@ START_OF_COMPACTION_MS = 1000
 REOPENING_INTERVAL_MS = 1000
 """How often it is looked whether a full disk has room again."""
 
+MOVE_AGAIN_AFTER_MS = 1000
+"""What failed unexpectedly fails again at once."""
+
 MOVE_LIMIT = "replica.alter.log.dirs.io.max.bytes.per.second"
 
 MAX_INTERVAL_MS = 86_400_000
@@ -188,7 +191,12 @@ async def _move_logs(logs: LogManager, config: BrokerConfig, now_ms: Callable[[]
         # The newest first: it need not wait for the next turn of one that has to wait after it.
         for move in reversed([*logs.relocations]):
             changed.clear()
-            copied_bytes = await _move_on(logs, move, now_ms)
+            try:
+                copied_bytes = await _move_on(logs, move, now_ms)
+            except Exception:
+                logger.exception("a move between log directories failed")
+                await asyncio.sleep(MOVE_AGAIN_AFTER_MS / 1000)
+                continue
             limit = config.get(MOVE_LIMIT)
             await _pause(changed, copied_bytes / limit if limit else 0)
         if not any(logs.relocations):

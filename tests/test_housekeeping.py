@@ -19,6 +19,7 @@ from kwire.log.config import LogConfig
 from kwire.log.files import Files, OpenFile
 from kwire.log.manager import LogManager
 from kwire.log.relocation import Relocation
+from kwire.log.relocations import Relocations
 from tests.log.building import NOW, TOPIC_ID, TP, append, batch, config, open_manager
 
 SETTINGS = config(segment_bytes=100)
@@ -361,6 +362,29 @@ def test_a_move_waits_neither_by_an_old_limit_nor_for_one_that_was_given_up(tmp_
         mover.cancel()
 
     asyncio.run(run())
+
+
+def test_a_move_that_fails_unexpectedly_is_not_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    manager, move = moving(tmp_path, config())
+    complete = Relocations.complete
+
+    def fail(self: Relocations, move: Relocation, now_ms: int) -> None:
+        monkeypatch.setattr(Relocations, "complete", complete)
+        raise OSError(errno.EIO, "unheard of")
+
+    monkeypatch.setattr(Relocations, "complete", fail)
+    monkeypatch.setattr(housekeeping, "MOVE_AGAIN_AFTER_MS", 0)
+
+    async def run() -> None:
+        mover = asyncio.ensure_future(housekeeping._move_logs(manager, BrokerConfig({}), lambda: NOW))
+        await until(lambda: mover.done() or manager.home_of(move.log) is move.target)
+        assert not mover.done()
+        mover.cancel()
+
+    asyncio.run(run())
+    assert "unheard of" in caplog.text
 
 
 def test_a_move_that_was_given_up_is_not_driven_on(tmp_path: Path) -> None:

@@ -229,7 +229,7 @@ class LogManager(LogUpkeep):
             for directory in self.directories:
                 if not directory.is_online:
                     raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{directory.path} is offline and may hold it")
-        if topic_partition in self._stale_checkpoints:
+        if self.relocations.forget_orphans(topic_partition) or topic_partition in self._stale_checkpoints:
             # What they say of a deleted log of that name must not be believed of this one after a crash.
             self.checkpoint(now_ms, sync=True)
         from kwire.log.log import Log  # with the first one: two dozen modules that a start does not need

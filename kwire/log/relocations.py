@@ -82,6 +82,12 @@ class Relocations:
         orphans = [future for future, target in self._left_alone if target is directory]
         return orphans + [move.future for move in self._moves.values() if move.target is directory]
 
+    def forget_orphans(self, topic_partition: TopicPartition) -> bool:
+        """Checkpoints tell of a new log of that name from now on, not of a copy that was left alone; was there one?"""
+        count = len(self._left_alone)
+        self._left_alone = [each for each in self._left_alone if each[0].topic_partition != topic_partition]
+        return len(self._left_alone) < count
+
     def preferred(self, topic_partition: TopicPartition) -> LogDirectory | None:
         """Where a partition was asked to be before it had a log; None where nobody asked, or the disk has failed."""
         directory = self._preferred.pop(topic_partition, None)

@@ -13,7 +13,7 @@ import pytest
 from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import TopicPartition
 from kwire.log import relocation, relocations
-from kwire.log.checkpoints import LOG_STARTS
+from kwire.log.checkpoints import LOG_STARTS, RECOVERY_POINTS
 from kwire.log.config import LogConfig
 from kwire.log.files import FUTURE_DIR_SUFFIX, Files, OpenFile, marked_directory_name
 from kwire.log.future_note import FUTURE_NOTE
@@ -652,6 +652,26 @@ def test_a_future_log_alone_is_left_alone(tmp_path: Path, caplog: pytest.LogCapt
     assert "is left alone: its partition has no log here" in caplog.text
     crash(manager)
     assert names(tmp_path / "two") == {"t-0-future"}
+
+
+def test_a_new_log_has_no_recovery_point_of_a_copy_that_was_left_alone(tmp_path: Path) -> None:
+    manager, log = filled(tmp_path)
+    move = begun(manager, log)
+    copied(move)
+    move.flush(NOW)
+    manager.close()
+    (tmp_path / "one" / "t-0").rename(tmp_path / "elsewhere")
+    manager = open_manager(tmp_path / "one", tmp_path / "two", settings=SETTINGS)
+    manager.checkpoint(NOW)
+    checkpoint = tmp_path / "two" / RECOVERY_POINTS
+    assert checkpoint.read_text() == "0\n1\nt 0 20\n"
+    manager.relocations.prefer(TP, str(tmp_path / "two"))
+    log = manager.get_or_create(TP, OTHER_ID, SETTINGS, NOW)
+    append(log, batch(b"new"))
+    assert checkpoint.read_text() == "0\n0\n"
+    manager.checkpoint(NOW)
+    assert checkpoint.read_text() == "0\n1\nt 0 0\n"
+    crash(manager)
 
 
 class FullFiles(Files):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from kwire.config.broker_config import BrokerConfig
@@ -31,6 +32,9 @@ START_OF_COMPACTION_MS = 1000
 
 REOPENING_INTERVAL_MS = 1000
 """How often it is looked whether a full disk has room again."""
+
+MOVE_AGAIN_AFTER_MS = 1000
+"""What failed unexpectedly fails again at once."""
 
 MOVE_LIMIT = "replica.alter.log.dirs.io.max.bytes.per.second"
 
@@ -190,19 +194,34 @@ async def _to_its_end(work: asyncio.Future[None]) -> None:
 
 
 async def _move_logs(logs: LogManager, config: BrokerConfig, now_ms: Callable[[], int]) -> None:
-    """Drive the moves between log directories, a slice of each in turn."""
-    begun = asyncio.Event()
-    logs.relocations.on_begun = begun.set
-    if any(logs.relocations):
-        begun.set()
+    """Drive the moves between log directories, a slice of each in turn, not faster than `MOVE_LIMIT` allows for all."""
+    changed = asyncio.Event()
+    logs.relocations.on_change = changed.set
+    config.on_change([MOVE_LIMIT], lambda names: changed.set())
     while True:
-        await begun.wait()
-        begun.clear()
-        while moves := list(logs.relocations):
-            for move in moves:
+        # The newest first: it need not wait for the next turn of one that has to wait after it.
+        for move in reversed([*logs.relocations]):
+            changed.clear()
+            try:
                 copied_bytes = await _move_on(logs, move, now_ms)
-                limit = config.get(MOVE_LIMIT)
-                await asyncio.sleep(copied_bytes / limit if limit else 0)
+            except Exception:
+                logger.exception("a move between log directories failed")
+                await asyncio.sleep(MOVE_AGAIN_AFTER_MS / 1000)
+                continue
+            limit = config.get(MOVE_LIMIT)
+            await _pause(changed, copied_bytes / limit if limit else 0)
+        if not any(logs.relocations):
+            changed.clear()
+            await changed.wait()
+
+
+async def _pause(changed: asyncio.Event, seconds: float) -> None:
+    """Wait, but not for what is of the past: another limit, or other moves."""
+    await asyncio.sleep(0)
+    if seconds:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await changed.wait()
 
 
 async def _move_on(logs: LogManager, move: Relocation, now_ms: Callable[[], int]) -> int:
@@ -215,7 +234,7 @@ async def _move_on(logs: LogManager, move: Relocation, now_ms: Callable[[], int]
         return 0  # Given up while another one had its turn.
     try:
         records, reaches_end = move.next_slice(now_ms())
-        is_last = reaches_end and (move.was_flushed or not move.needs_flush)
+        is_last = move.is_last(records, reaches_end=reaches_end)
         if records is not None:
             if is_last:
                 copied_bytes = move.copy(records, now_ms())

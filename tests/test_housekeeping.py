@@ -12,11 +12,14 @@ from typing import Any
 import pytest
 
 from kwire import housekeeping
+from kwire.config.broker_config import BrokerConfig
+from kwire.ids import TopicPartition
 from kwire.log import relocation
 from kwire.log.config import LogConfig
 from kwire.log.files import Files, OpenFile
 from kwire.log.manager import LogManager
 from kwire.log.relocation import Relocation
+from kwire.log.relocations import Relocations
 from tests.log.building import NOW, TOPIC_ID, TP, append, batch, config, open_manager
 
 SETTINGS = config(segment_bytes=100)
@@ -215,8 +218,10 @@ def test_a_stop_waits_for_the_thread_that_recovers(tmp_path: Path) -> None:
     assert not manager.directories[0].is_online
 
 
-def moving(directory: Path, settings: LogConfig = SETTINGS) -> tuple[LogManager, Relocation]:
-    manager = open_manager(directory / "one", directory / "two", settings=settings)
+def moving(
+    directory: Path, settings: LogConfig = SETTINGS, files: Files | None = None
+) -> tuple[LogManager, Relocation]:
+    manager = open_manager(directory / "one", directory / "two", settings=settings, files=files or Files())
     log = manager.get_or_create(TP, TOPIC_ID, settings, NOW)
     for n in range(5):
         append(log, batch(b"%d" % n))
@@ -261,6 +266,125 @@ def test_what_was_promised_to_be_on_the_device_is_there_before_the_log_moves(
     assert drive(manager, move) > 0
     assert move.log.directory == str(tmp_path / "two" / "t-0")
     assert move.log.recovery_point == 6
+
+
+class BusyFiles(Files):
+    """Producers write on while a thread flushes the copy; `flushed_on_loop` are the bytes that everybody waited for."""
+
+    __slots__ = ("bursts", "dirty", "flushed_on_loop", "produce")
+
+    def __init__(self, bursts: int) -> None:
+        self.bursts = bursts
+        self.dirty = 0
+        self.flushed_on_loop: list[int] = []
+        self.produce: Callable[[], object]
+
+    def write_at(self, file: OpenFile, data: Any, position: int) -> None:
+        super().write_at(file, data, position)
+        if "-future/" in file.path and file.path.endswith(".log"):
+            self.dirty += len(data)
+
+    def sync(self, file: OpenFile) -> None:
+        super().sync(file)
+        if "-future/" not in file.path or not file.path.endswith(".log"):
+            return
+        dirty, self.dirty = self.dirty, 0
+        if threading.current_thread() is threading.main_thread():
+            self.flushed_on_loop.append(dirty)
+        elif self.bursts:
+            self.bursts -= 1
+            self.produce()
+
+
+@pytest.mark.parametrize(("bursts", "may_wait_for"), [(1, 32_000), (1_000, 60_000)])
+def test_a_move_ends_while_producers_write_and_flushes_little_where_all_wait_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bursts: int, may_wait_for: int
+) -> None:
+    monkeypatch.setattr(relocation, "SLICE_BYTES", 1000)
+    monkeypatch.setattr(relocation, "LARGEST_SLICE_BYTES", 32_000)
+    files = BusyFiles(bursts)
+    manager, move = moving(tmp_path, config(), files)
+
+    def produce() -> None:
+        for _ in range(50):
+            append(move.log, batch(b"x" * 900))
+
+    files.produce = produce
+    produce()
+    for _ in range(1000):
+        if manager.relocations.get(TP) is None:
+            break
+        drive(manager, move)
+    assert move.log.directory == str(tmp_path / "two" / "t-0")
+    assert move.log.recovery_point == move.log.log_end_offset
+    assert max(files.flushed_on_loop, default=0) <= may_wait_for
+
+
+async def until(is_so: Callable[[], object]) -> None:
+    for _ in range(30_000):
+        if is_so():
+            return
+        await asyncio.sleep(0.001)
+    raise TimeoutError
+
+
+@pytest.mark.parametrize("ends_the_wait", ["another limit", "another move", "the move is given up"])
+def test_a_move_waits_neither_by_an_old_limit_nor_for_one_that_was_given_up(tmp_path: Path, ends_the_wait: str) -> None:
+    manager, move = moving(tmp_path, config())
+    other = manager.get_or_create(TopicPartition("u", 0), bytes(range(16, 32)), config(), NOW)
+    place = next(each for each in manager.directories if each is not manager.home_of(other))
+    append(other, batch(b"v"))
+    slow = move.log
+    if ends_the_wait == "the move is given up":
+        slow = other
+    for _ in range(2):
+        append(slow, batch(b"x" * 900_000))
+    options = BrokerConfig({})
+    # A slice takes a week.
+    options.apply_dynamic({}, {housekeeping.MOVE_LIMIT: "1"})
+
+    async def run() -> None:
+        mover = asyncio.ensure_future(housekeeping._move_logs(manager, options, lambda: NOW))
+        if slow is other:
+            manager.relocations.request(other.topic_partition, place.path, NOW)
+        under_way = manager.relocations.get(slow.topic_partition)
+        assert under_way is not None
+        await until(lambda: under_way.future.log_end_offset)
+        if ends_the_wait == "another limit":
+            options.apply_dynamic({}, {})
+            await until(lambda: manager.home_of(slow) is under_way.target)
+        elif ends_the_wait == "another move":
+            manager.relocations.request(other.topic_partition, place.path, NOW)
+            await until(lambda: manager.home_of(other) is place)
+        else:
+            manager.relocations.cancel(other.topic_partition, NOW)
+            await until(lambda: manager.home_of(move.log) is move.target)
+        mover.cancel()
+
+    asyncio.run(run())
+
+
+def test_a_move_that_fails_unexpectedly_is_not_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    manager, move = moving(tmp_path, config())
+    complete = Relocations.complete
+
+    def fail(self: Relocations, move: Relocation, now_ms: int) -> None:
+        monkeypatch.setattr(Relocations, "complete", complete)
+        raise OSError(errno.EIO, "unheard of")
+
+    monkeypatch.setattr(Relocations, "complete", fail)
+    monkeypatch.setattr(housekeeping, "MOVE_AGAIN_AFTER_MS", 0)
+
+    async def run() -> None:
+        mover = asyncio.ensure_future(housekeeping._move_logs(manager, BrokerConfig({}), lambda: NOW))
+        await until(lambda: mover.done() or manager.home_of(move.log) is move.target)
+        assert not mover.done()
+        mover.cancel()
+
+    asyncio.run(run())
+    assert "unheard of" in caplog.text
 
 
 def test_a_move_that_was_given_up_is_not_driven_on(tmp_path: Path) -> None:

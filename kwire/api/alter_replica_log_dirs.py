@@ -41,8 +41,7 @@ def handle(request: AlterReplicaLogDirsRequest, context: RequestContext) -> Alte
 def _move(name: TopicPartition, path: str, context: RequestContext) -> ErrorCode:
     services = context.services
     try:
-        services.logs.relocations.request(name, path, context.now_ms)
-        services.replicas.partition(name.topic, name.partition)
+        _ask(name, path, context)
     except KafkaError as error:
         logger.warning("%s is not moved to %s: %s", name, path, error)
         is_known = services.metadata.partition_count(name.topic) > name.partition
@@ -51,6 +50,20 @@ def _move(name: TopicPartition, path: str, context: RequestContext) -> ErrorCode
             return ErrorCode.REPLICA_NOT_AVAILABLE
         return error.code
     return ErrorCode.NONE
+
+
+def _ask(name: TopicPartition, path: str, context: RequestContext) -> None:
+    """Begin the move of a partition that is served here; of any other, remember the wish, and raise why it is not.
+
+    A log that lies here, and that the cluster does not know, stays where it is.
+    """
+    relocations = context.services.logs.relocations
+    try:
+        context.services.replicas.partition(name.topic, name.partition)
+    except KafkaError:
+        relocations.prefer(name, path)
+        raise
+    relocations.request(name, path, context.now_ms)
 
 
 def error_response(

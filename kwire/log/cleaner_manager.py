@@ -264,7 +264,10 @@ class CleanerManager:
 
     def moves(self, name: TopicPartition, source: LogDirectory, target: LogDirectory) -> None:
         """The partition is about to lie in another directory: from now on both know of it. Raises OSError."""
-        offset = self._read(source).get(name)
+        try:
+            offset = self._read(source).get(name)
+        except OSError:
+            offset = 0  # It may have been compacted.
         if offset is not None:
             self._write(target, name, offset)
 

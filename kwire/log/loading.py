@@ -22,6 +22,7 @@ from kwire.log.directory import RECOVERING, LogDirectory
 from kwire.log.files import (
     DELETE_DIR_SUFFIX,
     FUTURE_DIR_SUFFIX,
+    STRAY_DIR_SUFFIX,
     Files,
     parse_marked_directory,
     parse_partition_directory,
@@ -57,7 +58,7 @@ class LoadedDirectory:
         self.logs: dict[TopicPartition, Log] = {}
         self.marked_for_removal: list[str] = []
         """Directories of deleted topics."""
-        self.futures: dict[TopicPartition, Log] = {}
+        self.futures: list[Log] = []
         """The logs of partitions that are on their way to this directory (`relocation`)."""
         self.unrecovered: set[Log] = set()
         points = directory.read_checkpoint(checkpoints.RECOVERY_POINTS)
@@ -71,14 +72,13 @@ class LoadedDirectory:
                 directory.begin_recovery(is_begun=was_interrupted)
         for name in names:
             path = directory.path_of(name)
-            topic_partition = parse_partition_directory(name)
-            if marked := parse_marked_directory(name):
-                if marked[1] == DELETE_DIR_SUFFIX:
-                    self.marked_for_removal.append(path)
-                    continue
-                topic_partition = marked[0] if marked[1] == FUTURE_DIR_SUFFIX else None
+            topic_partition, suffix = parse_marked_directory(name) or (parse_partition_directory(name), "")
+            if suffix == DELETE_DIR_SUFFIX:
+                self.marked_for_removal.append(path)
+                continue
             if (
                 topic_partition is None
+                or suffix == STRAY_DIR_SUFFIX
                 or topic_partition.topic == KRAFT_METADATA_TOPIC
                 or not directory.files.is_directory(path)
             ):
@@ -99,13 +99,20 @@ class LoadedDirectory:
                 high_watermark=high_watermarks.get(topic_partition, 0),
                 recovery_point=points.get(topic_partition, 0),
             )
-            (self.futures if marked else self.logs)[topic_partition] = log
-        self.stale_checkpoints = (starts.keys() | points.keys()) - self.logs.keys() - self.futures.keys()
+            self._take(log, is_future=suffix == FUTURE_DIR_SUFFIX)
+        here = self.logs.keys() | {future.topic_partition for future in self.futures}
+        self.stale_checkpoints = (starts.keys() | points.keys()) - here
         """Partitions that the checkpoints name and that are not here any more."""
+
+    def _take(self, log: Log, *, is_future: bool) -> None:
+        if is_future:
+            self.futures.append(log)
+        else:
+            self.logs[log.topic_partition] = log
 
     def to_recover(self) -> list[Log]:
         """The logs whose ends are not known to be sound: none after a clean stop."""
-        return [] if self.was_clean else [*self.logs.values(), *self.futures.values()]
+        return [] if self.was_clean else [*self.logs.values(), *self.futures]
 
     def recover(self, log: Log) -> None:
         """Bring one log to a sound end; if that fails it is one of `unrecovered`. May run in a thread."""

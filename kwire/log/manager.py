@@ -215,7 +215,7 @@ class LogManager(LogUpkeep):
         """
         log = self._logs.get(topic_partition)
         if log is not None:
-            self._identify(log)
+            self.identify(log)
             if ZERO_UUID in (log.topic_id, topic_id) or log.topic_id == topic_id:
                 if log.topic_id == ZERO_UUID != topic_id:
                     log.adopt_topic_id(topic_id)
@@ -230,7 +230,7 @@ class LogManager(LogUpkeep):
             for directory in self.directories:
                 if not directory.is_online:
                     raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{directory.path} is offline and may hold it")
-        if topic_partition in self._stale_checkpoints:
+        if self.relocations.forget_orphans(topic_partition) or topic_partition in self._stale_checkpoints:
             # What they say of a deleted log of that name must not be believed of this one after a crash.
             self.checkpoint(now_ms, sync=True)
         from kwire.log.log import Log  # with the first one: two dozen modules that a start does not need
@@ -248,7 +248,8 @@ class LogManager(LogUpkeep):
         self.take_in(log, directory)
         return log
 
-    def _identify(self, log: Log) -> None:
+    def identify(self, log: Log) -> None:
+        """Look up whose log it is, which a start leaves for the first who asks. KAFKA_STORAGE_ERROR."""
         if log.topic_id == ZERO_UUID:
             path = os.path.join(log.directory, checkpoints.PARTITION_METADATA)
             try:

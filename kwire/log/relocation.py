@@ -2,6 +2,7 @@
 
 ```
 <topic>-<partition>.<32 hex>-future   in the new directory: a log that follows the partition's own, slice by slice
+<topic>-<partition>/.kwire_future     in the old one: names the above (`future_note`)
 ```
 The future log is a follower in the same process: it takes batches as they lie in the current one, in its own segments
 and indexes. When it has all, the current directory becomes `-delete`, the future one takes the partition's name, and
@@ -46,8 +47,10 @@ class Relocation:
         "_host",
         "_is_stopped",
         "_last_lag",
+        "_last_unflushed_bytes",
         "_lock",
         "_slice_bytes",
+        "_unflushed_bytes",
         "error",
         "future",
         "log",
@@ -70,7 +73,7 @@ class Relocation:
         self.error: OSError | None = None
         """What the new directory's disk failed with."""
         self.was_flushed = False
-        """Whether it was flushed when it had caught up: what came since then is little."""
+        """Whether it was flushed when it had caught up."""
         self.was_rolled = False
         """Whether it has a closed segment that is to be flushed."""
         self._agreed_to = agreed_to
@@ -79,6 +82,7 @@ class Relocation:
         self._is_stopped = False
         self._slice_bytes = SLICE_BYTES
         self._last_lag = _FAR_BEHIND
+        self._last_unflushed_bytes = self._unflushed_bytes = 0
         future.host = self
 
     @property
@@ -124,6 +128,21 @@ class Relocation:
         end = found.records.position + found.records.size
         return found.records, found.segment is log.segments.active and end == found.segment.size
 
+    def is_last(self, records: FileRange | None, *, reaches_end: bool) -> bool:
+        """Whether the log goes on in the future one after this slice: what is not on the device then is little.
+
+        That is flushed where it holds up everybody. While producers write faster than they should during a flush in a
+        thread, what counts as little grows as slices do: the move is to end.
+        """
+        if not reaches_end or not self.needs_flush:
+            return reaches_end
+        unflushed_bytes = self._unflushed_bytes + (records.size if records is not None else 0)
+        if not self.was_flushed or unflushed_bytes <= self._slice_bytes:
+            return self.was_flushed
+        is_at_most = self._slice_bytes == LARGEST_SLICE_BYTES
+        self._slice_bytes = min(2 * self._slice_bytes, LARGEST_SLICE_BYTES)
+        return is_at_most and unflushed_bytes >= self._last_unflushed_bytes
+
     def _go_on_behind_a_gap(self, now_ms: int) -> None:
         """The log's last offsets hold nothing, as a crash may leave a compacted one: a new segment's name says it."""
         self.future.segments.active.create_files()  # Closed without files it would be missed at the next look.
@@ -159,6 +178,7 @@ class Relocation:
             if self._is_stopped:
                 return 0
             self.future.append_as_follower(records.read(), now_ms=now_ms)
+            self._unflushed_bytes += records.size
             return records.size
 
     def flush(self, now_ms: int) -> None:
@@ -166,6 +186,7 @@ class Relocation:
         with self._lock:
             if not self._is_stopped:
                 self.was_rolled = False
+                self._last_unflushed_bytes, self._unflushed_bytes = self._unflushed_bytes, 0
                 self.future.flush(now_ms)
 
     def stop(self) -> None:

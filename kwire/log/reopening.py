@@ -74,10 +74,11 @@ class Reopening:
     def complete(self) -> bool:
         """Put the logs that `recover` has read in the place of the failed ones; whether the directory is online."""
         loaded, directory = self._loaded, self._directory
-        if loaded is None or loaded.futures:
+        if loaded is None:
             return False
         directory.come_back()
         self._manager.take_again(loaded, self._now_ms)
+        self._manager.relocations.sort_out(loaded.futures, directory, self._now_ms)
         if directory.is_online:
             logger.warning(
                 "log directory %s has room again: it is online, its %d logs were recovered",

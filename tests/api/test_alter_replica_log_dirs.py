@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from kwire.errors import ErrorCode
+from kwire.ids import TopicPartition
 from kwire.log.segment import LogSegment
 from kwire.wire.messages.alter_replica_log_dirs import (
     AlterReplicaLogDir,
@@ -43,7 +44,11 @@ def home(served: Served) -> Path:
 
 
 def other(served: Served) -> Path:
-    return next(path for path in map(Path, served.broker.data_directories) if path != home(served))
+    return other_than(served, home(served))
+
+
+def other_than(served: Served, directory: Path) -> Path:
+    return next(path for path in map(Path, served.broker.data_directories) if path != directory)
 
 
 def settle(served: Served) -> None:
@@ -165,6 +170,19 @@ def test_a_partition_comes_where_it_was_asked_to_be(served: Served) -> None:
         assert moved(served, target, topic="u", partition=1) == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
     served.create_topic("u", 2)
     assert Path(served.log("u", 1).directory).parent == target
+
+
+def test_a_log_of_a_topic_that_the_cluster_does_not_know_stays(served: Served) -> None:
+    logs = served.broker.services.logs
+    stray = logs.get_or_create(TopicPartition("u", 0), bytes(range(16)), logs.default_config, 0)
+    stray.put_on_disk()
+    source, target = Path(stray.directory).parent, other_than(served, Path(stray.directory).parent)
+    assert moved(served, target, topic="u") == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    assert not any(logs.relocations)
+    assert Path(stray.directory).parent == source
+    # The topic that is called so next goes where it was asked to be.
+    served.create_topic("u")
+    assert Path(served.log("u").directory).parent == target
 
 
 def test_asking_for_the_old_directory_gives_the_move_up(served: Served) -> None:

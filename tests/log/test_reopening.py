@@ -10,12 +10,25 @@ import pytest
 from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import TopicPartition
 from kwire.log import files
+from kwire.log.directory import LogDirectory
 from kwire.log.files import Files, OpenFile
 from kwire.log.log import Log
 from kwire.log.manager import LogManager
 from kwire.log.reopening import ENOUGH_BYTES, Reopening, can_come_back
 from kwire.wire.primitives import Buffer
-from tests.log.building import NOW, TOPIC_ID, TP, append, batch, config, open_manager, read_all, remove_due, values
+from tests.log.building import (
+    NOW,
+    TOPIC_ID,
+    TP,
+    append,
+    batch,
+    config,
+    crash,
+    open_manager,
+    read_all,
+    remove_due,
+    values,
+)
 from tests.log.compacting import compact, compacted_log, roll, survivors, write
 
 UNWRITTEN = TopicPartition("t", 1)
@@ -79,8 +92,8 @@ def produced(log: Log, sequence: int) -> int:
     return append(log, batch(value, producer_id=7, producer_epoch=0, base_sequence=sequence)).first_offset
 
 
-def came_back(manager: LogManager) -> bool:
-    reopening = Reopening(manager, manager.directories[0], NOW)
+def came_back(manager: LogManager, directory: LogDirectory | None = None) -> bool:
+    reopening = Reopening(manager, directory or manager.directories[0], NOW)
     reopening.recover()
     return reopening.complete()
 
@@ -192,6 +205,55 @@ def test_a_disk_that_failed_otherwise_waits_for_a_start(tmp_path: Path) -> None:
         produced(log, 0)
     disk.free = ENOUGH_BYTES
     assert not can_come_back(manager, manager.directories[0])
+
+
+def about_to_move(root: Path) -> tuple[LogManager, FillingDisk, LogDirectory]:
+    """A log in `one`, and the directory `two`."""
+    disk = FillingDisk()
+    manager = open_manager(root / "one", root / "two", settings=SMALL, files=disk)
+    produced(manager.get_or_create(TP, TOPIC_ID, SMALL, NOW), 0)
+    return manager, disk, manager.directories[1]
+
+
+def test_a_move_that_finds_no_room_leaves_nothing(tmp_path: Path) -> None:
+    manager, disk, target = about_to_move(tmp_path)
+    disk.free = 0
+    with pytest.raises(KafkaError) as refusal:
+        manager.relocations.request(TP, target.path, NOW)
+    assert refusal.value.code == ErrorCode.KAFKA_STORAGE_ERROR
+    assert not list((tmp_path / "two").glob("t-0*"))
+    disk.free = ENOUGH_BYTES
+    assert came_back(manager, target)
+    assert manager.relocations.request(TP, target.path, NOW)
+    assert manager.relocations.get(TP) is not None
+
+
+def test_a_copy_that_could_not_be_discarded_goes_when_its_directory_comes_back(tmp_path: Path) -> None:
+    manager, disk, target = about_to_move(tmp_path)
+    assert manager.relocations.request(TP, target.path, NOW)
+    disk.has_room_for_names = False
+    manager.relocations.cancel(TP, NOW)
+    assert not target.is_online
+    assert [path.name[-7:] for path in (tmp_path / "two").glob("t-0*")] == ["-future"]
+    disk.has_room_for_names = True
+    assert came_back(manager, target)
+    assert [path.name[-7:] for path in (tmp_path / "two").glob("t-0*")] == ["-delete"]
+    log = manager.get(TP)
+    assert log is not None
+    assert values(read_all(log)) == [b"00" * 40]
+
+
+def test_a_directory_with_a_copy_that_was_left_alone_comes_back(tmp_path: Path) -> None:
+    manager, disk, target = about_to_move(tmp_path)
+    assert manager.relocations.request(TP, target.path, NOW)
+    crash(manager)
+    (tmp_path / "one" / "t-0").rename(tmp_path / "elsewhere")
+    manager = open_manager(tmp_path / "one", tmp_path / "two", settings=SMALL, files=disk)
+    target = manager.directories[1]
+    manager.fail(target, OSError(errno.ENOSPC, "No space left on device"))
+    assert came_back(manager, target)
+    assert [path.name[-7:] for path in (tmp_path / "two").glob("t-0*")] == ["-future"]
+    assert len(manager.relocations.futures_in(target)) == 1
 
 
 def test_a_directory_in_which_a_move_was_broken_off_waits_for_a_start(tmp_path: Path) -> None:

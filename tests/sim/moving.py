@@ -41,7 +41,7 @@ def _go_on(world: World, under_way: Relocation, slices: int) -> str:
     manager, log = world.manager, under_way.log
     for _ in range(slices):
         records, reaches_end = under_way.next_slice(world.now_ms)
-        is_last = reaches_end and (under_way.was_flushed or not under_way.needs_flush)
+        is_last = under_way.is_last(records, reaches_end=reaches_end)
         if records is not None:
             under_way.copy(cast("FileRange", _Slice(records)), world.now_ms)
         if is_last and under_way.needs_flush:

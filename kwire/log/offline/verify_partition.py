@@ -18,12 +18,13 @@ from kwire.log.files import (
     parse_offset_name,
     parse_partition_directory,
 )
+from kwire.log.future_note import FUTURE_NOTE
 from kwire.log.offline.stored_file import read_file
 from kwire.log.offline.verify_producers import ProducerCheck
 from kwire.log.offline.verify_report import DAMAGE, NOTE, WARNING, PartitionReport
 from kwire.log.offline.verify_segment import LogWalk, Segment
 
-_KNOWN = frozenset((leader_epochs.FILE_NAME, PARTITION_METADATA, "quorum-state"))
+_KNOWN = frozenset((leader_epochs.FILE_NAME, PARTITION_METADATA, FUTURE_NOTE, "quorum-state"))
 """The last one, and snapshots named `.checkpoint`, are those of KRaft's own log."""
 _LEFT_OVER = {
     DELETED_SUFFIX: "a removed segment whose delay is not over, or a left-over: a start removes it",

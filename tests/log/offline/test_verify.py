@@ -14,6 +14,7 @@ import pytest
 from kwire.ids import TopicPartition
 from kwire.log.checkpoints import HIGH_WATERMARKS, META_PROPERTIES, RECOVERY_POINTS
 from kwire.log.files import offset_name
+from kwire.log.future_note import FUTURE_NOTE
 from kwire.log.offline.verify_directory import DirectoryVerification, is_held, twice_held
 from kwire.log.offline.verify_partition import verify_partition
 from kwire.log.offline.verify_report import DAMAGE, WARNING, Finding, PartitionReport
@@ -413,6 +414,7 @@ def test_names_that_mean_something(directory: Path) -> None:
     (directory / "t-0" / (offset_name(0, ".log") + ".swap")).write_bytes(b"")
     (directory / "t-0" / (offset_name(0, ".log") + ".deleted")).write_bytes(b"")
     (directory / "t-0" / "notes.txt").write_bytes(b"")
+    (directory / "t-0" / FUTURE_NOTE).write_bytes(b"0" * 32)
     verification = DirectoryVerification(str(directory), deep=False)
     (report,) = verification.partitions()
     told = {(finding.kind, finding.severity, Path(finding.path).name) for finding in report.findings}

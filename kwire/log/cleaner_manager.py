@@ -141,19 +141,18 @@ class CleanerManager:
         if filthiest is None:
             return None
         try:
-            self._announce(filthiest)
+            self.announce(filthiest.log, filthiest.first_dirty_offset)
         except OSError as error:
             filthiest.log.storage_error(error)
             return None
         self._working[filthiest.log.topic_partition] = True
         return filthiest
 
-    def _announce(self, chosen: LogToClean) -> None:
+    def announce(self, log: Log, first_dirty_offset: int) -> None:
         """Put it on the device, unless it is there, that the log is compacted and may have holes. Raises OSError."""
-        name = chosen.log.topic_partition
-        directory = self._directory_of(name)
-        if directory is not None and name not in directory.read_checkpoint(CLEANER_POINTS):
-            self._write(directory, name, chosen.first_dirty_offset)
+        directory = self._directory_of(log.topic_partition)
+        if directory is not None and log.topic_partition not in directory.read_checkpoint(CLEANER_POINTS):
+            self._write(directory, log.topic_partition, first_dirty_offset)
 
     def grab_filthiest(self, now_ms: int) -> LogToClean | None:
         """`examine` all logs, and `begin` with the filthiest. One that cannot be looked into is uncleanable."""

@@ -38,5 +38,8 @@ class LogHost(Protocol):
     def segment_recovered(self, size_bytes: int) -> None:
         """Recovery has read a segment of so many bytes; called in one of its threads."""
 
+    def hole_taken(self, log: LogState) -> None:
+        """Recovery has gone on behind a hole, and every later one must; called in one of its threads."""
+
     def segment_jitter_ms(self, config: LogConfig) -> int:
         """How much earlier than `segment.ms` this log rolls."""

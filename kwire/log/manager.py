@@ -100,6 +100,7 @@ class LogManager(LogUpkeep):
                     directory.error = OSError(str(error))
             self.relocations.resume_all(loaded, now_ms)
             recover_all(loaded, threads_per_directory=recovery_threads, progress=self._recovery)
+            self._note_holes()
             self.relocations.cut_back(now_ms)
         except LogDirectoryError:
             for directory in self.directories:
@@ -162,6 +163,7 @@ class LogManager(LogUpkeep):
         self.discard(list(found.values()), loaded.directory, now_ms)
         self._stale_checkpoints |= loaded.stale_checkpoints
         self._unrecovered |= loaded.unrecovered
+        self._note_holes()
         self._checkpoint(loaded.directory, sync=True)
         self._end_recovery(loaded)
 
@@ -230,9 +232,9 @@ class LogManager(LogUpkeep):
             for directory in self.directories:
                 if not directory.is_online:
                     raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{directory.path} is offline and may hold it")
-        if self.relocations.forget_orphans(topic_partition) or topic_partition in self._stale_checkpoints:
-            # What they say of a deleted log of that name must not be believed of this one after a crash.
-            self.checkpoint(now_ms, sync=True)
+        if self.relocations.forget_orphans(topic_partition):
+            self._stale_checkpoints.add(topic_partition)
+        self.settle_checkpoints(topic_partition, now_ms)
         from kwire.log.log import Log  # with the first one: two dozen modules that a start does not need
 
         directory = self.relocations.preferred(topic_partition) or self._emptiest()
@@ -288,6 +290,7 @@ class LogManager(LogUpkeep):
 
     def discard(self, logs: Sequence[Log], directory: LogDirectory, now_ms: int) -> None:
         """Rename the directories of logs that lie here to `-delete`; they are removed after `file.delete.delay.ms`."""
+        self._stale_checkpoints.update(log.topic_partition for log in logs)
         for log, path in self._put_aside(logs, directory, DELETE_DIR_SUFFIX):
             self.removals.add((path,), log.config.file_delete_delay_ms, now_ms)
 
@@ -318,6 +321,7 @@ class LogManager(LogUpkeep):
     def rehome(self, log: Log, directory: LogDirectory) -> None:
         """A log has moved to another directory."""
         source, self._home[log.topic_partition] = self._home[log.topic_partition], directory
+        self._stale_checkpoints.add(log.topic_partition)
         self.cleaner.moved(log.topic_partition, source, directory)
 
     # What logs ask for (`LogHost`).
@@ -361,6 +365,10 @@ class LogManager(LogUpkeep):
     def segment_recovered(self, size_bytes: int) -> None:
         """A segment was read whole. May be called in a thread."""
         self._recovery.read_bytes += size_bytes
+
+    def hole_taken(self, log: LogState) -> None:
+        """Remembered until recovery is over; the cleaner's checkpoint says it then. May be called in a thread."""
+        self._with_holes.append(log.topic_partition)
 
     def segment_jitter_ms(self, config: LogConfig) -> int:
         """How much earlier than `segment.ms` a log rolls, so that many do not roll at once."""

@@ -194,7 +194,12 @@ def _fits(log: LogState, end_offset: int, following: list[LogSegment]) -> bool:
     if not following:
         return True
     gap = following[0].base_offset - end_offset
-    return gap >= 0 and (gap == 0 or gap >= MAX_RELATIVE_OFFSET // 2 or log.config.is_compacted or _was_compacted(log))
+    if gap == 0 or gap >= MAX_RELATIVE_OFFSET // 2:
+        return True
+    if gap < 0 or not (log.config.is_compacted or _was_compacted(log)):
+        return False
+    log.host.hole_taken(log)
+    return True
 
 
 def _was_compacted(log: LogState) -> bool:

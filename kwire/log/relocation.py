@@ -229,6 +229,9 @@ class Relocation:
     def segment_recovered(self, size_bytes: int) -> None:
         self._host.segment_recovered(size_bytes)
 
+    def hole_taken(self, log: LogState) -> None:
+        """Nothing: that of the current log is told of as well."""
+
     def segment_jitter_ms(self, config: LogConfig) -> int:
         return self._host.segment_jitter_ms(config)
 

@@ -143,6 +143,7 @@ class Relocations:
             manager.rehome(log, target)
             return
         manager.identify(log)
+        manager.settle_checkpoints(log.topic_partition, now_ms)
         name = marked_directory_name(log.topic_partition, manager.unique_name(), FUTURE_DIR_SUFFIX)
         from kwire.log.log import Log
 

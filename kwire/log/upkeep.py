@@ -32,6 +32,7 @@ class LogUpkeep:
         self._home: dict[TopicPartition, LogDirectory] = {}
         self._rolled: set[Log] = set()
         self._stale_checkpoints: set[TopicPartition] = set()
+        self._with_holes: list[TopicPartition] = []
         self._cleaner: CleanerManager | None = None
 
     def get(self, topic_partition: TopicPartition) -> Log | None:
@@ -104,6 +105,22 @@ class LogUpkeep:
         for directory in self.directories:
             if directory.is_online:
                 self._checkpoint(directory, sync=sync)
+
+    def settle_checkpoints(self, topic_partition: TopicPartition, now_ms: int) -> None:
+        """What they say of one deleted, or moved away, must not be believed of a new log of that name after a crash."""
+        if topic_partition in self._stale_checkpoints:
+            self.checkpoint(now_ms, sync=True)
+
+    def _note_holes(self) -> None:
+        """Acknowledged records come behind them from now on: no recovery may end a log there, whatever its policy."""
+        for topic_partition in self._with_holes:
+            log = self.get(topic_partition)
+            if log is not None and not log.is_failed:
+                try:
+                    self.cleaner.announce(log, 0)
+                except OSError as error:
+                    self.fail(self.home_of(log), error)
+        self._with_holes.clear()
 
     def checkpoint_high_watermarks(self) -> None:
         """Write the high watermarks alone (`replica.high.watermark.checkpoint.interval.ms`)."""

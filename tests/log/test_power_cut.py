@@ -413,3 +413,22 @@ def test_a_later_compaction_leaves_the_others_their_checkpoint() -> None:
     manager.close(clean=False)
     disk.power_cut(Random(0), Manner(in_order=False, keeps=0.5))
     assert read_offsets(disk, f"/d/{CLEANER_POINTS}") == {TP: 4}
+
+
+def test_what_was_written_behind_a_hole_is_there_when_the_log_is_not_compacted_any_more() -> None:
+    compacted, plain = config(**COMPACT, segment_bytes=200), config(segment_bytes=200)
+    disk = SimDisk(NOW)
+    manager = manager_on(disk, compacted)
+    log = log_of(manager, compacted)
+    for value in VALUES:
+        append(log, batch(value * 99))
+    path = next(iter(log.segments)).log_path
+    manager.close(clean=False)
+    # The power cut has taken the first segment's batch. The log may be a compacted one: recovery goes on behind it.
+    disk.truncate(disk.open(path), 0)
+    manager = manager_on(disk, compacted)
+    append(log_of(manager, compacted), batch(b"acknowledged"))
+    left = [value * 99 for value in VALUES[1:]] + [b"acknowledged"]
+    assert held(log_of(manager, compacted)) == left
+    manager.close(clean=False)
+    assert held(log_of(manager_on(disk, plain), plain)) == left

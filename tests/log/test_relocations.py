@@ -806,3 +806,16 @@ def test_checkpoints_name_the_future_log_too(tmp_path: Path) -> None:
     assert (tmp_path / "two" / "recovery-point-offset-checkpoint").read_text() == "0\n1\nt 0 20\n"
     assert (tmp_path / "one" / "recovery-point-offset-checkpoint").read_text() == "0\n1\nt 0 0\n"
     crash(manager)
+
+
+def test_the_recovery_point_of_a_copy_that_was_given_up_is_not_that_of_the_next(tmp_path: Path) -> None:
+    manager, log = filled(tmp_path)
+    move = begun(manager, log)
+    copied(move)
+    move.flush(NOW)
+    manager.checkpoint(NOW)
+    manager.relocations.cancel(TP, NOW)
+    manager.unique_name = lambda: "1" * 32
+    begun(manager, log)
+    assert (tmp_path / "two" / "recovery-point-offset-checkpoint").read_text() == "0\n0\n"
+    crash(manager)

@@ -42,13 +42,19 @@ MUTANTS = (
     Mutant(
         "what is compacted is announced too late",
         "cleaner_manager",
-        "            self._announce(filthiest)\n",
+        "            self.announce(filthiest.log, filthiest.first_dirty_offset)\n",
         "            pass\n",
     ),
     Mutant(
         "what is compacted is not known on the device", "cleaner_manager", "offsets, sync=True)", "offsets, sync=False)"
     ),
-    Mutant("segments that overlap are kept", "recovery", "gap >= 0 and (gap == 0", "(gap <= 0"),
+    Mutant(
+        "a hole that was taken is not noted",
+        "upkeep",
+        "                    self.cleaner.announce(log, 0)\n",
+        "                    pass\n",
+    ),
+    Mutant("segments that overlap are kept", "recovery", "if gap == 0 or", "if gap <= 0 or"),
     Mutant(
         "a flush leaves the batches unsynced",
         "segment_files",

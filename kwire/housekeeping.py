@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kwire.config.broker_config import BrokerConfig
 from kwire.log.manager import LogManager
-from kwire.log.relocation import Relocation, failure_of
+from kwire.log.relocation import Relocation
 
 if TYPE_CHECKING:
     from kwire.log.directory import LogDirectory
@@ -246,11 +246,7 @@ async def _move_on(logs: LogManager, move: Relocation, now_ms: Callable[[], int]
             await asyncio.to_thread(move.flush, now_ms())
             move.was_flushed = reaches_end
     except Exception as error:
-        if logs.relocations.get(move.log.topic_partition) is move:
-            logger.error("%s", failure_of(move, error))
-            logs.relocations.cancel(move.log.topic_partition, now_ms())
-            if move.error is not None:
-                logs.fail(move.target, move.error)
+        logs.relocations.give_up(move, error, now_ms())
         return 0
     if is_last:
         logs.relocations.complete(move, now_ms())

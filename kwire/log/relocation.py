@@ -19,7 +19,6 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from kwire.errors import KafkaError
 from kwire.log.config import LogConfig
 from kwire.log.directory import LogDirectory
 from kwire.wire.parts import FileRange
@@ -234,9 +233,3 @@ class Relocation:
 
     def segment_jitter_ms(self, config: LogConfig) -> int:
         return self._host.segment_jitter_ms(config)
-
-
-def failure_of(relocation: Relocation, error: Exception) -> str:
-    """Why a move does not go on, for the log of the program."""
-    why = error.message if isinstance(error, KafkaError) else str(error)
-    return f"{relocation.log.topic_partition} stays in {relocation.log.directory}: {why}"

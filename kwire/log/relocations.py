@@ -258,10 +258,12 @@ class Relocations:
         self._manager.discard([future], target, now_ms)
 
     def cut_back(self, now_ms: int) -> None:
-        """`Relocation.cut_back` of those that a crash has met; one whose disk fails tells when it goes on."""
+        """`Relocation.cut_back` of those that a crash has met; one whose disk fails is given up."""
         for move in self:
-            with suppress(KafkaError):
+            try:
                 move.cut_back(now_ms)
+            except KafkaError as error:
+                self.give_up(move, error, now_ms)
 
     def _finish(self, future: Log, target: LogDirectory) -> None:
         """A move was broken off between the two renames: the future log is complete, and the partition's only one."""
@@ -283,6 +285,17 @@ class Relocations:
             self._disown(move)
             if move.target.is_online:
                 self._manager.discard([move.future], move.target, now_ms)
+
+    def give_up(self, move: Relocation, error: Exception, now_ms: int) -> None:
+        """A move has failed, and the log stays where it is; where that was the target's disk, it goes offline."""
+        topic_partition = move.log.topic_partition
+        if self._moves.get(topic_partition) is not move:
+            return
+        why = error.message if isinstance(error, KafkaError) else str(error)
+        logger.error("%s stays in %s: %s", topic_partition, move.log.directory, why)
+        self.cancel(topic_partition, now_ms)
+        if move.error is not None:
+            self._manager.fail(move.target, move.error)
 
     def forget_those_of(self, directory: LogDirectory) -> None:
         """A directory is offline: no partition moves to it or out of it until the next start."""

@@ -819,3 +819,24 @@ def test_the_recovery_point_of_a_copy_that_was_given_up_is_not_that_of_the_next(
     begun(manager, log)
     assert (tmp_path / "two" / "recovery-point-offset-checkpoint").read_text() == "0\n0\n"
     crash(manager)
+
+
+class UnlinkFailsFiles(Files):
+    """A disk on which no segment can be removed."""
+
+    def unlink(self, path: str) -> None:
+        if "/two/" in path and path.endswith(".log"):
+            raise OSError(errno.EIO, "Input/output error", path)
+        super().unlink(path)
+
+
+def test_a_copy_that_cannot_be_cut_back_is_given_up_with_its_disk(tmp_path: Path) -> None:
+    manager, log = filled(tmp_path)
+    copied(begun(manager, log))
+    crash(manager)
+    manager, log = opened(tmp_path, UnlinkFailsFiles())
+    assert manager.relocations.get(TP) is None
+    assert [directory.is_online for directory in manager.directories] == [True, False]
+    append(log, batch(b"more"))
+    assert values(read_all(log)) == [*VALUES, b"more"]
+    crash(manager)

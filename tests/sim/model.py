@@ -312,7 +312,8 @@ class PartitionModel:
             assert batch is not None
             epoch = batch.header.partition_leader_epoch
             if following is None:
-                ends[epoch] = range(self.end, self.end + 1)
+                # Compaction may have taken what a later epoch wrote, and a truncation what came behind.
+                ends[epoch] = range(batch.header.next_offset, self.end + 1)
             elif following.header.partition_leader_epoch > epoch:
                 ends[epoch] = range(batch.header.next_offset, following.header.base_offset + 1)
         return ends

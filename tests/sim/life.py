@@ -158,6 +158,8 @@ def delete_topic(world: World, rng: Random) -> str:
     world.log(topic_partition)
     world.manager.delete([topic_partition], world.now_ms)
     world.new_model(topic_partition)
-    world.deletion_failed |= not all(directory.is_online for directory in world.manager.directories)
+    # Of the device as well: when that lies, the old directory may come back around what the new one was given.
+    is_failed = not all(directory.is_online for directory in world.manager.directories) or world.disk.faults.lied
+    world.deletion_failed |= is_failed
     world.check_online()
     return f"{topic_partition} deleted and created anew"

@@ -201,6 +201,8 @@ class World:
 
     def _lose_what_the_device_lied_about(self, rng: Random) -> None:
         """Only one promise is left: what a client is given was appended there, or its checksum says that it was not."""
+        if self.deletion_failed:
+            raise HistoryOverError
         self.disk.faults.disarm()
         self.disk.power_cut(rng, Manner(in_order=False, keeps=rng.choice((0.0, 0.5, 0.9))))
         self.manager = self.new_manager()

@@ -58,8 +58,8 @@ MUTANTS = (
     Mutant(
         "a flush leaves the batches unsynced",
         "segment_files",
-        "            self._files.sync(self.file)\n            self",
-        "            self",
+        "        if self.size:\n            self._files.sync(self.file)\n",
+        "        if self.size:\n            pass\n",
     ),
     Mutant(
         "a flush leaves new names unsynced",

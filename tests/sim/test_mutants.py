@@ -1,4 +1,4 @@
-"""The planted bugs fit the code that they are planted in; whether they are caught takes minutes (`tests.sim.mutants`)."""
+"""The planted bugs fit the code that they are planted in; that they are caught takes minutes (`tests.sim.mutants`)."""
 
 from __future__ import annotations
 

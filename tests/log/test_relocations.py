@@ -72,6 +72,15 @@ def copied(move: Relocation, slices: int = 1000) -> None:
             return
 
 
+def values_of_the_next_topic(root: Path) -> list[bytes | None]:
+    """What a topic begins with that has the name of this one, and another id."""
+    manager = open_manager(root / "one", root / "two", settings=SETTINGS)
+    manager.unique_name = lambda: "f" * 32
+    found = values(read_all(manager.get_or_create(TP, OTHER_ID, SETTINGS, NOW)))
+    crash(manager)
+    return found
+
+
 def names(directory: Path) -> set[str]:
     """Partition directories, with the suffix of marked ones."""
     return {path.name.split(".")[0] + path.name[-7:] for path in directory.glob("t-0*")}
@@ -364,10 +373,7 @@ def test_a_copy_that_a_power_cut_took_the_topic_id_from_gets_it_back(tmp_path: P
     copied(move)
     manager.relocations.complete(move, NOW)
     manager.close()
-    manager = open_manager(tmp_path / "one", tmp_path / "two", settings=SETTINGS)
-    manager.unique_name = lambda: "f" * 32
-    assert values(read_all(manager.get_or_create(TP, OTHER_ID, SETTINGS, NOW))) == []
-    crash(manager)
+    assert values_of_the_next_topic(tmp_path) == []
 
 
 class RefusingFiles(Files):
@@ -572,11 +578,7 @@ def test_a_log_that_nobody_has_asked_for_yet_keeps_its_topic_id(tmp_path: Path) 
     copied(move)
     manager.relocations.complete(move, NOW)
     manager.close()
-    manager = open_manager(tmp_path / "one", tmp_path / "two", settings=SETTINGS)
-    manager.unique_name = lambda: "f" * 32
-    # Or a new topic of that name would begin with its records.
-    assert values(read_all(manager.get_or_create(TP, OTHER_ID, SETTINGS, NOW))) == []
-    crash(manager)
+    assert values_of_the_next_topic(tmp_path) == []
 
 
 class UnvouchingFiles(Files):

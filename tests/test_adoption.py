@@ -27,7 +27,7 @@ from kwire.log.offline.catalog import DataDirectory, read_directory
 from kwire.log.offline.verify_directory import DirectoryVerification
 from tests.log.building import NOW, TOPIC_ID, TP, config, crash, open_manager
 from tests.log.offline.directories import append_transaction, fingerprint, kafka_samples
-from tests.log.test_relocations import begun, copied, filled
+from tests.log.relocating import begun, copied, filled
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, cast
 
 from kwire.api.context import CloseConnection, RequestContext
+from kwire.cluster.metadata_cache import INTERNAL_TOPICS
 from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import TopicPartition
 from kwire.log.validate import AppendRefused, PreparationNeeded, RecordsInvalid
@@ -43,6 +44,8 @@ NO_ERROR: Final = 0
 """`ErrorCode.NONE` as a plain number: reading a member of an enumeration is not free, and this is the hottest path."""
 
 _ACKS = (-1, 0, 1)
+ADMIN_CLIENT_ID = "__admin_client"
+"""The client id that may write to internal topics, as a tool that restores them does (apache/kafka `KafkaApis`)."""
 NOTHING_REFUSED: Final[Mapping[TopicPartition, ErrorCode]] = {}
 
 REFUSALS: Final = {
@@ -89,6 +92,7 @@ def _append_all(
     find = services.replicas.get
     for topic in request.topic_data:
         name = services.metadata.topic_names.get(topic.topic_id) if by_id else topic.name
+        is_plain = name is not None and acks in _ACKS and name not in INTERNAL_TOPICS
         results: list[PartitionProduceResponse] = []
         for data in topic.partition_data:
             records, info = data.records, None
@@ -98,7 +102,7 @@ def _append_all(
                     later.append((results, len(results), name, data, False))
                     results.append(_refused(data.index, ErrorCode.UNKNOWN_SERVER_ERROR, None))
                     continue
-                partition = find(name, data.index) if name is not None and acks in _ACKS else None
+                partition = find(name, data.index) if is_plain else None  # type: ignore[arg-type]  # it has a name
                 if partition is not None and records.__class__ is memoryview:
                     info = partition.append_plain(records, acks, now_ms)
                 if partition is None or info is None:
@@ -228,6 +232,8 @@ def _append(
     if topic is None:
         raise KafkaError(ErrorCode.UNKNOWN_TOPIC_ID)
     partition = context.services.replicas.partition(topic, data.index)
+    if topic in INTERNAL_TOPICS and context.client_id != ADMIN_CLIENT_ID:
+        raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION, f"{topic} is internal: its coordinators write it")
     records = data.records
     if records.__class__ is not memoryview:
         raise KafkaError(ErrorCode.INVALID_RECORD, "the records of this partition are null")

@@ -92,6 +92,19 @@ def test_unknown_topic_ids(served: Served, topic_id: bytes) -> None:
     assert result.error_code == ErrorCode.UNKNOWN_TOPIC_ID
 
 
+@pytest.mark.parametrize("topic", ["__consumer_offsets", "__share_group_state", "__transaction_state"])
+def test_internal_topics_are_their_coordinators_own(served: Served, topic: str) -> None:
+    topic_id = served.create_topic(topic)
+    for version in (9, NEWEST):
+        result = only(served.call(request(batch(b"a"), topic=topic, topic_id=topic_id), version))
+        assert (result.error_code, result.base_offset) == (ErrorCode.INVALID_TOPIC_EXCEPTION, -1)
+    assert served.log(topic).log_end_offset == 0
+    with pytest.raises(Closed):
+        served.call(request(batch(b"a"), topic=topic, acks=0), 9)
+    restored = served.run(served.send(request(batch(b"a"), topic=topic), 9, client_id="__admin_client"))
+    assert only(restored).error_code == ErrorCode.NONE
+
+
 def lying(position: int, number: bytes, data: bytes | None = None) -> bytes:
     """A batch with other bytes at `position` of its header, its checksum made right again."""
     out = bytearray(data or batch(b"a", b"b"))

@@ -8,7 +8,7 @@ returns, clients may use what it made.
 from __future__ import annotations
 
 import logging
-from asyncio import Lock, Task, get_running_loop, shield
+from asyncio import Lock, Task, get_running_loop, shield, sleep
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
@@ -271,6 +271,7 @@ class Controller:
         del self._core.deleting[name]
 
     async def _alter_config(self, alteration: EntityAlteration, validate_only: bool) -> KafkaError | None:
+        await sleep(0)  # One request may name thousands of topics: others get their turn.
         entity_type, name = alteration.entity_type, alteration.entity_name
         path = (
             group_configs.group_config_path(name)

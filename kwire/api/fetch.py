@@ -33,6 +33,7 @@ from kwire.wire.parts import Part, part_size
 READ_COMMITTED = 1
 LAST_VERSION_WITH_HARD_LIMIT = 2
 FIRST_VERSION_WITH_BATCHES = 4
+FIRST_VERSION_WITH_STORAGE_ERRORS = 6
 FIRST_VERSION_WITH_ZSTD = 10
 FIRST_VERSION_WITH_TOPIC_IDS = 13
 
@@ -150,9 +151,12 @@ class _Fetch:
                     for entry in partition.log.aborted_in(wanted.fetch_offset, found)
                 ]
         except KafkaError as error:
+            code = error.code
+            if code is ErrorCode.KAFKA_STORAGE_ERROR and self._context.api_version < FIRST_VERSION_WITH_STORAGE_ERRORS:
+                code = ErrorCode.NOT_LEADER_OR_FOLLOWER  # These clients do not know the error, and would give up.
             failed = PartitionData(
                 partition_index=wanted.partition,
-                error_code=error.code,
+                error_code=code,
                 high_watermark=-1,
                 aborted_transactions=[],
                 records=b"",

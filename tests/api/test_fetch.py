@@ -90,6 +90,17 @@ def test_leader_epochs(served: Served) -> None:
     assert (diverging.diverging_epoch.epoch, diverging.diverging_epoch.end_offset) == (0, 1)
 
 
+@pytest.mark.parametrize("version", range(13))
+def test_old_consumers_are_not_told_of_storage_errors(served: Served, version: int) -> None:
+    """They would not know the error (until v5), and not try again."""
+    served.create_topic("t")
+    served.fill("t", batch(b"a"))
+    logs = served.broker.services.logs
+    logs.fail(logs.directories[0], OSError("gone"))
+    expected = ErrorCode.NOT_LEADER_OR_FOLLOWER if version <= 5 else ErrorCode.KAFKA_STORAGE_ERROR
+    assert only(served.call(request(), version)).error_code == expected
+
+
 def test_the_first_batch_comes_whole_and_limits_hold(served: Served) -> None:
     served.create_topic("t", 2)
     for partition in (0, 1):

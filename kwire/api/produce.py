@@ -29,6 +29,7 @@ from kwire.wire.messages.produce import (
     PartitionProduceResponse,
     ProduceRequest,
     ProduceResponse,
+    TopicProduceData,
     TopicProduceResponse,
 )
 from kwire.wire.record_batch import ATTRIBUTES_OFFSET, MAGIC_OFFSET, RECORD_BATCH_OVERHEAD, TRANSACTIONAL_MASK
@@ -55,7 +56,7 @@ REFUSALS: Final = {
 }
 
 Unacknowledged = list[tuple[Partition, int, PartitionProduceResponse]]
-Later = list[tuple[list[PartitionProduceResponse], int, str | None, PartitionProduceData, bool]]
+Later = list[tuple[list[PartitionProduceResponse], int, TopicProduceData, PartitionProduceData, bool]]
 """What must be prepared in a thread: where its result goes, its topic, and the records."""
 
 
@@ -97,9 +98,9 @@ def _append_all(
         for data in topic.partition_data:
             records, info = data.records, None
             try:
-                if later and any(each[2] == name and each[3].index == data.index for each in later):
+                if later and _is_among(later, name, data.index, context):
                     # The partition is named twice: its batches keep their order.
-                    later.append((results, len(results), name, data, False))
+                    later.append((results, len(results), topic, data, False))
                     results.append(_refused(data.index, ErrorCode.UNKNOWN_SERVER_ERROR, None))
                     continue
                 partition = find(name, data.index) if is_plain else None  # type: ignore[arg-type]  # it has a name
@@ -114,13 +115,24 @@ def _append_all(
                 failed = True
                 result = _refused(data.index, error.code, error.message, error)
             except PreparationNeeded:
-                later.append((results, len(results), name, data, True))
+                later.append((results, len(results), topic, data, True))
                 result = _refused(data.index, ErrorCode.UNKNOWN_SERVER_ERROR, None)
             results.append(result)
         responses.append(TopicProduceResponse(name=topic.name, topic_id=topic.topic_id, partition_responses=results))
     if later:
         return _append_later(request, context, later, responses, unacknowledged, refused)
     return _answer(request, context, responses, unacknowledged, failed)
+
+
+def _name_of(topic: TopicProduceData, context: RequestContext) -> str | None:
+    """The name that the topic has now; None for an id that no topic has, or none any more."""
+    by_id = context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS
+    name: str | None = context.services.metadata.topic_names.get(topic.topic_id) if by_id else topic.name
+    return name
+
+
+def _is_among(later: Later, name: str | None, index: int, context: RequestContext) -> bool:
+    return any(data.index == index and _name_of(topic, context) == name for _, _, topic, data, _ in later)
 
 
 async def _append_later(
@@ -152,7 +164,7 @@ async def _append_later(
 
 async def _append_prepared(
     request: ProduceRequest,
-    topic: str | None,
+    topic: TopicProduceData,
     data: PartitionProduceData,
     context: RequestContext,
     refused: Mapping[TopicPartition, ErrorCode],
@@ -167,14 +179,14 @@ async def _append_prepared(
         prepared = None
         with suppress(KafkaError):
             # A partition that has gone meanwhile: the append says so.
-            partition = context.services.replicas.partition(topic or "", data.index)
+            partition = context.services.replicas.partition(_name_of(topic, context) or "", data.index)
             if is_heavy:
                 async with context.services.heavy_work:
                     prepared = await loop.run_in_executor(
                         None, prepare, bytes(cast("memoryview", data.records)), partition.log.config, context.now_ms
                     )
         try:
-            return _append(request, topic, data, context, refused, prepared)
+            return _append(request, _name_of(topic, context), data, context, refused, prepared)
         except PreparationNeeded:
             # Not asked before, or the partition was gone then, and was created anew before the append came to it.
             is_heavy = True

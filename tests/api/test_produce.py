@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
+from kwire.cluster.controller.core import NewTopic
 from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import ZERO_UUID
 from kwire.wire.compression import GZIP, compress
@@ -322,3 +324,22 @@ def test_a_partition_that_comes_back_while_a_thread_is_at_work_is_appended_to(
     monkeypatch.setattr(replicas, "partition", gone_once)
     result = only(served.call(request(heavy(b"a")), 9))
     assert (result.error_code, result.base_offset) == (ErrorCode.NONE, 0)
+
+
+def test_an_id_never_means_the_next_topic_of_the_name(served: Served) -> None:
+    """The topic is deleted and made anew while its batch waits for a thread."""
+    topic_id = served.create_topic("t")
+    services = served.broker.services
+
+    async def scenario() -> ProduceResponse:
+        async with services.heavy_work:
+            answer = asyncio.ensure_future(served.send(request(heavy(b"a"), topic_id=topic_id), NEWEST))
+            await asyncio.sleep(0)
+            await services.controller.delete_topics(["t"])
+            await services.controller.create_topics([NewTopic("t")])
+        response: ProduceResponse = await answer
+        return response
+
+    result = only(served.run(scenario()))
+    assert (result.error_code, result.base_offset) == (ErrorCode.UNKNOWN_TOPIC_ID, -1)
+    assert served.log("t").log_end_offset == 0

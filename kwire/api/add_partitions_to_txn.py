@@ -10,6 +10,7 @@ import asyncio
 
 from kwire.api.context import RequestContext
 from kwire.api.transaction_admission import TRANSACTION_VERSION, fenced, then
+from kwire.cluster.metadata_cache import INTERNAL_TOPICS
 from kwire.coord.answers import Answer, when_all
 from kwire.coord.txn.beginning import ProducerIdentity
 from kwire.errors import ErrorCode
@@ -79,12 +80,14 @@ def _transactions(request: AddPartitionsToTxnRequest, version: int) -> list[AddP
 def _add_or_verify(transaction: AddPartitionsToTxnTransaction, context: RequestContext) -> Answer[Verdicts]:
     version, metadata = context.api_version, context.services.metadata
     asked = [TopicPartition(topic.name, index) for topic in transaction.topics for index in topic.partitions]
-    unknown = {name for name in asked if not 0 <= name.partition < metadata.partition_count(name.topic)}
-    if unknown:
-        return {
-            name: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION if name in unknown else ErrorCode.OPERATION_NOT_ATTEMPTED
-            for name in asked
-        }
+    refused: Verdicts = {}
+    for name in asked:
+        if name.topic in INTERNAL_TOPICS and version < FIRST_VERSION_WITH_TRANSACTIONS:
+            refused[name] = ErrorCode.TOPIC_AUTHORIZATION_FAILED  # Only brokers have a part in them: later versions.
+        elif not 0 <= name.partition < metadata.partition_count(name.topic):
+            refused[name] = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    if refused:
+        return {name: refused.get(name, ErrorCode.OPERATION_NOT_ATTEMPTED) for name in asked}
     coordinator = context.services.transactions
     producer = ProducerIdentity(transaction.producer_id, transaction.producer_epoch)
     if transaction.verify_only:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from enum import IntEnum
 
 from kwire.api.context import RequestContext
@@ -57,11 +58,11 @@ async def alter(
     errors: list[KafkaError | None] = []
     alterations: list[EntityAlteration] = []
     positions: list[int] = []
-    named = [(resource_type, name) for resource_type, name, _ in asked]
+    times_named = Counter((resource_type, name) for resource_type, name, _ in asked)
     for position, (resource_type, name, options) in enumerate(asked):
         errors.append(None)
         try:
-            if named.count((resource_type, name)) > 1:
+            if times_named[resource_type, name] > 1:
                 raise KafkaError(ErrorCode.INVALID_REQUEST, "The resource is named twice in the request.")
             entity_type, entity_name = entity_of(resource_type, name, context)
         except KafkaError as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from kwire.api.context import RequestContext
 from kwire.cluster.controller.core import NewTopic, TopicResult
+from kwire.cluster.metadata_cache import TopicImage
 from kwire.config.topic_config import TopicConfig
 from kwire.errors import ErrorCode
 from kwire.ids import ZERO_UUID
@@ -20,6 +21,9 @@ from kwire.wire.messages.create_topics import (
 )
 
 FIRST_VERSION_WITH_CONFIGS = 5
+
+Described = dict[frozenset[tuple[str, str]], list[CreatableTopicConfigs]]
+"""All settings by a topic's own: topics that are created together often have the same."""
 
 
 async def handle(request: CreateTopicsRequest, context: RequestContext) -> CreateTopicsResponse:
@@ -35,9 +39,10 @@ async def handle(request: CreateTopicsRequest, context: RequestContext) -> Creat
         for topic in request.topics
     ]
     results = await context.services.controller.create_topics(topics, validate_only=request.validate_only)
+    described: Described = {}
     return CreateTopicsResponse(
         throttle_time_ms=0,
-        topics=[_result(result, context, validate_only=request.validate_only) for result in results],
+        topics=[_result(result, context, described, validate_only=request.validate_only) for result in results],
     )
 
 
@@ -50,25 +55,21 @@ def error_response(request: CreateTopicsRequest, code: ErrorCode, message: str |
     return CreateTopicsResponse(throttle_time_ms=0, topics=topics)
 
 
-def _result(result: TopicResult, context: RequestContext, *, validate_only: bool) -> CreatableTopicResult:
+def _result(
+    result: TopicResult, context: RequestContext, described: Described, *, validate_only: bool
+) -> CreatableTopicResult:
     if result.error is not None:
         return CreatableTopicResult(
             name=result.name, error_code=result.error.code, error_message=result.error.message, configs=[]
         )
     topic = result.topic
     assert topic is not None
-    configs = []
+    configs: list[CreatableTopicConfigs] = []
     if context.api_version >= FIRST_VERSION_WITH_CONFIGS:
-        configs = [
-            CreatableTopicConfigs(
-                name=entry.name,
-                value=entry.value,
-                read_only=entry.read_only,
-                config_source=entry.source,
-                is_sensitive=entry.sensitive,
-            )
-            for entry in TopicConfig(context.services.config, topic.overrides).describe()
-        ]
+        own = frozenset(topic.overrides.items())
+        if own not in described:
+            described[own] = _configs(topic, context)
+        configs = described[own]
     return CreatableTopicResult(
         name=topic.name,
         topic_id=ZERO_UUID if validate_only else topic.topic_id,
@@ -78,3 +79,16 @@ def _result(result: TopicResult, context: RequestContext, *, validate_only: bool
         replication_factor=len(topic.partitions[0].replicas),
         configs=configs,
     )
+
+
+def _configs(topic: TopicImage, context: RequestContext) -> list[CreatableTopicConfigs]:
+    return [
+        CreatableTopicConfigs(
+            name=entry.name,
+            value=entry.value,
+            read_only=entry.read_only,
+            config_source=entry.source,
+            is_sensitive=entry.sensitive,
+        )
+        for entry in TopicConfig(context.services.config, topic.overrides).describe()
+    ]

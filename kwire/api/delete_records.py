@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kwire.api.context import RequestContext
+from kwire.cluster.metadata_cache import INTERNAL_TOPICS
 from kwire.errors import ErrorCode, KafkaError
 from kwire.wire.messages.delete_records import (
     DeleteRecordsPartitionResult,
@@ -20,6 +21,8 @@ def handle(request: DeleteRecordsRequest, context: RequestContext) -> DeleteReco
         for asked in topic.partitions:
             low_watermark, code = -1, ErrorCode.NONE
             try:
+                if topic.name in INTERNAL_TOPICS and topic.name in context.services.metadata.topics:
+                    raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION)  # What it holds is its coordinators' to forget.
                 partition = context.services.replicas.partition(topic.name, asked.partition_index)
                 low_watermark = partition.delete_records(asked.offset)
             except KafkaError as error:

@@ -30,15 +30,19 @@ async def handle(request: DeleteTopicsRequest, context: RequestContext) -> Delet
         raise KafkaError(code, "The broker does not delete topics (delete.topic.enable).")
     answers = _asked(request, context)
     _resolve(answers, services.metadata)
-    doomed = [answer.name for answer in answers if answer.error_code == ErrorCode.NONE and answer.name is not None]
-    results = {result.name: result for result in await services.controller.delete_topics(doomed)}
-    for answer in answers:
-        if answer.error_code == ErrorCode.NONE and answer.name is not None:
-            result = results[answer.name]
-            if result.error is not None:
-                _refuse(answer, result.error.code, result.error.message)
-            elif result.topic is not None:
-                answer.topic_id = result.topic.topic_id
+    doomed = {
+        answer.name: answer for answer in answers if answer.error_code == ErrorCode.NONE and answer.name is not None
+    }
+    # When it is our turn, the name that an id has now may be another topic's.
+    ids = {name: answer.topic_id for name, answer in doomed.items() if answer.topic_id != ZERO_UUID}
+    for result in await services.controller.delete_topics(list(doomed), ids):
+        answer = doomed[result.name]
+        if result.error is not None:
+            _refuse(answer, result.error.code, result.error.message)
+            if result.error.code is ErrorCode.UNKNOWN_TOPIC_ID:
+                answer.name = None
+        elif result.topic is not None:
+            answer.topic_id = result.topic.topic_id
     return DeleteTopicsResponse(throttle_time_ms=0, responses=answers)
 
 

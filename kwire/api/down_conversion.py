@@ -43,7 +43,8 @@ async def converted(
 
     `wanted` are the partitions of the request, in the response's order, which without a session is the request's.
     UNSUPPORTED_VERSION where `message.downconversion.enable` is false, UNSUPPORTED_COMPRESSION_TYPE for zstd,
-    CORRUPT_MESSAGE for what cannot be read, KAFKA_STORAGE_ERROR for a file that cannot.
+    CORRUPT_MESSAGE for what cannot be read, NOT_LEADER_OR_FOLLOWER for a file that cannot: these versions have no
+    KAFKA_STORAGE_ERROR.
     """
     if isinstance(response, Awaitable):
         response = await response
@@ -72,7 +73,7 @@ async def converted(
 
 
 def _refuse(data: PartitionData, code: ErrorCode) -> None:
-    data.error_code = code
+    data.error_code = ErrorCode.NOT_LEADER_OR_FOLLOWER if code is ErrorCode.KAFKA_STORAGE_ERROR else code
     data.high_watermark = data.last_stable_offset = data.log_start_offset = -1
     data.records = b""
 

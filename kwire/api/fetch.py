@@ -33,11 +33,12 @@ from kwire.wire.parts import Part, part_size
 READ_COMMITTED = 1
 LAST_VERSION_WITH_HARD_LIMIT = 2
 FIRST_VERSION_WITH_BATCHES = 4
+FIRST_VERSION_WITH_STORAGE_ERRORS = 6
 FIRST_VERSION_WITH_ZSTD = 10
 FIRST_VERSION_WITH_TOPIC_IDS = 13
 
-Result = tuple[PartitionData, int]
-"""What one partition is answered, and the size of its records in bytes."""
+Result = tuple[PartitionData, int, int]
+"""What one partition is answered, the size of its records in bytes, and how many count for `min_bytes`."""
 
 
 def handle(request: FetchRequest, context: RequestContext) -> FetchResponse | Awaitable[FetchResponse]:
@@ -75,13 +76,14 @@ def error_response(request: FetchRequest, code: ErrorCode, message: str | None) 
 class _Fetch:
     """One request's reading; `read` may be called again until it is complete."""
 
-    __slots__ = ("_context", "_max_bytes", "_plan", "_request", "is_complete", "local")
+    __slots__ = ("_context", "_max_bytes", "_min_bytes", "_plan", "_request", "is_complete", "local")
 
     def __init__(self, request: FetchRequest, context: RequestContext, plan: FetchPlan) -> None:
         self._request = request
         self._context = context
         self._plan = plan
         self._max_bytes = min(request.max_bytes, context.services.config.int("fetch.max.bytes"))
+        self._min_bytes = min(request.min_bytes, self._max_bytes)
         self.is_complete = False
         self.local: list[Partition | None] = [self._locate(wanted) for wanted in plan.partitions]
 
@@ -113,13 +115,13 @@ class _Fetch:
         for wanted, partition in zip(self._plan.partitions, self.local, strict=True):
             result = self._read_one(wanted, partition, remaining, min_one_message)
             results.append(result)
-            data, size = result
+            data, size, counted = result
+            total += counted
             if size:
                 min_one_message = False
-                total += size
                 remaining = max(0, remaining - size)
             has_error = has_error or bool(data.error_code) or data.diverging_epoch.end_offset >= 0
-        self.is_complete = has_error or total >= self._request.min_bytes
+        self.is_complete = has_error or total >= self._min_bytes
         return results
 
     def _read_one(
@@ -135,7 +137,7 @@ class _Fetch:
             if diverging is not None:
                 data = _data(wanted, partition, [], None)
                 data.diverging_epoch = diverging
-                return data, 0
+                return data, 0, 0
             read_committed = self._request.isolation_level == READ_COMMITTED
             limit = max(min(remaining, wanted.partition_max_bytes), 0)
             found = partition.read(
@@ -149,23 +151,30 @@ class _Fetch:
                     for entry in partition.log.aborted_in(wanted.fetch_offset, found)
                 ]
         except KafkaError as error:
+            code = error.code
+            if code is ErrorCode.KAFKA_STORAGE_ERROR and self._context.api_version < FIRST_VERSION_WITH_STORAGE_ERRORS:
+                code = ErrorCode.NOT_LEADER_OR_FOLLOWER  # These clients do not know the error, and would give up.
             failed = PartitionData(
                 partition_index=wanted.partition,
-                error_code=error.code,
+                error_code=code,
                 high_watermark=-1,
                 aborted_transactions=[],
                 records=b"",
             )
-            return failed, 0
-        size = sum(part_size(part) for part in records)
-        return _data(wanted, partition, records, aborted), size
+            return failed, 0, 0
+        size = counted = sum(part_size(part) for part in records)
+        if size < self._min_bytes:
+            # What a limit has cut off counts as well, and whoever is behind does not wait (`DelayedFetch.tryComplete`).
+            enough = self._min_bytes if found.is_behind else min(found.available, wanted.partition_max_bytes)
+            counted = max(size, enough)
+        return _data(wanted, partition, records, aborted), size, counted
 
     def response(self, results: list[Result]) -> FetchResponse:
         """The whole answer; within a session, only what is news to the client."""
         session, is_incremental = self._plan.session, self._plan.is_incremental
         by_id = self._context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS
         topics: dict[str | bytes, FetchableTopicResponse] = {}
-        for wanted, (data, size) in zip(self._plan.partitions, results, strict=True):
+        for wanted, (data, size, _) in zip(self._plan.partitions, results, strict=True):
             key = wanted.topic_id if by_id else wanted.topic
             if session is not None:
                 is_news = wanted.is_news(data, size)

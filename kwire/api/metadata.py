@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable
 
-from kwire.api.context import CloseConnection, RequestContext
+from kwire.api.context import RequestContext
 from kwire.api.endpoints import endpoint_for
 from kwire.cluster.controller.validation import check_topic_name
 from kwire.cluster.metadata_cache import INTERNAL_TOPICS, BrokerImage, MetadataCache, PartitionImage, TopicImage
@@ -52,9 +52,12 @@ def handle(request: MetadataRequest, context: RequestContext) -> MetadataRespons
 
 
 def error_response(request: MetadataRequest, code: ErrorCode, message: str | None) -> MetadataResponse:
-    """The error for each topic that was asked for, and nothing else; from v13 at the top too."""
+    """The error for each topic that was asked for, and nothing else; from v13 at the top too.
+
+    A topic without a name has an empty one here: before v12 the answer has no null.
+    """
     topics = [
-        MetadataResponseTopic(error_code=code, name=topic.name, topic_id=topic.topic_id, partitions=[])
+        MetadataResponseTopic(error_code=code, name=topic.name or "", topic_id=topic.topic_id, partitions=[])
         for topic in request.topics or []
     ]
     return MetadataResponse(brokers=[], topics=topics, error_code=code)
@@ -65,8 +68,8 @@ def _asked_names(request: MetadataRequest, context: RequestContext) -> list[str 
     asked: dict[str | bytes, None] = {}
     for topic in request.topics or []:
         if context.api_version < FIRST_VERSION_BY_TOPIC_ID:
-            if topic.name is None:  # No error can be told: these versions have no room for a topic without a name.
-                raise CloseConnection("a topic without a name before version 12")
+            if topic.name is None:
+                raise KafkaError(ErrorCode.INVALID_REQUEST, "Before version 12, every topic has a name.")
             if topic.topic_id != ZERO_UUID:
                 raise KafkaError(ErrorCode.INVALID_REQUEST, "Before version 12, topics are asked for by name.")
             asked[topic.name] = None

@@ -25,6 +25,7 @@ from kwire.wire.messages.offset_commit import (
 
 FIRST_VERSION_WITH_UNKNOWN_GROUPS = FIRST_VERSION_WITH_MEMBER_EPOCHS = 9
 FIRST_VERSION_WITH_TOPIC_IDS = 10
+LAST_TIMESTAMP = 2**63 - 1
 
 
 def handle(
@@ -34,6 +35,8 @@ def handle(
     refused = _take_out_unknown(request, context)
     if not request.topics:
         return OffsetCommitResponse(topics=refused)
+    # "For ever" is said with the largest number, after which there is no instant.
+    request.retention_time_ms = min(request.retention_time_ms, LAST_TIMESTAMP - context.now_ms)
     answer = context.services.groups.commit_offsets(
         request,
         unknown_group=ErrorCode.GROUP_ID_NOT_FOUND

@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, cast
 
 from kwire.api.context import CloseConnection, RequestContext
+from kwire.cluster.metadata_cache import INTERNAL_TOPICS
 from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import TopicPartition
 from kwire.log.validate import AppendRefused, PreparationNeeded, RecordsInvalid
@@ -28,6 +29,7 @@ from kwire.wire.messages.produce import (
     PartitionProduceResponse,
     ProduceRequest,
     ProduceResponse,
+    TopicProduceData,
     TopicProduceResponse,
 )
 from kwire.wire.record_batch import ATTRIBUTES_OFFSET, MAGIC_OFFSET, RECORD_BATCH_OVERHEAD, TRANSACTIONAL_MASK
@@ -43,6 +45,8 @@ NO_ERROR: Final = 0
 """`ErrorCode.NONE` as a plain number: reading a member of an enumeration is not free, and this is the hottest path."""
 
 _ACKS = (-1, 0, 1)
+ADMIN_CLIENT_ID = "__admin_client"
+"""The client id that may write to internal topics, as a tool that restores them does (apache/kafka `KafkaApis`)."""
 NOTHING_REFUSED: Final[Mapping[TopicPartition, ErrorCode]] = {}
 
 REFUSALS: Final = {
@@ -52,7 +56,7 @@ REFUSALS: Final = {
 }
 
 Unacknowledged = list[tuple[Partition, int, PartitionProduceResponse]]
-Later = list[tuple[list[PartitionProduceResponse], int, str | None, PartitionProduceData, bool]]
+Later = list[tuple[list[PartitionProduceResponse], int, TopicProduceData, PartitionProduceData, bool]]
 """What must be prepared in a thread: where its result goes, its topic, and the records."""
 
 
@@ -89,16 +93,17 @@ def _append_all(
     find = services.replicas.get
     for topic in request.topic_data:
         name = services.metadata.topic_names.get(topic.topic_id) if by_id else topic.name
+        is_plain = name is not None and acks in _ACKS and name not in INTERNAL_TOPICS
         results: list[PartitionProduceResponse] = []
         for data in topic.partition_data:
             records, info = data.records, None
             try:
-                if later and any(each[2] == name and each[3].index == data.index for each in later):
+                if later and _is_among(later, name, data.index, context):
                     # The partition is named twice: its batches keep their order.
-                    later.append((results, len(results), name, data, False))
+                    later.append((results, len(results), topic, data, False))
                     results.append(_refused(data.index, ErrorCode.UNKNOWN_SERVER_ERROR, None))
                     continue
-                partition = find(name, data.index) if name is not None and acks in _ACKS else None
+                partition = find(name, data.index) if is_plain else None  # type: ignore[arg-type]  # it has a name
                 if partition is not None and records.__class__ is memoryview:
                     info = partition.append_plain(records, acks, now_ms)
                 if partition is None or info is None:
@@ -110,13 +115,24 @@ def _append_all(
                 failed = True
                 result = _refused(data.index, error.code, error.message, error)
             except PreparationNeeded:
-                later.append((results, len(results), name, data, True))
+                later.append((results, len(results), topic, data, True))
                 result = _refused(data.index, ErrorCode.UNKNOWN_SERVER_ERROR, None)
             results.append(result)
         responses.append(TopicProduceResponse(name=topic.name, topic_id=topic.topic_id, partition_responses=results))
     if later:
         return _append_later(request, context, later, responses, unacknowledged, refused)
     return _answer(request, context, responses, unacknowledged, failed)
+
+
+def _name_of(topic: TopicProduceData, context: RequestContext) -> str | None:
+    """The name that the topic has now; None for an id that no topic has, or none any more."""
+    by_id = context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS
+    name: str | None = context.services.metadata.topic_names.get(topic.topic_id) if by_id else topic.name
+    return name
+
+
+def _is_among(later: Later, name: str | None, index: int, context: RequestContext) -> bool:
+    return any(data.index == index and _name_of(topic, context) == name for _, _, topic, data, _ in later)
 
 
 async def _append_later(
@@ -148,7 +164,7 @@ async def _append_later(
 
 async def _append_prepared(
     request: ProduceRequest,
-    topic: str | None,
+    topic: TopicProduceData,
     data: PartitionProduceData,
     context: RequestContext,
     refused: Mapping[TopicPartition, ErrorCode],
@@ -163,14 +179,14 @@ async def _append_prepared(
         prepared = None
         with suppress(KafkaError):
             # A partition that has gone meanwhile: the append says so.
-            partition = context.services.replicas.partition(topic or "", data.index)
+            partition = context.services.replicas.partition(_name_of(topic, context) or "", data.index)
             if is_heavy:
                 async with context.services.heavy_work:
                     prepared = await loop.run_in_executor(
                         None, prepare, bytes(cast("memoryview", data.records)), partition.log.config, context.now_ms
                     )
         try:
-            return _append(request, topic, data, context, refused, prepared)
+            return _append(request, _name_of(topic, context), data, context, refused, prepared)
         except PreparationNeeded:
             # Not asked before, or the partition was gone then, and was created anew before the append came to it.
             is_heavy = True
@@ -228,6 +244,8 @@ def _append(
     if topic is None:
         raise KafkaError(ErrorCode.UNKNOWN_TOPIC_ID)
     partition = context.services.replicas.partition(topic, data.index)
+    if topic in INTERNAL_TOPICS and context.client_id != ADMIN_CLIENT_ID:
+        raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION, f"{topic} is internal: its coordinators write it")
     records = data.records
     if records.__class__ is not memoryview:
         raise KafkaError(ErrorCode.INVALID_RECORD, "the records of this partition are null")

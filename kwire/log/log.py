@@ -65,6 +65,10 @@ class LogSlice(NamedTuple):
     """`b""` when there is nothing between the offset and the bound."""
     segment: LogSegment | None = None
     """Where they lie; None when there are none."""
+    available: int = 0
+    """Bytes of this segment that lie between the offset and the bound, `max_bytes` or not."""
+    is_behind: bool = False
+    """Whether there is more below the bound, in later segments."""
 
 
 class Log(LogState):
@@ -286,7 +290,7 @@ class Log(LogState):
                 end = segment.size if up_to >= (next_base or self.log_end_offset) else segment.locate(up_to)
                 found = segment.read(position, max_bytes, end, min_one_message=min_one_message)
                 if found is not None:
-                    return LogSlice(found, segment)
+                    return LogSlice(found, segment, end - position, next_base is not None and next_base < up_to)
                 if next_base is not None and next_base >= up_to:
                     break
             return LogSlice(b"")
@@ -315,7 +319,7 @@ class Log(LogState):
         The end of what was found is rounded up to the next index entry, or to the next segment (Kafka's
         `LocalLog.addAbortedTransactions`): batch headers are not walked for it.
         """
-        records, segment = found
+        records, segment = found.records, found.segment
         if segment is None or not isinstance(records, FileRange):
             return []
         try:

@@ -66,8 +66,6 @@ def decode_from(cls: type[M], version: int, data: Buffer, offset: int = 0) -> tu
         return function(data, view, offset, size)
     except (IndexError, StructError):
         raise DecodeError(f"{cls.__name__} v{version}: {size} bytes end in the middle of it") from None
-    except UnicodeDecodeError as error:
-        raise DecodeError(f"{cls.__name__} v{version}: a string is not UTF-8 ({error.reason})") from None
     except DecodeError as error:
         raise DecodeError(f"{cls.__name__} v{version}: {error}") from None
 

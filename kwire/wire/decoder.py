@@ -188,7 +188,7 @@ class _DecodeWriter:
                 if nullable:
                     self.put(f"if not n: {target} = None; p += 1")
                 is_short = f"if 0 < n < 128 and (e := p + n) <= {self.end}"
-                self.put(f"{'el' * nullable}{is_short}: {target} = str(data[p + 1:e], 'utf-8'); p = e")
+                self.put(f"{'el' * nullable}{is_short}: {target} = str(data[p + 1:e], 'utf-8', 'replace'); p = e")
                 self.put(f"else: {read}")
             else:
                 self.put(read)

@@ -113,8 +113,6 @@ def _read_any(frame: Buffer) -> RequestHeader:
             position = skip_tags(frame, position, end)
     except (IndexError, StructError):
         raise DecodeError(f"a frame of {end} bytes ends inside its request header") from None
-    except UnicodeDecodeError as error:
-        raise DecodeError(f"the client id is not UTF-8 ({error.reason})") from None
     return RequestHeader(api_key, api_version, correlation_id, client_id, position)
 
 

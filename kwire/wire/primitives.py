@@ -4,6 +4,8 @@ Readers take `(data, position, end)` and return `(value, position after it)`; `e
 They check every length against the bytes left before they take anything, and raise DecodeError. An index or a
 `struct` call beyond the buffer raises IndexError or struct.error, which `codec` turns into DecodeError for all of them.
 
+What is no UTF-8 in a string becomes U+FFFD, as in Java's strings: Apache Kafka serves clients that write Latin-1.
+
 "Compact" forms (KIP-482, flexible versions) have an unsigned varint of length + 1 with 0 for null; the older forms have
 an int16 (strings) or int32 (everything else) with a negative length for null.
 """
@@ -141,7 +143,7 @@ def read_string(data: Buffer, p: int, end: int) -> tuple[str, int]:
     q = p + length
     if length < 0 or q > end:
         raise _length_error("a string", length, end - p)
-    return str(data[p:q], "utf-8"), q
+    return str(data[p:q], "utf-8", "replace"), q
 
 
 def read_nullable_string(data: Buffer, p: int, end: int) -> tuple[str | None, int]:
@@ -164,7 +166,7 @@ def read_compact_string(data: Buffer, p: int, end: int) -> tuple[str, int]:
     q = p + length
     if length < 0 or q > end:
         raise _length_error("a string", length, end - p)
-    return str(data[p:q], "utf-8"), q
+    return str(data[p:q], "utf-8", "replace"), q
 
 
 def read_compact_nullable_string(data: Buffer, p: int, end: int) -> tuple[str | None, int]:

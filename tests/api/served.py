@@ -95,10 +95,10 @@ class Served:
 
         return self.loop.run_until_complete(awaited())
 
-    async def send(self, request: Any, version: int) -> Any:
+    async def send(self, request: Any, version: int, client_id: str = "test") -> Any:
         """One request; raises Closed."""
         key: int = type(request).__wire__.key
-        frame = request_header_bytes(key, version, 7, "test") + encode(request, version)
+        frame = request_header_bytes(key, version, 7, client_id) + encode(request, version)
         reply = self.broker.dispatcher(memoryview(bytearray(frame)), self.peer)  # type: ignore[arg-type]  # a stand-in
         if isinstance(reply, Awaitable):
             reply = await reply

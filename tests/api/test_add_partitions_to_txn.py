@@ -32,6 +32,13 @@ def test_one_unknown_partition_spoils_the_transaction(served: Served) -> None:
     assert client.produce(b"a", version=9) == ErrorCode.INVALID_TXN_STATE
 
 
+def test_producers_have_no_part_in_internal_topics(served: Served) -> None:
+    client = TxnClient(served)
+    assert client.add("__transaction_state", 0) == [ErrorCode.TOPIC_AUTHORIZATION_FAILED]
+    assert client.add("__consumer_offsets", 0) == [ErrorCode.TOPIC_AUTHORIZATION_FAILED]  # It does not exist.
+    assert client.end(version=3) == ErrorCode.INVALID_TXN_STATE  # Nothing was begun.
+
+
 def transaction(client: TxnClient, *partitions: int, verify: bool = False, name: str | None = None):  # type: ignore[no-untyped-def]
     return AddPartitionsToTxnTransaction(
         transactional_id=client.name if name is None else name,

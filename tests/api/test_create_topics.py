@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from kwire.config.topic_config import TopicConfig
 from kwire.errors import ErrorCode
 from kwire.wire.messages.create_topics import (
     CreatableReplicaAssignment,
@@ -54,6 +55,25 @@ def test_a_topic_is_there_when_the_answer_is(version: int) -> None:
             assert len(settings) > 30
         else:
             assert settings == {}
+
+    with_client(None, scenario)
+
+
+def test_topics_of_the_same_settings_are_described_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    times, describe = 0, TopicConfig.describe
+
+    def counted(config: TopicConfig, keys: Any = None) -> Any:
+        nonlocal times
+        times += 1
+        return describe(config, keys)
+
+    async def scenario(client: Client) -> None:
+        monkeypatch.setattr(TopicConfig, "describe", counted)
+        asked = [topic(f"t{index}", **({"retention_ms": "7"} if index % 2 else {})) for index in range(20)]
+        results = (await client.ask(creating(*asked), 7)).topics
+        told = [{config.name: config.value for config in result.configs}["retention.ms"] for result in results]
+        assert told == ["604800000", "7"] * 10
+        assert times == 2
 
     with_client(None, scenario)
 

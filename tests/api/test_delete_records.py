@@ -42,3 +42,11 @@ def test_bounds(filled: Served) -> None:
 def test_compacted_topics_are_not_deleted_from(served: Served) -> None:
     served.create_topic("t", cleanup_policy="compact")
     assert delete(served, 0) == (ErrorCode.POLICY_VIOLATION, -1)
+
+
+@pytest.mark.parametrize("topic", ["__consumer_offsets", "__share_group_state", "__transaction_state"])
+def test_internal_topics_are_their_coordinators_own(served: Served, topic: str) -> None:
+    served.create_topic(topic, cleanup_policy="delete")
+    served.fill(topic, batch(b"a"))
+    assert delete(served, -1, topic=topic) == (ErrorCode.INVALID_TOPIC_EXCEPTION, -1)
+    assert served.log(topic).log_start_offset == 0

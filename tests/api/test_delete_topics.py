@@ -41,6 +41,27 @@ def by_state(topics: Sequence[tuple[str | None, bytes]]) -> DeleteTopicsRequest:
     return DeleteTopicsRequest(topics=states, timeout_ms=1000)
 
 
+def test_an_id_never_means_the_next_topic_of_the_name() -> None:
+    """The topic is deleted and made anew by others while the deletion waits for its turn."""
+
+    async def scenario(client: Client) -> None:
+        (made,) = await client.node.controller.create_topics([NewTopic("t")])
+        assert made.topic is not None
+        first, anew, late = await asyncio.gather(
+            client.ask(deleting(6, "t"), 6),
+            client.node.controller.create_topics([NewTopic("t")]),
+            client.ask(by_state([(None, made.topic.topic_id)]), 6),
+        )
+        assert [row.error_code for row in first.responses] == [ErrorCode.NONE]
+        assert anew[0].error is None
+        assert [(row.name, row.topic_id, row.error_code) for row in late.responses] == [
+            (None, made.topic.topic_id, ErrorCode.UNKNOWN_TOPIC_ID)
+        ]
+        assert client.node.cache.topics["t"].topic_id == anew[0].topic.topic_id
+
+    with_client(None, scenario)
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_by_name(version: int) -> None:
     async def scenario(client: Client) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from kwire.cluster.controller.config_alteration import EntityAlteration, OptionAlteration
 from kwire.cluster.controller.core import NewTopic
+from kwire.config.topic_config import TopicConfig
 from kwire.errors import ErrorCode
 from kwire.wire.messages.describe_configs import DescribeConfigsRequest, DescribeConfigsResource
 from tests.api.cluster_api import Client, versions_of, with_client
@@ -139,6 +140,35 @@ def test_what_cannot_be_described() -> None:
             (77, "1"),
         ):
             assert await refused(client, kind, name) == invalid, (kind, name)
+
+    with_client(None, scenario)
+
+
+def test_topics_of_the_same_settings_are_described_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An overview asks for all topics at once: a third of a second for 500 of them."""
+    times, describe = 0, TopicConfig.describe
+
+    def counted(config: TopicConfig, keys: Any = None) -> Any:
+        nonlocal times
+        times += 1
+        return describe(config, keys)
+
+    async def scenario(client: Client) -> None:
+        own = {"retention.ms": "7"}
+        topics = [NewTopic(f"t{index}", overrides=own if index % 2 else {}) for index in range(20)]
+        await client.node.controller.create_topics(topics)
+        monkeypatch.setattr(TopicConfig, "describe", counted)
+        resources = [
+            DescribeConfigsResource(resource_type=TOPIC, resource_name=topic.name, configuration_keys=keys)
+            for topic in topics
+            for keys in (None, ["retention.ms"])
+        ]
+        results = (await client.ask(DescribeConfigsRequest(resources=resources), 4)).results
+        assert [result.resource_name for result in results] == [resource.resource_name for resource in resources]
+        assert {len(result.configs) for result in results[1::2]} == {1}
+        told = [{row.name: row.value for row in result.configs}["retention.ms"] for result in results]
+        assert told == ["604800000", "604800000", "7", "7"] * 10
+        assert times == 4
 
     with_client(None, scenario)
 

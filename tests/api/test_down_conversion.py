@@ -20,7 +20,7 @@ from kwire.wire.messages.incremental_alter_configs import (
     AlterConfigsResource,
     IncrementalAlterConfigsRequest,
 )
-from kwire.wire.parts import PieceStream, part_size
+from kwire.wire.parts import FileRange, PieceStream, part_size
 from tests.api.served import Served, batch, records
 from tests.api.test_fetch import only, request
 
@@ -189,6 +189,19 @@ def test_a_damaged_batch_is_told_when_it_comes_first(served: Served) -> None:
         file.write((9).to_bytes(4, "big"))
     assert found(only(served.call(request(), 3))) == [(0, b"a")]
     assert only(served.call(request(1), 3)).error_code == ErrorCode.CORRUPT_MESSAGE
+
+
+def test_a_file_that_cannot_be_read_sends_the_client_to_look_for_the_leader(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served.create_topic("t")
+    served.fill("t", batch(b"a"))
+
+    def broken(part: FileRange) -> bytes:
+        raise OSError("gone")
+
+    monkeypatch.setattr(FileRange, "read", broken)
+    assert only(served.call(request(), 3)).error_code == ErrorCode.NOT_LEADER_OR_FOLLOWER
 
 
 def test_a_long_poll_is_converted_too(served: Served) -> None:

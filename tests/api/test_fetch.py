@@ -90,6 +90,17 @@ def test_leader_epochs(served: Served) -> None:
     assert (diverging.diverging_epoch.epoch, diverging.diverging_epoch.end_offset) == (0, 1)
 
 
+@pytest.mark.parametrize("version", range(13))
+def test_old_consumers_are_not_told_of_storage_errors(served: Served, version: int) -> None:
+    """They would not know the error (until v5), and not try again."""
+    served.create_topic("t")
+    served.fill("t", batch(b"a"))
+    logs = served.broker.services.logs
+    logs.fail(logs.directories[0], OSError("gone"))
+    expected = ErrorCode.NOT_LEADER_OR_FOLLOWER if version <= 5 else ErrorCode.KAFKA_STORAGE_ERROR
+    assert only(served.call(request(), version)).error_code == expected
+
+
 def test_the_first_batch_comes_whole_and_limits_hold(served: Served) -> None:
     served.create_topic("t", 2)
     for partition in (0, 1):
@@ -131,6 +142,51 @@ def test_a_long_poll_ends_when_there_is_enough(served: Served) -> None:
 
     served.run(scenario())
     assert not served.broker.services.replicas.partition("t", 0).watchers
+
+
+def answered_at_once(served: Served, asked: FetchRequest) -> bool:
+    """Whether the request is answered without waiting for anything."""
+
+    async def scenario() -> bool:
+        poll = asyncio.ensure_future(served.send(asked, 12))
+        await asyncio.sleep(0)
+        is_done = poll.done()
+        poll.cancel()
+        return is_done
+
+    return bool(served.run(scenario()))
+
+
+def test_a_limit_that_cuts_the_answer_does_not_make_it_wait(served: Served) -> None:
+    """The cut falls between batches: what lies behind it counts for `min_bytes`, as far as the limit goes."""
+    served.create_topic("t", index_interval_bytes="1")
+    served.fill("t", *[batch(b"a" * 1000)] * 5)
+    size = len(batch(b"a" * 1000))
+    limited = only(served.call(request(max_wait_ms=0, partition_max_bytes=2500), 12))
+    assert len(limited.records) == 2 * size
+    waits = {"max_wait_ms": 60_000}
+    assert answered_at_once(served, request(partition_max_bytes=2500, min_bytes=2500, **waits))
+    assert not answered_at_once(served, request(partition_max_bytes=2500, min_bytes=2501, **waits))
+    assert answered_at_once(served, request(min_bytes=5 * size, **waits))
+    assert not answered_at_once(served, request(min_bytes=5 * size + 1, **waits))
+
+
+def test_more_than_the_most_is_not_waited_for(served: Served) -> None:
+    served.create_topic("t")
+    served.fill("t", batch(b"a" * 1000))
+    assert answered_at_once(served, request(max_bytes=500, min_bytes=1_000_000, max_wait_ms=60_000))
+    assert not answered_at_once(served, request(max_bytes=5000, min_bytes=1_000_000, max_wait_ms=60_000))
+
+
+def test_nobody_waits_at_the_end_of_a_segment_behind_which_there_is_more(served: Served) -> None:
+    size = len(batch(b"a" * 1000))
+    served.create_topic("t", internal_segment_bytes=str(2 * size))
+    served.fill("t", *[batch(b"a" * 1000)] * 3)
+    assert len(served.log("t").segments) == 2
+    waits = {"max_wait_ms": 60_000, "min_bytes": 1_000_000}
+    assert answered_at_once(served, request(1, **waits))
+    assert not answered_at_once(served, request(2, **waits))
+    assert not answered_at_once(served, request(3, **waits))
 
 
 def test_a_long_poll_ends_in_time_and_when_leadership_goes(served: Served) -> None:

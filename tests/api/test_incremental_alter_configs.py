@@ -183,6 +183,28 @@ def test_a_resource_named_twice_is_refused_each_time() -> None:
     with_client(None, scenario)
 
 
+def test_a_request_about_many_resources_leaves_turns_to_others() -> None:
+    async def scenario(client: Client) -> None:
+        await client.node.controller.create_topics([NewTopic(f"t{index}") for index in range(50)])
+        names = [f"{kind}{index}" for index in range(50) for kind in "tu"]
+        turns = 0
+
+        async def others() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        neighbour = asyncio.ensure_future(others())
+        changes: list[Change] = [("retention.ms", SET, "5")]
+        rows = (await client.ask(altering(*((TOPIC, name, changes) for name in names)), 1)).responses
+        neighbour.cancel()
+        assert [row.error_code for row in rows] == [0, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION] * 50
+        assert turns >= len(names)
+
+    with_client(None, scenario)
+
+
 def test_old_notices_are_cleared_away() -> None:
     async def scenario(client: Client) -> None:
         node = client.node

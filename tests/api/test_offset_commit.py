@@ -103,6 +103,20 @@ def test_version_1_brings_its_timestamp_and_versions_2_to_4_their_retention() ->
     asyncio.run(commits())
 
 
+def test_a_retention_without_an_end_is_kept_without_an_end() -> None:
+    world = GroupWorld()
+
+    async def commits() -> None:
+        request = commit(spot(0, 1))
+        request.retention_time_ms = 2**63 - 1
+        response = await world.call(request, 2)
+        assert [partition.error_code for partition in response.topics[0].partitions] == [ErrorCode.NONE]
+        shard = world.groups._runtime._slots[world.groups.partition_for("g")].shard
+        assert shard.offsets.by_group["g"]["t"][0].expire_timestamp_ms == 2**63 - 1
+
+    asyncio.run(commits())
+
+
 def test_a_hundred_partitions_are_one_append() -> None:
     world = GroupWorld()
     from tests.api.group_world import TopicImage, partition

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
+from kwire.cluster.controller.core import NewTopic
 from kwire.errors import ErrorCode, KafkaError
 from kwire.ids import ZERO_UUID
 from kwire.wire.compression import GZIP, compress
@@ -90,6 +92,19 @@ def test_unknown_topic_ids(served: Served, topic_id: bytes) -> None:
     served.create_topic("t")
     result = only(served.call(request(batch(b"a"), topic_id=topic_id), NEWEST))
     assert result.error_code == ErrorCode.UNKNOWN_TOPIC_ID
+
+
+@pytest.mark.parametrize("topic", ["__consumer_offsets", "__share_group_state", "__transaction_state"])
+def test_internal_topics_are_their_coordinators_own(served: Served, topic: str) -> None:
+    topic_id = served.create_topic(topic)
+    for version in (9, NEWEST):
+        result = only(served.call(request(batch(b"a"), topic=topic, topic_id=topic_id), version))
+        assert (result.error_code, result.base_offset) == (ErrorCode.INVALID_TOPIC_EXCEPTION, -1)
+    assert served.log(topic).log_end_offset == 0
+    with pytest.raises(Closed):
+        served.call(request(batch(b"a"), topic=topic, acks=0), 9)
+    restored = served.run(served.send(request(batch(b"a"), topic=topic), 9, client_id="__admin_client"))
+    assert only(restored).error_code == ErrorCode.NONE
 
 
 def lying(position: int, number: bytes, data: bytes | None = None) -> bytes:
@@ -309,3 +324,22 @@ def test_a_partition_that_comes_back_while_a_thread_is_at_work_is_appended_to(
     monkeypatch.setattr(replicas, "partition", gone_once)
     result = only(served.call(request(heavy(b"a")), 9))
     assert (result.error_code, result.base_offset) == (ErrorCode.NONE, 0)
+
+
+def test_an_id_never_means_the_next_topic_of_the_name(served: Served) -> None:
+    """The topic is deleted and made anew while its batch waits for a thread."""
+    topic_id = served.create_topic("t")
+    services = served.broker.services
+
+    async def scenario() -> ProduceResponse:
+        async with services.heavy_work:
+            answer = asyncio.ensure_future(served.send(request(heavy(b"a"), topic_id=topic_id), NEWEST))
+            await asyncio.sleep(0)
+            await services.controller.delete_topics(["t"])
+            await services.controller.create_topics([NewTopic("t")])
+        response: ProduceResponse = await answer
+        return response
+
+    result = only(served.run(scenario()))
+    assert (result.error_code, result.base_offset) == (ErrorCode.UNKNOWN_TOPIC_ID, -1)
+    assert served.log("t").log_end_offset == 0

@@ -58,6 +58,12 @@ def test_headers_read_as_they_are_written_and_as_they_are_declared(client_id: st
         assert encode(headers.ResponseHeader(correlation_id=77), int(row["response_header"])) == answer
 
 
+@pytest.mark.parametrize("version", [0, 3])
+def test_a_client_id_that_is_no_utf8_is_read_as_java_reads_it(version: int) -> None:
+    data = request_header_bytes(18, version, 1, "caf?").replace(b"caf?", b"caf\xe9")
+    assert read_request_header(data) == RequestHeader(18, version, 1, "caf\ufffd", len(data))
+
+
 def test_unknown_tags_of_headers_are_skipped() -> None:
     frame = bytes.fromhex("0003 000c 00000001 0001 61 01 05 02 aabb") + b"body"
     assert read_request_header(frame) == RequestHeader(3, 12, 1, "a", len(frame) - 4)
@@ -78,7 +84,6 @@ def test_the_version_of_an_unknown_api_versions_request_still_has_a_header() -> 
         "0003 000c 00000001",
         "0003 000c 00000001 00",
         "0003 000c 00000001 0005 61",
-        "0003 000c 00000001 0001 ff 00",
         "0003 000c 00000001 0001 61",
         "0003 000c 00000001 0001 61 01",
         "0003 000c 00000001 0001 61 01 05 09",

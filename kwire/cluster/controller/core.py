@@ -143,11 +143,18 @@ class ControllerCore:
             decision.changes.append(change)
         return decision
 
-    def delete_topics(self, names: Sequence[str]) -> Decision:
-        """Queue deletions; `topic_stopped` finishes each. Unknown names get UNKNOWN_TOPIC_OR_PARTITION."""
+    def delete_topics(self, names: Sequence[str], topic_ids: Mapping[str, bytes] | None = None) -> Decision:
+        """Queue deletions; `topic_stopped` finishes each. Unknown names get UNKNOWN_TOPIC_OR_PARTITION, and those that
+        `topic_ids` has another id for than the topic UNKNOWN_TOPIC_ID: it was a topic before this one that was meant.
+        """
         decision = Decision([], [])
         for name in dict.fromkeys(names):
             image = self.cluster.topics.get(name)
+            topic_id = topic_ids.get(name) if topic_ids else None
+            if topic_id is not None and (image is None or image.topic_id != topic_id):
+                error = KafkaError(ErrorCode.UNKNOWN_TOPIC_ID, "There is no topic of this id any more.")
+                decision.results.append(TopicResult(name, error))
+                continue
             if image is None:
                 error = KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"There is no topic '{name}'.")
                 decision.results.append(TopicResult(name, error))

@@ -8,8 +8,8 @@ returns, clients may use what it made.
 from __future__ import annotations
 
 import logging
-from asyncio import Lock, Task, get_running_loop, shield
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from asyncio import Lock, Task, get_running_loop, shield, sleep
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from kwire.clock import Clock
@@ -145,11 +145,11 @@ class Controller:
 
         return await self._in_turn(act)
 
-    async def delete_topics(self, names: Sequence[str]) -> list[TopicResult]:
+    async def delete_topics(self, names: Sequence[str], ids: Mapping[str, bytes] | None = None) -> list[TopicResult]:
         """One result per distinct name, in order. Deletions are queued in the store first: a restart ends them."""
 
         async def act() -> list[TopicResult]:
-            decision = self._core.delete_topics(names)
+            decision = self._core.delete_topics(names, ids)
             await self._write(decision.changes)
             for result in decision.results:
                 if result.topic is not None:
@@ -271,6 +271,7 @@ class Controller:
         del self._core.deleting[name]
 
     async def _alter_config(self, alteration: EntityAlteration, validate_only: bool) -> KafkaError | None:
+        await sleep(0)  # One request may name thousands of topics: others get their turn.
         entity_type, name = alteration.entity_type, alteration.entity_name
         path = (
             group_configs.group_config_path(name)

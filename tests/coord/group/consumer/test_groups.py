@@ -1,0 +1,27 @@
+"""Heartbeats in corners that tests/scripts/group_consumer_*.txt do not come to."""
+
+from __future__ import annotations
+
+from tests.coord.group.script import Player, assert_replay_equals_live
+
+
+def test_an_answer_that_is_lost_between_two_revocations_fences_nobody() -> None:
+    player = Player()
+    told = [
+        player.play(line)
+        for line in (
+            "config consumer_assignment_interval_ms=0",
+            "topic t 6",
+            "beat a",
+            "beat b",
+            "beat a",
+            "beat c",
+        )
+    ]
+    # a has given back what b gets. That it is to give back more, for c, it does not hear.
+    assert "log CurrentMemberAssignment g a 2 (was 2) state=1 has=t:0,1,2 gives=t:3,4,5" in told[-2]
+    player.play("beat a owns=t:0,1,2")
+    player.epochs["a"] = 2
+    assert player.play("beat a owns=t:0,1,2") == ["a <- epoch 2"]
+    assert player.play("beat a owns=t:0,1")[-1] == "a <- epoch 4"
+    assert_replay_equals_live(player)

@@ -1,8 +1,9 @@
 """Members of a consumer group that speak the classic protocol: JoinGroup, SyncGroup and Heartbeat, each for itself.
 
 A JoinGroup is answered at once: its generation is the member's epoch. What the member may have is in the SyncGroup that
-follows. A heartbeat tells it to join again when it has something to give back, to get, or to catch up with. Nobody
-waits for anybody. (KIP-848; apache/kafka `GroupMetadataManager.classicGroupJoinToConsumerGroup` and its neighbours.)
+follows. A heartbeat tells it to join again when it has something to give back, to get, or to catch up with: a target
+that there is, or one that its joining would make. Nobody waits for anybody. (KIP-848; apache/kafka
+`GroupMetadataManager.classicGroupJoinToConsumerGroup` and its neighbours.)
 """
 
 from __future__ import annotations
@@ -145,7 +146,7 @@ class ClassicMembers:
         name, metadata = protocols.protocols[0]
         if request.protocol_type not in (None, CONSUMER_GROUP_TYPE) or request.protocol_name not in (None, name):
             raise KafkaError(ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
-        if group.group_epoch > member.member_epoch and member.has.state is not MemberState.UNREVOKED_PARTITIONS:
+        if group.assignment_epoch > member.member_epoch and member.has.state is not MemberState.UNREVOKED_PARTITIONS:
             self._ask_to_rejoin(group, member, now_ms)
             raise KafkaError(ErrorCode.REBALANCE_IN_PROGRESS)
         self._deadlines.forget(deadlines.SYNC, group.group_id, member.member_id)
@@ -168,7 +169,8 @@ class ClassicMembers:
         self._expect_heartbeat(group, member, protocols, now_ms)
         state = member.has.state
         if (
-            member.member_epoch < group.group_epoch
+            member.member_epoch < group.assignment_epoch
+            or (group.assignment_epoch < group.group_epoch and self._advancing.may_assign(group, now_ms))
             or state is MemberState.UNREVOKED_PARTITIONS
             or (state is MemberState.UNRELEASED_PARTITIONS and not group.waits_for_others(member))
         ):

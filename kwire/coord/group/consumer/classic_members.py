@@ -122,9 +122,12 @@ class ClassicMembers:
         return self._downgrades.may_follow(left) or (not left and self._config.may_downgrade)
 
     def _downgrade(self, change: Change, reported: Partitions | None, now_ms: int, out: Decision) -> ConsumerMember:
-        """The group becomes classic with this member; it rebalances only if the subscription is another one."""
+        """The group becomes classic with this member; it rebalances only if its target is not that of today.
+
+        The subscription may be another one, the topics may have changed, or a new target had to wait.
+        """
         group, _, after = change
-        rebalance = change.names_changed or change.regex_changed
+        rebalance = group.assignment_epoch < self._advancing.raise_epoch(change, out)
         if not rebalance:
             target = group.target_of(after.member_id, after.said.instance_id)
             after = self._advancing.step(change, group.assignment_epoch, target, reported, now_ms, Decision())

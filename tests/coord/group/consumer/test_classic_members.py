@@ -58,3 +58,21 @@ def test_classic_members_alone_make_the_target_that_had_to_wait() -> None:
     player.play("join a protocols=range v=3 owns=t:0,1")
     assert player.play("sync a") == ["a <- sync NONE t:0,1,2,3"]
     assert_replay_equals_live(player)
+
+
+def test_a_group_that_goes_back_with_an_old_target_rebalances() -> None:
+    """The last member of the new protocol is replaced in its place, which may be the wrong one by now."""
+    player = mixed_group()
+    player.play("topic t 6")
+    player.play("beat n instance=i1")
+    assert player.play("describe-consumer")[0] == "Assigning epoch 3 assigned 2 uniform"
+    player.play("join n2 protocols=range instance=i1 v=5")
+    assert player.play("describe")[0] == "PreparingRebalance consumer/"
+
+
+def test_a_group_that_goes_back_after_its_topics_have_grown_rebalances() -> None:
+    """Nobody has noticed yet, and nobody will: those who are told the group's leader know nothing of it."""
+    player = mixed_group()
+    player.play("topic t 6")
+    player.play("join n2 protocols=range instance=i1 v=5")
+    assert player.play("describe")[0] == "PreparingRebalance consumer/"

@@ -25,3 +25,19 @@ def test_an_answer_that_is_lost_between_two_revocations_fences_nobody() -> None:
     assert player.play("beat a owns=t:0,1,2") == ["a <- epoch 2"]
     assert player.play("beat a owns=t:0,1")[-1] == "a <- epoch 4"
     assert_replay_equals_live(player)
+
+
+def test_a_static_member_that_is_back_commits_what_it_had_before_it_left() -> None:
+    """It commits at epoch 0 until it hears of its new one."""
+    player = Player()
+    for line in (
+        "config consumer_assignment_interval_ms=0",
+        "topic t 2",
+        "beat a instance=i1",
+        "beat a instance=i1 epoch=-2",
+        "beat a instance=i1 epoch=0",
+    ):
+        player.play(line)
+    assert player.play("commit a t-0@7 member=a gen=0") == ["log offset g t-0 = 7", "a <- t-0 NONE"]
+    assert player.play("commit a u-0@7 member=a gen=0") == ["a <- STALE_MEMBER_EPOCH"]
+    assert_replay_equals_live(player)

@@ -276,12 +276,8 @@ class GroupShard(Membership):
             kind = self.kinds.of_record(key)
             if kind is not None:
                 kind.on_refused(CoordinatorRecord(key, value), now_ms)
-            consumer_group = self.consumer.groups.get(key.group_id)
-            if consumer_group is None:
-                continue
-            member = consumer_group.members.get(getattr(key, "member_id", ""))
-            if value is None and member is not None:
-                self.consumer.expect_again(consumer_group, member, now_ms)
+            else:
+                self.consumer.on_refused(CoordinatorRecord(key, value), now_ms)
         return out
 
     def replay_marker(self, producer_id: int, committed: bool) -> None:

@@ -41,3 +41,24 @@ def test_a_static_member_that_is_back_commits_what_it_had_before_it_left() -> No
     assert player.play("commit a t-0@7 member=a gen=0") == ["log offset g t-0 = 7", "a <- t-0 NONE"]
     assert player.play("commit a u-0@7 member=a gen=0") == ["a <- STALE_MEMBER_EPOCH"]
     assert_replay_equals_live(player)
+
+
+def test_new_topics_are_found_though_the_log_refused_them_once() -> None:
+    player = Player()
+    for line in (
+        "config consumer_assignment_interval_ms=0",
+        "topic tea 1",
+        "beat a regex=t.*",
+        "advance 11000",
+        "beat a",
+    ):
+        player.play(line)
+    player.play("topic tee 1")
+    player.play("beat a")
+    player.play("refuse NOT_ENOUGH_REPLICAS")
+    assert "the log refuses: NOT_ENOUGH_REPLICAS" in player.play("advance 1")
+    player.play("advance 11000")
+    player.play("beat a")
+    player.play("advance 1")
+    assert player.play("beat a")[-1] == "a <- epoch 3 tea:0;tee:0"
+    assert_replay_equals_live(player)

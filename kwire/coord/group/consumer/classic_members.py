@@ -80,7 +80,7 @@ class ClassicMembers:
         after = _joined(before, request, Requester(client.client_id, client.client_host), subscription)
         reported = _reported(subscription, self._topics)
         change = Change(group, before, after)
-        downgrades = existing is not None and self._is_last_of_new_protocol(group, existing)
+        downgrades = existing is not None and self._is_last_of_new_protocol(group, existing, after)
         if downgrades:
             after = self._downgrade(change, reported, now_ms, out)
         else:
@@ -114,12 +114,13 @@ class ClassicMembers:
             return ConsumerMember(member_id)
         return returned_static_member(group, existing, member_id, out)
 
-    def _is_last_of_new_protocol(self, group: ConsumerGroup, existing: ConsumerMember) -> bool:
+    def _is_last_of_new_protocol(self, group: ConsumerGroup, existing: ConsumerMember, after: ConsumerMember) -> bool:
         """Whether a classic static member takes the place of the only one that spoke the new protocol."""
         if existing.uses_classic_protocol:
             return False
-        left = [member for member in group.members.values() if member is not existing]
-        return self._downgrades.may_follow(left) or (not left and self._config.may_downgrade)
+        return self._downgrades.may_follow(
+            [after if member is existing else member for member in group.members.values()]
+        )
 
     def _downgrade(self, change: Change, reported: Partitions | None, now_ms: int, out: Decision) -> ConsumerMember:
         """The group becomes classic with this member; it rebalances only if its target is not that of today.

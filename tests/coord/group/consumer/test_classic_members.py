@@ -76,3 +76,28 @@ def test_a_group_that_goes_back_after_its_topics_have_grown_rebalances() -> None
     player.play("topic t 6")
     player.play("join n2 protocols=range instance=i1 v=5")
     assert player.play("describe")[0] == "PreparingRebalance consumer/"
+
+
+def test_a_group_that_goes_back_knows_all_protocols_of_its_members() -> None:
+    """Somebody who speaks another one of them comes before they have joined again."""
+    player = Player()
+    for line in (
+        "config consumer_assignment_interval_ms=0 initial_rebalance_delay_ms=0",
+        "topic t 4",
+        "join a protocols=range,roundrobin v=3",
+        "sync a give=a:#t:0,1,2,3",
+        "beat n",
+        "beat n epoch=-1",
+    ):
+        player.play(line)
+    assert player.play("join b protocols=roundrobin v=3") == ["b waits"]
+    told = player.play("join a protocols=range,roundrobin v=3")
+    assert told[1] == "b <- join generation=3 consumer/roundrobin me=b-u2 leader=a-u1 members=[]"
+
+
+def test_a_group_that_is_too_large_for_a_classic_one_stays_what_it_is() -> None:
+    player = mixed_group()
+    player.play("config max_size=1")
+    player.play("join n2 protocols=range instance=i1 v=5")
+    assert player.play("describe-consumer")[0] == "Stable epoch 2 assigned 2 uniform"
+    assert_replay_equals_live(player)

@@ -1,9 +1,8 @@
 """Members of a consumer group that speak the classic protocol: JoinGroup, SyncGroup and Heartbeat, each for itself.
 
 A JoinGroup is answered at once: its generation is the member's epoch. What the member may have is in the SyncGroup that
-follows. A heartbeat tells it to join again when it has something to give back, to get, or to catch up with: a target
-that there is, or one that its joining would make. Nobody waits for anybody. (KIP-848; apache/kafka
-`GroupMetadataManager.classicGroupJoinToConsumerGroup` and its neighbours.)
+follows. A heartbeat tells it to join again when it has something to give back, to get, or to catch up with. Nobody
+waits for anybody. (KIP-848; apache/kafka `GroupMetadataManager.classicGroupJoinToConsumerGroup` and its neighbours.)
 """
 
 from __future__ import annotations
@@ -174,13 +173,21 @@ class ClassicMembers:
         state = member.has.state
         if (
             member.member_epoch < group.assignment_epoch
-            or (group.assignment_epoch < group.group_epoch and self._advancing.may_assign(group, now_ms))
+            or self._nobody_else_assigns(group, now_ms)
             or state is MemberState.UNREVOKED_PARTITIONS
             or (state is MemberState.UNRELEASED_PARTITIONS and not group.waits_for_others(member))
         ):
             self._ask_to_rejoin(group, member, now_ms)
             return ErrorCode.REBALANCE_IN_PROGRESS
         return ErrorCode.NONE
+
+    def _nobody_else_assigns(self, group: ConsumerGroup, now_ms: int) -> bool:
+        """Whether a new target may be made, and no member of the new protocol is there whose heartbeat would do it."""
+        return (
+            group.assignment_epoch < group.group_epoch
+            and group.classic_member_count == len(group.members)
+            and self._advancing.may_assign(group, now_ms)
+        )
 
     def _classic_member(
         self, group: ConsumerGroup, member_id: str, instance_id: str | None, generation_id: int

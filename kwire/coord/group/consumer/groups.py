@@ -244,10 +244,8 @@ class ConsumerGroups:
             if regex in group.regex_counts
         }
         names = set(group.name_counts).union(*(resolved.topics for resolved in {**group.resolved, **found}.values()))
-        changed = any(
-            regex not in group.resolved or group.resolved[regex].topics != resolved.topics
-            for regex, resolved in found.items()
-        )
+        known = {regex: resolved.topics for regex, resolved in group.resolved.items()}
+        changed = any(known.get(regex, frozenset()) != resolved.topics for regex, resolved in found.items())
         new_hash = self._hashes.of(names)
         if changed or new_hash != group.metadata_hash:
             out.records.append(epoch_record(group.group_id, group.group_epoch + 1, new_hash))

@@ -62,3 +62,12 @@ def test_new_topics_are_found_though_the_log_refused_them_once() -> None:
     player.play("advance 1")
     assert player.play("beat a")[-1] == "a <- epoch 3 tea:0;tee:0"
     assert_replay_equals_live(player)
+
+
+def test_an_expression_that_matches_nothing_changes_nothing() -> None:
+    player = Player()
+    for line in ("config consumer_assignment_interval_ms=0", "topic tea 1", "beat a regex=x.*"):
+        player.play(line)
+    assert player.play("advance 0") == ["timer at +0: consumer-regex g", "log RegularExpression g x.* -"]
+    assert player.play("describe-consumer")[0] == "Stable epoch 1 assigned 1 uniform"
+    assert_replay_equals_live(player)

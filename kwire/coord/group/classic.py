@@ -21,6 +21,7 @@ from __future__ import annotations
 from kwire.coord.decision import Decision, ReplyKey
 from kwire.coord.group.classic_group import ClassicGroup
 from kwire.coord.group.config import GroupConfig
+from kwire.coord.group.consumer.migration import Downgraded
 from kwire.coord.group.joining import Joining
 from kwire.coord.group.members import UNKNOWN_MEMBER_ID, JoiningClient
 from kwire.coord.group.rebalance import JOIN, SESSION, SYNC, Rebalances, TimerKey, join_refused, sync_refused
@@ -240,11 +241,13 @@ class ClassicGroups:
             self._rebalances.answer_sync(member, sync_refused(code), out)
             self._rebalances.expect_heartbeat(group, member, now_ms)
 
-    def on_downgraded(self, group: ClassicGroup, rebalance: bool, now_ms: int) -> None:
+    def on_downgraded(self, group: ClassicGroup, downgraded: Downgraded, now_ms: int) -> None:
         """The group was a consumer group until now: its members have sessions here, and may have to share out anew."""
         for member in group.members.values():
+            offered = downgraded.offered[member.member_id]
+            group.update(member, offered, member.rebalance_timeout_ms, member.session_timeout_ms)
             self._rebalances.expect_heartbeat(group, member, now_ms)
-        if rebalance:
+        if downgraded.rebalance:
             nobody_waits = Decision()
             self._rebalances.prepare(group, now_ms, nobody_waits)
             assert not nobody_waits.records

@@ -15,7 +15,11 @@ CLASSIC_GROUP_TYPE = "classic"
 
 
 def describe(group_id: str, group: ClassicGroup | None) -> DescribedGroup:
-    """One group; an unknown one is Dead. Metadata and assignments are shown of a stable group only."""
+    """One group; an unknown one is Dead. Metadata is shown of a stable group only.
+
+    Assignments are shown of any: while a group rebalances its members still have the last ones (apache/kafka since 4.0,
+    `ClassicGroupMember`).
+    """
     if group is None:
         return DescribedGroup(
             error_code=ErrorCode.NONE,
@@ -57,7 +61,7 @@ def _describe_member(member: ClassicMember, protocol: str | None) -> DescribedGr
         client_id=member.client_id,
         client_host=member.client_host,
         member_metadata=b"" if protocol is None else member.protocols[protocol],
-        member_assignment=b"" if protocol is None else member.assignment,
+        member_assignment=member.assignment,
     )
 
 

@@ -222,14 +222,14 @@ class GroupShard(Membership):
 
     def _replay_classic(self, group_id: str, value: GroupMetadataValue | None, now_ms: int) -> None:
         group = self.groups.get(group_id)
-        rebalance = self.consumer.downgrades.pending.pop(group_id, None) if value is not None else None
+        downgraded = self.consumer.downgrades.pending.pop(group_id, None) if value is not None else None
         if value is None:
             if group is not None:
                 self.classic.remove_group(group, ErrorCode.UNKNOWN_MEMBER_ID, now_ms, Decision())
-        elif self._loading or group is None or rebalance is not None:
+        elif self._loading or group is None or downgraded is not None:
             self.groups[group_id] = ClassicGroup.restore(group_id, value)
-            if rebalance is not None:
-                self.classic.on_downgraded(self.groups[group_id], rebalance, now_ms)
+            if downgraded is not None:
+                self.classic.on_downgraded(self.groups[group_id], downgraded, now_ms)
         else:
             group.persist(value)
             self.classic.on_stored(group)
@@ -276,12 +276,8 @@ class GroupShard(Membership):
             kind = self.kinds.of_record(key)
             if kind is not None:
                 kind.on_refused(CoordinatorRecord(key, value), now_ms)
-            consumer_group = self.consumer.groups.get(key.group_id)
-            if consumer_group is None:
-                continue
-            member = consumer_group.members.get(getattr(key, "member_id", ""))
-            if value is None and member is not None:
-                self.consumer.expect_again(consumer_group, member, now_ms)
+            else:
+                self.consumer.on_refused(CoordinatorRecord(key, value), now_ms)
         return out
 
     def replay_marker(self, producer_id: int, committed: bool) -> None:

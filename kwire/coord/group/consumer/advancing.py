@@ -132,7 +132,7 @@ class Advancing:
     def _target(self, change: Change, group_epoch: int, now_ms: int, out: Decision) -> tuple[int, Partitions]:
         """Step 3; the epoch of the target assignment, and the member's target."""
         group, _, after = change
-        if group_epoch <= group.assignment_epoch or not self._may_assign(group, now_ms):
+        if group_epoch <= group.assignment_epoch or not self.may_assign(group, now_ms):
             return group.assignment_epoch, group.target_of(after.member_id, after.said.instance_id)
         spec = self._specify(change)
         name = group.preferred_assignor(self._config.assignors, change.assignor_counts())
@@ -144,7 +144,7 @@ class Advancing:
         out.records.append(target_epoch_record(group.group_id, group_epoch, now_ms))
         return group_epoch, targets.get(after.member_id, NOTHING)
 
-    def _may_assign(self, group: ConsumerGroup, now_ms: int) -> bool:
+    def may_assign(self, group: ConsumerGroup, now_ms: int) -> bool:
         """Whether the last target is old enough. A clock that was set back does not hold a group up."""
         last_ms = group.assignment_timestamp_ms
         return not last_ms <= now_ms < last_ms + self._config.assignment_interval_of(group.group_id)

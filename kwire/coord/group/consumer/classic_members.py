@@ -79,7 +79,7 @@ class ClassicMembers:
         after = _joined(before, request, Requester(client.client_id, client.client_host), subscription)
         reported = _reported(subscription, self._topics)
         change = Change(group, before, after)
-        downgrades = existing is not None and self._is_last_of_new_protocol(group, existing)
+        downgrades = existing is not None and self._is_last_of_new_protocol(group, existing, after)
         if downgrades:
             after = self._downgrade(change, reported, now_ms, out)
         else:
@@ -113,17 +113,21 @@ class ClassicMembers:
             return ConsumerMember(member_id)
         return returned_static_member(group, existing, member_id, out)
 
-    def _is_last_of_new_protocol(self, group: ConsumerGroup, existing: ConsumerMember) -> bool:
+    def _is_last_of_new_protocol(self, group: ConsumerGroup, existing: ConsumerMember, after: ConsumerMember) -> bool:
         """Whether a classic static member takes the place of the only one that spoke the new protocol."""
         if existing.uses_classic_protocol:
             return False
-        left = [member for member in group.members.values() if member is not existing]
-        return self._downgrades.may_follow(left) or (not left and self._config.may_downgrade)
+        return self._downgrades.may_follow(
+            [after if member is existing else member for member in group.members.values()]
+        )
 
     def _downgrade(self, change: Change, reported: Partitions | None, now_ms: int, out: Decision) -> ConsumerMember:
-        """The group becomes classic with this member; it rebalances only if the subscription is another one."""
+        """The group becomes classic with this member; it rebalances only if its target is not that of today.
+
+        The subscription may be another one, the topics may have changed, or a new target had to wait.
+        """
         group, _, after = change
-        rebalance = change.names_changed or change.regex_changed
+        rebalance = group.assignment_epoch < self._advancing.raise_epoch(change, out)
         if not rebalance:
             target = group.target_of(after.member_id, after.said.instance_id)
             after = self._advancing.step(change, group.assignment_epoch, target, reported, now_ms, Decision())
@@ -145,7 +149,7 @@ class ClassicMembers:
         name, metadata = protocols.protocols[0]
         if request.protocol_type not in (None, CONSUMER_GROUP_TYPE) or request.protocol_name not in (None, name):
             raise KafkaError(ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
-        if group.group_epoch > member.member_epoch and member.has.state is not MemberState.UNREVOKED_PARTITIONS:
+        if group.assignment_epoch > member.member_epoch and member.has.state is not MemberState.UNREVOKED_PARTITIONS:
             self._ask_to_rejoin(group, member, now_ms)
             raise KafkaError(ErrorCode.REBALANCE_IN_PROGRESS)
         self._deadlines.forget(deadlines.SYNC, group.group_id, member.member_id)
@@ -168,13 +172,22 @@ class ClassicMembers:
         self._expect_heartbeat(group, member, protocols, now_ms)
         state = member.has.state
         if (
-            member.member_epoch < group.group_epoch
+            member.member_epoch < group.assignment_epoch
+            or self._nobody_else_assigns(group, now_ms)
             or state is MemberState.UNREVOKED_PARTITIONS
             or (state is MemberState.UNRELEASED_PARTITIONS and not group.waits_for_others(member))
         ):
             self._ask_to_rejoin(group, member, now_ms)
             return ErrorCode.REBALANCE_IN_PROGRESS
         return ErrorCode.NONE
+
+    def _nobody_else_assigns(self, group: ConsumerGroup, now_ms: int) -> bool:
+        """Whether a new target may be made, and no member of the new protocol is there whose heartbeat would do it."""
+        return (
+            group.assignment_epoch < group.group_epoch
+            and group.classic_member_count == len(group.members)
+            and self._advancing.may_assign(group, now_ms)
+        )
 
     def _classic_member(
         self, group: ConsumerGroup, member_id: str, instance_id: str | None, generation_id: int

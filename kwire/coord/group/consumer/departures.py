@@ -10,7 +10,7 @@ from collections.abc import Collection
 from kwire.coord.decision import Decision
 from kwire.coord.group.consumer.deadlines import Deadlines
 from kwire.coord.group.consumer.group import ConsumerGroup
-from kwire.coord.group.consumer.member import LEAVE_EPOCH, LEAVE_STATIC_EPOCH, ConsumerMember
+from kwire.coord.group.consumer.member import JOIN_EPOCH, LEAVE_EPOCH, LEAVE_STATIC_EPOCH, ConsumerMember
 from kwire.coord.group.consumer.migration import Downgrades
 from kwire.coord.group.consumer.records import (
     current_assignment_record,
@@ -47,7 +47,9 @@ class Departures:
         if request.member_epoch == LEAVE_EPOCH:
             self.fence(group, [member], now_ms, out)
             return
-        has = member.has._replace(member_epoch=LEAVE_STATIC_EPOCH, pending_revocation=NOTHING_OWNED)
+        # It begins at epoch 0 when it comes back, and what it keeps is its own from then on.
+        kept = {topic_id: dict.fromkeys(partitions, JOIN_EPOCH) for topic_id, partitions in member.has.assigned.items()}
+        has = member.has._replace(member_epoch=LEAVE_STATIC_EPOCH, assigned=kept, pending_revocation=NOTHING_OWNED)
         out.records.append(current_assignment_record(group.group_id, member._replace(has=has)))
 
     def leave_classic(

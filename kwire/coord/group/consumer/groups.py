@@ -44,6 +44,7 @@ from kwire.wire.messages.consumer_group_heartbeat import (
     ConsumerGroupHeartbeatResponse,
     ConsumerGroupHeartbeatResponseTopicPartitions,
 )
+from kwire.wire.messages.consumer_group_records import ConsumerGroupRegularExpressionKey
 
 NEXT_SLICE_AFTER_MS = 1
 
@@ -243,10 +244,8 @@ class ConsumerGroups:
             if regex in group.regex_counts
         }
         names = set(group.name_counts).union(*(resolved.topics for resolved in {**group.resolved, **found}.values()))
-        changed = any(
-            regex not in group.resolved or group.resolved[regex].topics != resolved.topics
-            for regex, resolved in found.items()
-        )
+        known = {regex: resolved.topics for regex, resolved in group.resolved.items()}
+        changed = any(known.get(regex, frozenset()) != resolved.topics for regex, resolved in found.items())
         new_hash = self._hashes.of(names)
         if changed or new_hash != group.metadata_hash:
             out.records.append(epoch_record(group.group_id, group.group_epoch + 1, new_hash))
@@ -265,6 +264,17 @@ class ConsumerGroups:
             group = self.groups[group_id] = ConsumerGroup(group_id)
         if not group.apply(record):
             del self.groups[group_id]
+
+    def on_refused(self, record: CoordinatorRecord, now_ms: int) -> None:
+        """The log did not take a record: who was to leave is expected again, topics that were found are looked for."""
+        group = self.groups.get(record.key.group_id)
+        if group is None:
+            return
+        if isinstance(record.key, ConsumerGroupRegularExpressionKey):
+            group.regex_version_seen = -1
+        member = group.members.get(getattr(record.key, "member_id", ""))
+        if record.value is None and member is not None:
+            self.expect_again(group, member, now_ms)
 
     def on_timer(self, key: TimerKey, now_ms: int) -> Decision:
         """A deadline of one of the groups has come; one that is of no importance any more leads to nothing."""

@@ -16,7 +16,7 @@ Invariants, held by the random walks of the tests:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from kwire.coord.decision import Decision
 from kwire.coord.group.classic_group import ClassicGroup
@@ -32,13 +32,14 @@ from kwire.coord.group.consumer.records import (
     target_epoch_record,
     target_record,
 )
-from kwire.coord.group.members import ClassicMember
+from kwire.coord.group.members import ClassicMember, Protocols
 from kwire.coord.group.modern.assignment import NOTHING, without_epochs
 from kwire.coord.group.modern.reconciliation import CurrentAssignment
 from kwire.coord.group.modern.topics import MetadataHashes, TopicDirectory
 from kwire.coord.group.subscriptions import encode_assignment, read_assignment, read_subscription
 from kwire.coord.records import CoordinatorRecord
 from kwire.errors import ErrorCode, KafkaError
+from kwire.named_tuple import NamedTuple
 from kwire.wire.messages.group_records import GroupMetadataKey
 from kwire.wire.primitives import WireError
 
@@ -115,11 +116,17 @@ def _upgraded_members(group: ClassicGroup, topics: TopicDirectory) -> list[Consu
     return members
 
 
-class Downgrades:
-    """The way back to the classic protocol.
-
-    `pending` are the groups whose records are about to be stored, and whether they are to rebalance then.
+class Downgraded(NamedTuple):
+    """What the record of a group that has become classic does not say: whether it is to rebalance, and all protocols
+    that each member offers. The record has the one that was chosen.
     """
+
+    rebalance: bool
+    offered: Mapping[str, Protocols]
+
+
+class Downgrades:
+    """The way back to the classic protocol. `pending` are the groups whose records are about to be stored."""
 
     __slots__ = ("_config", "_deadlines", "_topics", "pending")
 
@@ -127,7 +134,7 @@ class Downgrades:
         self._deadlines = deadlines
         self._config = config
         self._topics = topics
-        self.pending: dict[str, bool] = {}
+        self.pending: dict[str, Downgraded] = {}
 
     def may_follow(self, left: Collection[ConsumerMember]) -> bool:
         """Whether a group of which these are left is to become a classic one: there are some, and all are classic."""
@@ -173,7 +180,8 @@ class Downgrades:
         }
         record = classic.to_record(classic.members.values(), classic.leader_id, assignments, now_ms)
         out.record(GroupMetadataKey(group=group.group_id), record)
-        self.pending[group.group_id] = rebalance
+        offered = {member.member_id: member.protocols for member in classic.members.values()}
+        self.pending[group.group_id] = Downgraded(rebalance, offered)
 
     def _assignment(self, group: ConsumerGroup, member: ConsumerMember, protocol: str, rebalance: bool) -> bytes:
         """What the member has, in the version of the protocol that it speaks; its target if there is no rebalance.

@@ -101,19 +101,18 @@ def reconcile(current: CurrentAssignment, toward: Reconciliation) -> CurrentAssi
     """
     if current.state is MemberState.STABLE:
         if current.member_epoch != toward.target_epoch:
-            return _next_step(current, current.member_epoch, toward)
+            return _next_step(current, toward)
         return _drop_unsubscribed(current, toward) if toward.subscription_changed else current
     if current.state is MemberState.UNREVOKED_PARTITIONS:
         if _still_has(current.pending_revocation, toward):
             return _drop_unsubscribed(current, toward) if toward.subscription_changed else current
-        # Without a newer target (the subscription has changed, the target not yet) the epoch stays.
-        return _next_step(current, min(current.member_epoch + 1, toward.target_epoch), toward)
+        return _next_step(current, toward)
     if current.state is MemberState.UNKNOWN and (toward.reported is None or toward.reported):
         raise KafkaError(
             ErrorCode.FENCED_MEMBER_EPOCH,
             "The member is in a state that this broker does not know. It must give up its partitions and join again.",
         )
-    return _next_step(current, current.member_epoch, toward)
+    return _next_step(current, toward)
 
 
 def _still_has(pending: Owned, toward: Reconciliation) -> bool:
@@ -135,8 +134,12 @@ def _drop_unsubscribed(current: CurrentAssignment, toward: Reconciliation) -> Cu
     return current._replace(assigned=kept)
 
 
-def _next_step(current: CurrentAssignment, epoch: int, toward: Reconciliation) -> CurrentAssignment:
-    """Give back first; with nothing to give back, move to the target's epoch and take what is free."""
+def _next_step(current: CurrentAssignment, toward: Reconciliation) -> CurrentAssignment:
+    """Give back first; with nothing to give back, move to the target's epoch and take what is free.
+
+    Who gives back twice in a row stays at its epoch: should the answer that asks for more get lost, the member goes on
+    at this epoch, with what it has not been told to give back yet, and is not to be fenced for it.
+    """
     kept: dict[bytes, dict[int, int]] = {}
     pending: dict[bytes, dict[int, int]] = {}
     gained: dict[bytes, list[int]] = {}
@@ -153,7 +156,7 @@ def _next_step(current: CurrentAssignment, epoch: int, toward: Reconciliation) -
             else:
                 waits_for_others = True
     if pending and _still_has(pending, toward):
-        return current.moved_to(MemberState.UNREVOKED_PARTITIONS, epoch, kept, pending)
+        return current.moved_to(MemberState.UNREVOKED_PARTITIONS, current.member_epoch, kept, pending)
     for topic_id, partitions in gained.items():
         kept.setdefault(topic_id, {}).update(dict.fromkeys(sorted(partitions), toward.target_epoch))
     state = MemberState.UNRELEASED_PARTITIONS if waits_for_others else MemberState.STABLE

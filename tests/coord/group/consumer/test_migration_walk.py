@@ -169,7 +169,8 @@ class Walk(walk.Walk):
         self.player = Listening()
         self.player.shows_records = told is not None
         self.follower = self.new_follower()
-        self.play("config consumer_assignment_interval_ms=0 initial_rebalance_delay_ms=0")
+        interval_ms = self.rng.choice([0, 1000])
+        self.play(f"config consumer_assignment_interval_ms={interval_ms} initial_rebalance_delay_ms=0")
         self.play("topic t 4")
         self.play("topic u 1")
         self.consumers = [Client("a"), Client("b")]

@@ -62,6 +62,13 @@ def test_giving_back_comes_before_the_new_epoch() -> None:
     assert done == CurrentAssignment(6, 3, MemberState.STABLE, {T: {0: 2, 2: 6}}, {})
 
 
+def test_giving_back_twice_in_a_row_leaves_the_epoch_as_it_is() -> None:
+    """If the answer with another epoch got lost, the member would be fenced for what it still has."""
+    asked = CurrentAssignment(3, 3, MemberState.UNREVOKED_PARTITIONS, {T: {0: 2, 2: 2}}, {T: {1: 3}})
+    again = reconcile(asked, toward(6, {T: frozenset({0})}, reported={T: frozenset({0, 2})}))
+    assert again == CurrentAssignment(3, 3, MemberState.UNREVOKED_PARTITIONS, {T: {0: 2}}, {T: {2: 2}})
+
+
 def test_what_is_being_given_back_may_come_back() -> None:
     has = CurrentAssignment(3, 3, MemberState.UNREVOKED_PARTITIONS, {T: {0: 2}}, {T: {1: 3}})
     own = frozenset({(T, 0), (T, 1)})

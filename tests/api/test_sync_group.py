@@ -37,5 +37,16 @@ def test_the_leaders_assignment(version: int) -> None:
 def test_refused(group_id: str, code: ErrorCode, version: int) -> None:
     world = GroupWorld()
     request = SyncGroupRequest(group_id=group_id, generation_id=1, member_id="x", assignments=[])
+    if version >= 5:
+        request.protocol_type, request.protocol_name = "consumer", "range"
     response = asyncio.run(world.call(request, version))
     assert (response.error_code, response.assignment) == (code, b"")
+
+
+@pytest.mark.parametrize("named", [(None, "range"), ("consumer", None)])
+def test_the_protocol_must_be_there_since_version_5(named: tuple[str | None, str | None]) -> None:
+    """Whatever else is wrong with the request."""
+    request = SyncGroupRequest(group_id="h", generation_id=1, member_id="x", assignments=[])
+    request.protocol_type, request.protocol_name = named
+    response = asyncio.run(GroupWorld().call(request, 5))
+    assert (response.error_code, response.assignment) == (ErrorCode.INCONSISTENT_GROUP_PROTOCOL, b"")

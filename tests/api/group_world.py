@@ -119,6 +119,8 @@ class GroupWorld:
             generation_id=joined.generation_id,
             member_id=member_id,
             group_instance_id=instance_id,
+            protocol_type="consumer",
+            protocol_name="range",
             assignments=[SyncGroupRequestAssignment(member_id=member_id, assignment=b"mine")],
         )
         assert (await self.call(sync, 5)).error_code == 0

@@ -3,8 +3,9 @@
 - gzip: one or several members; anything after them is ignored, as Java does.
 - snappy: written in the framing of Java's snappy library ("xerial": a magic of 8 bytes, version and compatible version,
   then blocks of 32 KiB, each after its int32 length); read so or raw, because librdkafka writes one raw block.
-- lz4: one frame of independent 64 KiB blocks without content size (Java refuses linked ones). Under magic 0 the header
-  checksum covers the frame's magic bytes too (KAFKA-3160), and is not looked at when reading.
+- lz4: one frame of independent 64 KiB blocks without content size. Linked blocks are refused and what follows the frame
+  is ignored, as Java does: a batch that needs either would stop every Java consumer of its partition. Under magic 0 the
+  header checksum covers the frame's magic bytes too (KAFKA-3160), and is not looked at when reading.
 - zstd: one or several frames, content size not required.
 
 Nothing decompresses beyond `max_size`: snappy says its length in front, which is checked before memory is taken; the
@@ -42,7 +43,8 @@ _XERIAL_BLOCK_BYTES = 32 * 1024
 _SNAPPY_MAX_RATIO = 22
 """A snappy element of three bytes makes 64: what claims a larger ratio than this is lying."""
 
-_LZ4_MAGIC = b"\x04\x22\x4d\x18"
+_LZ4_FLAGS_OFFSET = 4
+_LZ4_INDEPENDENT_BLOCKS = 0x20
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZLIB_GZIP_WBITS = 31
 _STREAM_CHUNK_BYTES = 16 * 1024
@@ -281,11 +283,13 @@ def _compress_lz4(data: Buffer, level: int | None, magic: int) -> bytes:
 
 def _decompress_lz4(data: Buffer, max_size: int, magic: int, piece_bytes: int | None) -> Iterator[bytes]:
     frame = _lz4()
+    if len(data) > _LZ4_FLAGS_OFFSET and not data[_LZ4_FLAGS_OFFSET] & _LZ4_INDEPENDENT_BLOCKS:
+        raise CompressionError("lz4: blocks that depend on one another are not for Kafka")
     if magic == 0:
         data = _with_header_checksum(data, broken=False)
     try:
         yield from _decompress_streams(
-            frame.LZ4FrameDecompressor, memoryview(data), max_size, piece_bytes, lambda rest: rest[:4] == _LZ4_MAGIC
+            frame.LZ4FrameDecompressor, memoryview(data), max_size, piece_bytes, lambda rest: False
         )
     except (RuntimeError, MemoryError, ValueError, EOFError) as error:
         raise error if isinstance(error, CompressionError) else CompressionError(f"lz4: {error}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,8 @@ from kwire.log.validate import (
 from kwire.wire import compression
 from kwire.wire.compression import GZIP, LZ4, NAMES, NONE, ZSTD
 from kwire.wire.legacy import build_message_set, encode_message
-from kwire.wire.record_batch import verify
-from kwire.wire.records import Record, build_batch, read_records
+from kwire.wire.record_batch import HEADER, as_header, verify
+from kwire.wire.records import Record, build_batch, read_records, seal_compressed
 from tests.log.building import NOW, append, batch, config, headers_in, new_log, read_bytes, records_in
 
 VALUES = [b"value %d" % (n % 7) * 20 for n in range(200)]
@@ -238,3 +239,27 @@ def test_a_compressed_message_set_is_converted_message_by_message() -> None:
     assert prepared.refusal is None
     assert verify(prepared.batch).record_count == 40_000
     assert peak < 3 * 40_000 * 110
+
+
+def in_frames(data: bytes) -> bytes:
+    return compression.compress(LZ4, data[:1000]) + compression.compress(LZ4, data[1000:])
+
+
+def in_linked_blocks(data: bytes) -> bytes:
+    import lz4.frame
+
+    return bytes(lz4.frame.compress(data, block_linked=True))
+
+
+@pytest.mark.parametrize("wanted", ["producer", "gzip"])
+@pytest.mark.parametrize(
+    ("packed", "code"),
+    [(in_frames, ErrorCode.INVALID_RECORD), (in_linked_blocks, ErrorCode.UNKNOWN_SERVER_ERROR)],
+)
+def test_lz4_that_java_consumers_cannot_read_is_not_stored(
+    packed: Callable[[bytes], bytes], code: ErrorCode, wanted: str
+) -> None:
+    plain = batch(*[b"%d" % n * 1000 for n in range(100)])
+    header = as_header(HEADER.unpack_from(plain))
+    sent = seal_compressed(header._replace(attributes=LZ4), packed(bytes(plain[61:])))
+    assert refused(sent, compression_type=wanted).code is code

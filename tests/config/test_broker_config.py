@@ -55,6 +55,14 @@ def test_directories_and_numbers_have_two_names() -> None:
         ({"listener.name.inside.max.connections": "x"}, "max.connections", "it takes an integer"),
         ({"log.retention.ms": "0"}, "log.retention.ms", "0 would delete records at once"),
         ({"log.dirs": ""}, "log.dirs", "at least one directory"),
+        ({"log.roll.ms": "0"}, "log.roll.ms", "at least 1"),
+        ({"log.roll.jitter.ms": "-1"}, "log.roll.jitter.ms", "at least 0"),
+        ({"offsets.topic.compression.codec": "5"}, "offsets.topic.compression.codec", "0 to 4"),
+        (
+            {"share.coordinator.state.topic.compression.codec": "-1"},
+            "share.coordinator.state.topic.compression.codec",
+            "0 to 4",
+        ),
         ({"authorizer.class.name": "a.B"}, "authorizer.class.name", "would let everybody do everything"),
         ({"zookeeper.connect": "localhost:2181"}, "zookeeper.connect", "does not join a ZooKeeper cluster yet"),
         (

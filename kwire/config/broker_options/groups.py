@@ -104,7 +104,7 @@ OPTIONS: tuple[Option, ...] = (
            "How often groups are looked through for expired offsets, in milliseconds."),
     Option("offsets.retention.minutes", INT, "10080", Range(1), HIGH, READ_ONLY,
            "How long the offsets of an empty group are kept, in minutes."),
-    Option("offsets.topic.compression.codec", INT, "0", None, HIGH, READ_ONLY,
+    Option("offsets.topic.compression.codec", INT, "0", Range(0, 4), HIGH, READ_ONLY,
            "The number of the codec for the records of the offsets topic."),
     Option("offsets.topic.num.partitions", INT, "50", Range(1), HIGH, READ_ONLY,
            "The partitions of the offsets topic; it must not change once the topic exists."),

@@ -94,10 +94,10 @@ OPTIONS: tuple[Option, ...] = (
            "The same age in hours; `log.roll.ms` wins."),
     Option("log.roll.jitter.hours", INT, "0", Range(0), HIGH, READ_ONLY,
            "The same in hours; `log.roll.jitter.ms` wins."),
-    Option("log.roll.jitter.ms", LONG, None, None, HIGH, CLUSTER_WIDE,
+    Option("log.roll.jitter.ms", LONG, None, Range(0), HIGH, CLUSTER_WIDE,
            "How many milliseconds at most are taken off that age at random, so that not all segments roll at "
            "once.", synonyms=(("log.roll.jitter.ms", 1), ("log.roll.jitter.hours", 3600000),)),
-    Option("log.roll.ms", LONG, None, None, HIGH, CLUSTER_WIDE,
+    Option("log.roll.ms", LONG, None, Range(1), HIGH, CLUSTER_WIDE,
            "The age in milliseconds at which a segment is closed even when it is not full.",
            synonyms=(("log.roll.ms", 1), ("log.roll.hours", 3600000),)),
     Option("log.segment.bytes", INT, "1073741824", Range(1048576), HIGH, CLUSTER_WIDE,

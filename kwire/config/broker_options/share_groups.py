@@ -83,7 +83,7 @@ OPTIONS: tuple[Option, ...] = (
            "How many bytes are read at a time when the share coordinator loads its state.", only="4.3"),
     Option("share.coordinator.snapshot.update.records.per.snapshot", INT, "500", Range(0, 500), MEDIUM, READ_ONLY,
            "How many changes are written before the whole state is written down again.", only="4.3"),
-    Option("share.coordinator.state.topic.compression.codec", INT, "0", None, HIGH, READ_ONLY,
+    Option("share.coordinator.state.topic.compression.codec", INT, "0", Range(0, 4), HIGH, READ_ONLY,
            "The number of the codec for the records of the share state topic.", only="4.3"),
     Option("share.coordinator.state.topic.min.isr", SHORT, "2", Range(1), HIGH, READ_ONLY,
            "How many replicas of the share state topic must be in sync for a write.", only="4.3"),

@@ -58,8 +58,17 @@ def check_together(config: BrokerConfig) -> None:
             )
     if config.get("inter.broker.listener.name") is not None:
         config.inter_broker_listener_name()
-    if config.is_set("log.dirs") and not config.list("log.dirs"):
-        raise ConfigError("log.dirs", "log.dirs: at least one directory is needed")
+    for name in ("log.dirs", "log.dir"):
+        if config.is_set(name):
+            _check_directories(name, config.list(name))
     for name in ("log.retention.ms", "log.retention.minutes", "log.retention.hours"):
         if config.get(name) == 0:
             raise ConfigError(name, f"{name}: 0 would delete records at once; it takes -1 for no limit, or at least 1")
+
+
+def _check_directories(name: str, paths: list[str]) -> None:
+    if not paths:
+        raise ConfigError(name, f"{name}: at least one directory is needed")
+    if "" in paths:
+        # As a path it is the working directory, whatever that is.
+        raise ConfigError(name, f"{name}: there is a directory without a name; is there a comma too many?")

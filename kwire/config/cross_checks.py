@@ -37,6 +37,8 @@ NOT_TO_BE_PASSED_OVER: Final = (
 )
 """Options without an effect so far whose silence would do harm: the start is refused when they have a value."""
 
+_LEAST_DEDUPE_BYTES: Final = 1 << 20
+
 SERVED_PROTOCOLS: Final = ("PLAINTEXT",)
 """What the listeners speak so far."""
 
@@ -64,6 +66,11 @@ def check_together(config: BrokerConfig) -> None:
     for name in ("log.retention.ms", "log.retention.minutes", "log.retention.hours"):
         if config.get(name) == 0:
             raise ConfigError(name, f"{name}: 0 would delete records at once; it takes -1 for no limit, or at least 1")
+    name = "max.connections.per.ip"
+    if config.get(name) == 0 and not config.get(f"{name}.overrides"):
+        raise ConfigError(name, f"{name}: 0 would refuse everybody; it needs exceptions in {name}.overrides")
+    if config.bool("log.cleaner.enable"):
+        _check_cleaner(config.int("log.cleaner.threads"), config.int("log.cleaner.dedupe.buffer.size"))
 
 
 def _check_directories(name: str, paths: list[str]) -> None:
@@ -72,3 +79,14 @@ def _check_directories(name: str, paths: list[str]) -> None:
     if "" in paths:
         # As a path it is the working directory, whatever that is.
         raise ConfigError(name, f"{name}: there is a directory without a name; is there a comma too many?")
+
+
+def _check_cleaner(threads: int, dedupe_buffer_size: int) -> None:
+    if threads < 1:
+        name = "log.cleaner.threads"
+        raise ConfigError(name, f"{name}: without a thread nothing is compacted; log.cleaner.enable=false says so")
+    if dedupe_buffer_size // threads <= _LEAST_DEDUPE_BYTES:
+        name = "log.cleaner.dedupe.buffer.size"
+        raise ConfigError(
+            name, f"{name} ({dedupe_buffer_size}) must be more than 1 MiB for each of the {threads} log.cleaner.threads"
+        )

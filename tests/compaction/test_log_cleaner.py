@@ -103,10 +103,11 @@ def test_the_dedupe_buffer_and_its_load_factor_bound_a_round(tmp_path: Path) -> 
     for n in range(40):
         write(log, [(b"%d" % n, b"v")])
     roll(log)
-    subject, settings = cleaner(manager, log_cleaner_dedupe_buffer_size=str(16 * 16))
+    subject, settings = cleaner(manager)
+    settings.apply_dynamic({}, {"log.cleaner.dedupe.buffer.size": "256"})
     assert with_worker(subject.clean_filthiest) is True
     assert manager.cleaner.first_dirty_offset(TP) == 14
-    settings.apply_dynamic({}, {"log.cleaner.io.buffer.load.factor": "0.5"})
+    settings.apply_dynamic({}, {"log.cleaner.dedupe.buffer.size": "256", "log.cleaner.io.buffer.load.factor": "0.5"})
     assert with_worker(subject.clean_filthiest) is True
     assert manager.cleaner.first_dirty_offset(TP) == 14 + 8
 

@@ -58,6 +58,10 @@ def test_directories_and_numbers_have_two_names() -> None:
         ({"log.dirs": "/a,"}, "log.dirs", "without a name"),
         ({"log.dir": "/a,,/b"}, "log.dir", "without a name"),
         ({"log.dir": ""}, "log.dir", "at least one directory"),
+        ({"max.connections.per.ip": "0"}, "max.connections.per.ip", "max.connections.per.ip.overrides"),
+        ({"log.cleaner.threads": "0"}, "log.cleaner.threads", "log.cleaner.enable"),
+        ({"log.cleaner.dedupe.buffer.size": "1048576"}, "log.cleaner.dedupe.buffer.size", "more than 1 MiB"),
+        ({"log.cleaner.threads": "128"}, "log.cleaner.dedupe.buffer.size", "more than 1 MiB"),
         ({"log.roll.ms": "0"}, "log.roll.ms", "at least 1"),
         ({"log.roll.jitter.ms": "-1"}, "log.roll.jitter.ms", "at least 0"),
         ({"offsets.topic.compression.codec": "5"}, "offsets.topic.compression.codec", "0 to 4"),
@@ -80,6 +84,19 @@ def test_a_bad_option_is_refused_by_name(static: dict[str, str], option: str, me
         BrokerConfig(static)
     assert caught.value.option == option
     assert message in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "static",
+    [
+        {"max.connections.per.ip": "0", "max.connections.per.ip.overrides": "127.0.0.1:9"},
+        {"log.cleaner.threads": "0", "log.cleaner.enable": "false"},
+        {"log.cleaner.threads": "2", "log.cleaner.dedupe.buffer.size": "2097154"},
+    ],
+)
+def test_options_that_go_together(static: dict[str, str]) -> None:
+    config = BrokerConfig(static)
+    assert {name: config.text(name) for name in static} == static
 
 
 def test_what_kafka_passes_on_is_taken() -> None:
@@ -177,7 +194,12 @@ def test_dynamic_values_must_go_together_with_the_others() -> None:
     config = BrokerConfig({})
     config.apply_dynamic({}, {"log.cleaner.min.compaction.lag.ms": "10"})
     config.check_dynamic(per_broker={"log.cleaner.max.compaction.lag.ms": "10"})
-    for changes in ({"log.cleaner.max.compaction.lag.ms": "9"}, {"log.retention.ms": "0"}):
+    for changes in (
+        {"log.cleaner.max.compaction.lag.ms": "9"},
+        {"log.retention.ms": "0"},
+        {"log.cleaner.threads": "0"},
+        {"max.connections.per.ip": "0"},
+    ):
         with pytest.raises(KafkaError) as caught:
             config.check_dynamic(per_broker=changes)
         assert caught.value.code is ErrorCode.INVALID_REQUEST

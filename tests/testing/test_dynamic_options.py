@@ -40,7 +40,7 @@ def test_limits_on_connections(kwire_broker: KwireBroker) -> None:
     assert is_admitted(kwire_broker.port)
     for name, refusing, admitting in (
         ("max.connections", "0", "100"),
-        ("max.connections.per.ip", "0", "100"),
+        ("max.connections.per.ip", "1", "100"),
         ("max.connections.per.ip.overrides", "127.0.0.1:0", ""),
     ):
         alter(admin, name, refusing)

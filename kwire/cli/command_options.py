@@ -15,6 +15,19 @@ from kwire.cli.client import Client, ClientError
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON instead of a table.")
 """`--json` of the commands that show something once."""
 
+INT16 = click.IntRange(-(1 << 15), (1 << 15) - 1)
+INT32 = click.IntRange(-(1 << 31), (1 << 31) - 1)
+"""Numbers that the protocol has a field for; whether the broker takes them is for it to say."""
+
+_LONGEST_TIMEOUT_S = 86_400 * 365
+
+
+def _bounded(context: click.Context, parameter: click.Parameter, timeout_s: float) -> float:
+    """A time-out that sockets take: `inf` is a year; "not a number" is within every range, and is refused here."""
+    if timeout_s != timeout_s:
+        raise click.BadParameter("nan is no time", context, parameter)
+    return min(timeout_s, _LONGEST_TIMEOUT_S)
+
 
 def with_client(function: Callable[..., None]) -> Callable[..., None]:
     """Give a command `--bootstrap-server` and `--timeout`, and call it with a Client as its first argument.
@@ -34,6 +47,7 @@ def with_client(function: Callable[..., None]) -> Callable[..., None]:
         "--timeout",
         "timeout_s",
         type=click.FloatRange(0.1),
+        callback=_bounded,
         default=30.0,
         metavar="SECONDS",
         show_default=True,

@@ -10,6 +10,7 @@ from typing import Final
 from kwire.cli.client import Client, ClientError, check
 from kwire.ids import TopicPartition
 from kwire.wire.messages.list_offsets import ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic
+from kwire.wire.record_codec import MAX_INT64
 
 LATEST: Final = -1
 EARLIEST: Final = -2
@@ -74,9 +75,9 @@ def parse_time_ms(text: str) -> int:
 
     Raises ClientError.
     """
-    if text.isascii() and text.isdigit():
+    if text.isascii() and text.isdigit() and len(text) < len(str(MAX_INT64)):
         return int(text)
     try:
         return round(datetime.fromisoformat(text).timestamp() * 1000)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise ClientError(f"{text!r} is not a time; write milliseconds since 1970, or like 2026-01-31T12:00") from None

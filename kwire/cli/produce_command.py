@@ -65,6 +65,8 @@ def produce(
         parse = json_parser(encoding=encoding, headers=fixed)
     else:
         separator = _unescaped(key_separator) if key_separator is not None else None
+        if separator == b"":
+            raise click.UsageError("--key-separator: an empty text stands nowhere")
         null = null_text.encode() if null_text is not None else None
         parse = line_parser(key_separator=separator, null=null, encoding=encoding, headers=fixed)
     try:

@@ -65,16 +65,21 @@ def json_parser(*, encoding: str, headers: Headers) -> Callable[[bytes], InputRe
             raise ClientError(f"a line is not JSON ({error}): {line[:60].decode('utf-8', 'replace')!r}") from None
         if not isinstance(fields, dict):
             raise ClientError(f"a line is JSON, but not an object: {line[:60].decode('utf-8', 'replace')!r}")
-        for name in ("partition", "timestamp"):
-            if not isinstance(fields.get(name, 0), int):
-                raise ClientError(f"{name} is not a whole number: {fields[name]!r}")
-        return InputRecord(
-            _json_bytes(fields.get("key"), encoding),
-            _json_bytes(fields.get("value"), encoding),
-            (*_json_headers(fields.get("headers"), encoding), *headers),
-            fields.get("partition"),
-            fields.get("timestamp"),
-        )
+        for name, bits in (("partition", 31), ("timestamp", 63)):
+            number = fields.get(name, 0)
+            if not isinstance(number, int) or not -(1 << bits) <= number < 1 << bits:
+                raise ClientError(f"{name} is not a whole number of {bits + 1} bits: {number!r:.60}")
+        try:
+            return InputRecord(
+                _json_bytes(fields.get("key"), encoding),
+                _json_bytes(fields.get("value"), encoding),
+                (*_json_headers(fields.get("headers"), encoding), *headers),
+                fields.get("partition"),
+                fields.get("timestamp"),
+            )
+        except UnicodeEncodeError as error:
+            # JSON may escape one half of a pair of surrogates, which is no character.
+            raise ClientError(f"a text has no form in UTF-8: {error.object[:60]!r}") from None
 
     return parse
 
@@ -101,7 +106,14 @@ def _json_headers(value: Any, encoding: str) -> Headers:
     if value is None:
         return ()
     if isinstance(value, dict):
-        return tuple((str(key), _json_bytes(text, encoding)) for key, text in value.items())
+        return tuple((_header_name(key), _json_bytes(text, encoding)) for key, text in value.items())
     if isinstance(value, list) and all(isinstance(entry, dict) and "key" in entry for entry in value):
-        return tuple((str(entry["key"]), _json_bytes(entry.get("value"), encoding)) for entry in value)
+        return tuple((_header_name(entry["key"]), _json_bytes(entry.get("value"), encoding)) for entry in value)
     raise ClientError("headers are neither an object nor a list of objects with key and value")
+
+
+def _header_name(name: Any) -> str:
+    if not isinstance(name, str):
+        raise ClientError(f"the key of a header is not a text: {name!r:.60}")
+    name.encode()
+    return name

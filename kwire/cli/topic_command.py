@@ -8,7 +8,7 @@ import click
 
 from kwire.cli import admin
 from kwire.cli.client import Client, ClientError, RequestFailed, Topic, check, error_name
-from kwire.cli.command_options import json_option, pairs, with_client
+from kwire.cli.command_options import INT16, INT32, json_option, pairs, with_client
 from kwire.cli.offsets import ranges
 from kwire.cli.output import show_json, show_table
 from kwire.errors import ErrorCode
@@ -22,8 +22,8 @@ def topic() -> None:
 
 @topic.command()
 @click.argument("name")
-@click.option("-p", "--partitions", type=int, default=-1, help="How many partitions. [default: the broker's]")
-@click.option("-r", "--replication-factor", type=int, default=-1, help="How many replicas. [default: the broker's]")
+@click.option("-p", "--partitions", type=INT32, default=-1, help="How many partitions. [default: the broker's]")
+@click.option("-r", "--replication-factor", type=INT16, default=-1, help="How many replicas. [default: the broker's]")
 @click.option("-c", "--config", "configs", multiple=True, metavar="OPTION=VALUE", help="A topic option; repeatable.")
 @click.option("--if-not-exists", is_flag=True, help="An existing topic is no failure.")
 @with_client
@@ -118,7 +118,7 @@ def _show_description(entry: dict[str, Any]) -> None:
 
 @topic.command()
 @click.argument("name")
-@click.option("-p", "--partitions", type=int, help="The new count of partitions; it can only grow.")
+@click.option("-p", "--partitions", type=INT32, help="The new count of partitions; it can only grow.")
 @click.option(
     "-c", "--config", "configs", multiple=True, metavar="OPTION=VALUE", help="Set a topic option; repeatable."
 )

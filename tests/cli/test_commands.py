@@ -268,6 +268,25 @@ def test_an_unknown_topic_is_one_sentence(run: Run) -> None:
     assert failed.stderr == "Error: topic absent does not exist; kwire topic create absent\n"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["produce", "t", "-k", ""], "--key-separator"),
+        (["topic", "create", "t", "-r", "32768"], "--replication-factor"),
+        (["topic", "create", "t", "-p", "2147483648"], "--partitions"),
+        (["topic", "alter", "t", "-p", "2147483648"], "--partitions"),
+        (["topic", "list", "--timeout", "nan"], "--timeout"),
+    ],
+)
+def test_what_no_broker_could_take_is_one_sentence(run: Run, arguments: list[str], said: str) -> None:
+    result = run(*arguments, exit_code=2)
+    assert said in result.stderr
+
+
+def test_an_endless_timeout(run: Run) -> None:
+    run("topic", "list", "--timeout", "inf")
+
+
 def test_an_unknown_command_names_the_nearest() -> None:
     result = CliRunner().invoke(kwire, ["topics"])
     assert result.exit_code == 2

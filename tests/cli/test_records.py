@@ -43,6 +43,12 @@ def test_json_lines() -> None:
         (b"[1]", "not an object"),
         (b'{"partition":"x"}', "partition is not a whole number"),
         (b'{"headers":3}', "headers are neither"),
+        (b'{"headers":[{"key":null}]}', "the key of a header is not a text: None"),
+        (b'{"timestamp":9223372036854775808}', "timestamp is not a whole number of 64 bits"),
+        (b'{"partition":-2147483649}', "partition is not a whole number of 32 bits"),
+        (rb'{"value":"\ud800"}', "no form in UTF-8"),
+        (rb'{"value":["\ud800"]}', "no form in UTF-8"),
+        (rb'{"headers":{"\ud800":"v"}}', "no form in UTF-8"),
     ):
         with pytest.raises(ClientError, match=message):
             parse(bad)
@@ -70,8 +76,9 @@ def test_templates() -> None:
 def test_times() -> None:
     assert parse_time_ms("1700000000000") == 1_700_000_000_000
     assert parse_time_ms("2023-11-14T22:13:20+00:00") == 1_700_000_000_000
-    with pytest.raises(ClientError, match="'yesterday' is not a time"):
-        parse_time_ms("yesterday")
+    for bad in ("yesterday", "9" * 19, "9" * 5000):
+        with pytest.raises(ClientError, match="is not a time"):
+            parse_time_ms(bad)
 
 
 def test_fetched_bytes() -> None:

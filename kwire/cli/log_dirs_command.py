@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from kwire.cli.client import Client, check
+from kwire.cli.client import Client, ClientError, check
 from kwire.cli.command_options import json_option, with_client
 from kwire.cli.output import show_json, show_table
 from kwire.errors import ErrorCode
@@ -64,7 +64,10 @@ def describe(client: Client, topics: tuple[str, ...], as_json: bool) -> None:
 def move(client: Client, topic: str, directory: str, partitions: tuple[int, ...], broker: int | None) -> None:
     """Move partitions of TOPIC (all, or some) to DIRECTORY while they are used; `describe` shows how far they are."""
     leaders: dict[int, list[int]] = {}
-    for each in client.topic(topic).partitions:
+    there_are = client.topic(topic).partitions
+    if unknown := set(partitions).difference(each.number for each in there_are):
+        raise ClientError(f"topic {topic} has no partition {min(unknown)}")
+    for each in there_are:
         if not partitions or each.number in partitions:
             leaders.setdefault(each.leader if broker is None else broker, []).append(each.number)
     for node, indexes in leaders.items():

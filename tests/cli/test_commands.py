@@ -365,6 +365,8 @@ def test_log_directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         assert said == f"1 partitions of moved move to {tmp_path}/one\n"
         assert rows()["moved-1"] == f"{tmp_path}/one"
         assert "moved-2" in call("log-dirs", "describe").stdout
+        absent = call("log-dirs", "move", "moved", f"{tmp_path}/one", "-p", "0", "-p", "9")
+        assert (absent.exit_code, absent.stderr) == (1, "Error: topic moved has no partition 9\n")
         refused = call("log-dirs", "move", "moved", "/nowhere")
         assert refused.exit_code == 1
         assert "moved-0 cannot move to /nowhere" in refused.stderr

@@ -64,8 +64,11 @@ def check_together(config: BrokerConfig) -> None:
         if config.is_set(name):
             _check_directories(name, config.list(name))
     for name in ("log.retention.ms", "log.retention.minutes", "log.retention.hours"):
-        if config.get(name) == 0:
+        value = config.get(name)
+        if value == 0:
             raise ConfigError(name, f"{name}: 0 would delete records at once; it takes -1 for no limit, or at least 1")
+        if value is not None:
+            break  # Those behind it stay without effect.
     name = "max.connections.per.ip"
     if config.get(name) == 0 and not config.get(f"{name}.overrides"):
         raise ConfigError(name, f"{name}: 0 would refuse everybody; it needs exceptions in {name}.overrides")

@@ -54,6 +54,7 @@ def test_directories_and_numbers_have_two_names() -> None:
         ({"num.partitions": "0"}, "num.partitions", "'0' is not accepted; it takes an integer of 32 bits, at least 1"),
         ({"listener.name.inside.max.connections": "x"}, "max.connections", "it takes an integer"),
         ({"log.retention.ms": "0"}, "log.retention.ms", "0 would delete records at once"),
+        ({"log.retention.hours": "0"}, "log.retention.hours", "0 would delete records at once"),
         ({"log.dirs": ""}, "log.dirs", "at least one directory"),
         ({"log.dirs": "/a,"}, "log.dirs", "without a name"),
         ({"log.dir": "/a,,/b"}, "log.dir", "without a name"),
@@ -91,6 +92,8 @@ def test_a_bad_option_is_refused_by_name(static: dict[str, str], option: str, me
     [
         {"max.connections.per.ip": "0", "max.connections.per.ip.overrides": "127.0.0.1:9"},
         {"log.cleaner.threads": "0", "log.cleaner.enable": "false"},
+        {"log.retention.ms": "1", "log.retention.minutes": "0"},
+        {"log.retention.minutes": "-1", "log.retention.hours": "0"},
         {"log.cleaner.threads": "2", "log.cleaner.dedupe.buffer.size": "2097154"},
     ],
 )

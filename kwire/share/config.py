@@ -44,7 +44,7 @@ class ShareConfig:
             self._value("delivery.count.limit", own),
             self._value("partition.max.record.locks", own),
             self._value("record.lock.duration.ms", own),
-            own.get("share.renew.acknowledge.enable", "true").lower() == "true",
+            own.get("share.renew.acknowledge.enable", "true").strip().lower() == "true",
         )
 
     def _value(self, name: str, own: Mapping[str, str]) -> int:
@@ -60,11 +60,12 @@ class ShareConfig:
 
     def reads_committed(self, group_id: str) -> bool:
         """Whether the group gets only records of committed transactions."""
-        return self._overrides(group_id).get("share.isolation.level", "read_uncommitted") == "read_committed"
+        level = self._overrides(group_id).get("share.isolation.level", "read_uncommitted")
+        return level.strip() == "read_committed"
 
     def offset_reset_of(self, group_id: str) -> str | int:
         """Where a group begins: LATEST, EARLIEST, or how many milliseconds back."""
-        text = self._overrides(group_id).get("share.auto.offset.reset", LATEST)
+        text = self._overrides(group_id).get("share.auto.offset.reset", LATEST).strip()
         return duration_ms(text.removeprefix(_BY_DURATION)) if text.startswith(_BY_DURATION) else text
 
 

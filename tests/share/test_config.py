@@ -38,6 +38,15 @@ def test_isolation_and_beginning() -> None:
     assert config(auto_offset_reset="by_duration:PT1H").offset_reset_of("g") == 3_600_000
 
 
+def test_space_around_a_value_counts_for_nothing() -> None:
+    """Options are checked, and shown, without it; the overrides hold what was written."""
+    own = config(isolation_level=" read_committed", auto_offset_reset="earliest ", renew_acknowledge_enable=" TRUE\n")
+    assert own.reads_committed("g")
+    assert own.offset_reset_of("g") == EARLIEST
+    assert own.limits_of("g") == Limits(5, 2000, 30_000, True)
+    assert config(auto_offset_reset=" by_duration:PT1H ").offset_reset_of("g") == 3_600_000
+
+
 @pytest.mark.parametrize(
     ("text", "milliseconds"),
     [("P1D", 86_400_000), ("PT1.5S", 1500), ("P2DT3H4M5S", 183_845_000), ("PT0S", 0), ("PT90M", 5_400_000)],

@@ -41,7 +41,8 @@ THROTTLED_REPLICAS: Final = Matching(
 """Which replicas of a topic a replication quota slows down (KIP-73)."""
 
 OFFSET_RESET: Final = Matching(
-    r"latest|earliest|by_duration:P(?=[0-9T])([0-9]+D)?(T(?=[0-9])([0-9]+H)?([0-9]+M)?([0-9]+(\.[0-9]+)?S)?)?",
+    r"latest|earliest|by_duration:(?i:P(?=[0-9T])([0-9]{1,14}D)?"
+    r"(T(?=[0-9])([0-9]{1,15}H)?([0-9]{1,17}M)?([0-9]{1,18}(\.[0-9]{0,9})?S)?)?)",
     "latest, earliest, or by_duration: and an ISO 8601 duration (by_duration:PT1H30M)",
 )
-"""Where a share group without offsets begins (KIP-932)."""
+"""Where a share group without offsets begins (KIP-932). No part has more digits than its seconds would in an int64."""

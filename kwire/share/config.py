@@ -71,7 +71,7 @@ class ShareConfig:
 
 def duration_ms(text: str) -> int:
     """The milliseconds of an ISO 8601 duration of days and less (`P1DT2H3M4.5S`), as `java.time.Duration` reads it."""
-    days, _, time = text.removeprefix("P").partition("T")
+    days, _, time = text.upper().removeprefix("P").partition("T")
     total = 0.0
     for part, units in ((days, {"D": 86_400}), (time, {"H": 3_600, "M": 60, "S": 1})):
         rest = part

@@ -113,3 +113,16 @@ def test_overrides_that_a_group_cannot_have(name: str, text: str | None, message
         validate_group_overrides({name: text}, BrokerConfig({}))
     assert caught.value.code is ErrorCode.INVALID_CONFIG
     assert message in (caught.value.message or "")
+
+
+@pytest.mark.parametrize("duration", ["P1D", "pt1h", "PT0.S", "P1DT1M", "PT1.123456789S", "P99999999999999D"])
+def test_durations_that_a_group_may_begin_back(duration: str) -> None:
+    validate_group_overrides({"share.auto.offset.reset": f"by_duration:{duration}"}, BrokerConfig({}))
+
+
+@pytest.mark.parametrize(
+    "duration", ["", "P", "PT", "1H", "PT-1H", "PT1.1234567890S", f"P{'9' * 17}D", f"PT{'9' * 400}H"]
+)
+def test_durations_that_no_group_begins_back(duration: str) -> None:
+    with pytest.raises(KafkaError, match="ISO 8601"):
+        validate_group_overrides({"share.auto.offset.reset": f"by_duration:{duration}"}, BrokerConfig({}))

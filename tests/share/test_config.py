@@ -49,7 +49,14 @@ def test_space_around_a_value_counts_for_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("text", "milliseconds"),
-    [("P1D", 86_400_000), ("PT1.5S", 1500), ("P2DT3H4M5S", 183_845_000), ("PT0S", 0), ("PT90M", 5_400_000)],
+    [
+        ("P1D", 86_400_000),
+        ("PT1.5S", 1500),
+        ("P2DT3H4M5S", 183_845_000),
+        ("PT0S", 0),
+        ("PT90M", 5_400_000),
+        ("pt1h2.S", 3_602_000),
+    ],
 )
 def test_durations(text: str, milliseconds: int) -> None:
     assert duration_ms(text) == milliseconds

@@ -299,6 +299,7 @@ class Walk(walk.Walk):
         self.check_epoch()
         for pause_ms in CALM_MS:
             self.play(f"advance {pause_ms}")
+            self.check_epoch()  # The last member may have been given up meanwhile.
             for client in self.consumers[:consumers]:
                 client.take()
                 self.beat(client)

@@ -204,11 +204,11 @@ class ClassicGroups:
         return out
 
     def on_loaded(self, max_size: int, now_ms: int, out: Decision) -> None:
-        """Every member that the log remembers gets a whole session to be heard of."""
+        """Every member that the log remembers gets a whole session to be heard of; what was put off is made good."""
         for group in list(self.groups.values()):
             for member in group.members.values():
                 self._rebalances.expect_heartbeat(group, member, now_ms)
-            if len(group.members) > max_size:
+            if len(group.members) > max_size or group.is_to_rebalance:
                 self._rebalances.prepare(group, now_ms, out)
 
     def on_stored(self, group: ClassicGroup) -> None:

@@ -17,6 +17,9 @@ from kwire.errors import ErrorCode, KafkaError
 from kwire.wire.messages.group_records import GroupMetadataValue
 from kwire.wire.messages.join_group import JoinGroupResponseMember
 
+NO_TIMESTAMP = -1
+"""In a record: nobody knows since when the group is in its state."""
+
 
 class ClassicGroup:
     """A group whose members assign partitions among themselves (JoinGroup and SyncGroup).
@@ -80,6 +83,11 @@ class ClassicGroup:
         group.state = GroupState.STABLE if value.members else GroupState.EMPTY
         return group
 
+    @property
+    def is_to_rebalance(self) -> bool:
+        """Whether its record says so to whoever loads it: it has members, and no instant since which it is stable."""
+        return bool(self.members) and self.state is GroupState.STABLE and self.state_timestamp_ms is None
+
     def persist(self, value: GroupMetadataValue) -> None:
         """Bring a record that was just stored into the living group, with the state change that it stands for.
 
@@ -104,16 +112,22 @@ class ClassicGroup:
         self.generation_id = value.generation
         self.protocol_name = value.protocol
         self.leader_id = value.leader
-        self.state_timestamp_ms = None if value.current_state_timestamp == -1 else value.current_state_timestamp
+        stored_ms = value.current_state_timestamp
+        self.state_timestamp_ms = None if stored_ms == NO_TIMESTAMP else stored_ms
         self.is_persisted = True
         self._subscribed_topics_known = False
 
     def to_record(
-        self, members: Iterable[ClassicMember], leader_id: str | None, assignments: dict[str, bytes] | None, now_ms: int
+        self,
+        members: Iterable[ClassicMember],
+        leader_id: str | None,
+        assignments: dict[str, bytes] | None,
+        stable_since_ms: int,
     ) -> GroupMetadataValue:
         """The current generation as the log keeps it, with these members and this leader.
 
-        `assignments` by member id, nothing for a member that has none; None keeps what each member has.
+        `assignments` by member id, nothing for a member that has none; None keeps what each member has. Without an
+        instant (NO_TIMESTAMP) it `is_to_rebalance`.
         """
         name = self.protocol_name
         assert name is not None
@@ -122,7 +136,7 @@ class ClassicGroup:
             generation=self.generation_id,
             protocol=name,
             leader=leader_id,
-            current_state_timestamp=now_ms,
+            current_state_timestamp=stable_since_ms,
             members=[
                 member.to_record(
                     name, member.assignment if assignments is None else assignments.get(member.member_id, b"")

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from kwire.coord.decision import Decision
-from kwire.coord.group.classic_group import ClassicGroup
+from kwire.coord.group.classic_group import NO_TIMESTAMP, ClassicGroup
 from kwire.coord.group.config import GroupConfig
 from kwire.coord.group.consumer.deadlines import Deadlines
 from kwire.coord.group.consumer.group import CONSUMER_GROUP_TYPE, ConsumerGroup
@@ -178,7 +178,9 @@ class Downgrades:
         assignments = {
             member.member_id: self._assignment(group, member, classic.protocol_name, rebalance) for member in left
         }
-        record = classic.to_record(classic.members.values(), classic.leader_id, assignments, now_ms)
+        # What the leaver had is nobody's until they have rebalanced: whoever loads the group before that must know.
+        stable_since_ms = NO_TIMESTAMP if rebalance else now_ms
+        record = classic.to_record(classic.members.values(), classic.leader_id, assignments, stable_since_ms)
         out.record(GroupMetadataKey(group=group.group_id), record)
         offered = {member.member_id: member.protocols for member in classic.members.values()}
         self.pending[group.group_id] = Downgraded(rebalance, offered)

@@ -101,3 +101,16 @@ def test_a_group_that_is_too_large_for_a_classic_one_stays_what_it_is() -> None:
     player.play("join n2 protocols=range instance=i1 v=5")
     assert player.play("describe-consumer")[0] == "Stable epoch 2 assigned 2 uniform"
     assert_replay_equals_live(player)
+
+
+def test_a_group_that_goes_back_rebalances_after_a_change_of_coordinators_too() -> None:
+    """Its members have heard of nothing yet, and what the last one of the new protocol had is nobody's."""
+    player = mixed_group()
+    player.play("beat n instance=i1 epoch=-1")
+    assert player.play("describe")[0] == "PreparingRebalance consumer/"
+    player.play("reload")
+    assert player.play("heartbeat a") == ["a <- REBALANCE_IN_PROGRESS"]
+    player.play("join a protocols=range v=3")
+    player.play("sync a give=a:#t:0,1,2,3")
+    player.play("reload")
+    assert player.play("heartbeat a") == ["a <- NONE"]

@@ -123,7 +123,7 @@ class CleanerManager:
             return None
         first_dirty, is_reset = self._first_dirty_offset(log, self._checkpoint(directory).get(name))
         if is_reset:
-            self._update(directory, name, first_dirty)
+            self._note(directory, log, first_dirty)
         segments = list(log.segments)
         dirty = _closed_from(segments, first_dirty)
         limit = max(_first_uncleanable_offset(log, dirty, now_ms), first_dirty)
@@ -152,6 +152,7 @@ class CleanerManager:
         """Put it on the device, unless it is there, that the log is compacted and may have holes. Raises OSError."""
         directory = self._directory_of(log.topic_partition)
         if directory is not None and log.topic_partition not in directory.read_checkpoint(CLEANER_POINTS):
+            directory.secure_log_start(log)
             self._write(directory, log.topic_partition, first_dirty_offset)
 
     def grab_filthiest(self, now_ms: int) -> LogToClean | None:
@@ -194,7 +195,7 @@ class CleanerManager:
         name = log.topic_partition
         directory = self._directory_of(name)
         if self._working.pop(name) and end_offset is not None and directory is not None:
-            self._update(directory, name, end_offset)
+            self._note(directory, log, end_offset)
 
     def begin_deletion(self, log: Log) -> bool:
         """Retention of a compacted log begins; False when it must not."""
@@ -290,6 +291,16 @@ class CleanerManager:
         if directory not in self._checkpoints:
             self._checkpoints[directory] = directory.read_checkpoint(CLEANER_POINTS)
         return self._checkpoints[directory]
+
+    def _note(self, directory: LogDirectory, log: Log, offset: int) -> None:
+        """How far a log is compacted, from its start on: should a crash bring back what lies before, nobody would look
+        at that again. A disk that fails only makes the next compaction read more.
+        """
+        try:
+            directory.secure_log_start(log)
+            self._write(directory, log.topic_partition, offset)
+        except OSError as error:
+            logger.error("%s: %s", os.path.join(directory.path, CLEANER_POINTS), error)
 
     def _update(self, directory: LogDirectory, name: TopicPartition, offset: int | None) -> None:
         """`_write`, where a disk that fails only makes the next compaction read more."""

@@ -217,6 +217,14 @@ class LogDirectory:
             points[topic_partition] = offset
             self.write_checkpoint(checkpoints.RECOVERY_POINTS, points, sync=True)
 
+    def secure_log_start(self, log: LogState) -> None:
+        """Put it on the device where a log starts, if its first segment begins before that. Raises OSError."""
+        if log.is_loaded and log.segments and log.log_start_offset > next(iter(log.segments)).base_offset:
+            starts = self.read_checkpoint(checkpoints.LOG_STARTS)
+            if starts.get(log.topic_partition) != log.log_start_offset:
+                starts[log.topic_partition] = log.log_start_offset
+                self.write_checkpoint(checkpoints.LOG_STARTS, starts, sync=True)
+
     def lower_log_start(self, topic_partition: TopicPartition, offset: int) -> None:
         """Put it on the device that a log starts at `offset` at the latest. Raises OSError."""
         starts = self.read_checkpoint(checkpoints.LOG_STARTS)

@@ -310,6 +310,18 @@ def test_compact_and_delete_loses_old_segments_too(tmp_path: Path) -> None:
     assert survivors(log) == [(6, b"0", b"v")]
 
 
+def test_a_crash_does_not_bring_back_what_lies_before_the_compacted_part(tmp_path: Path) -> None:
+    """Nobody would look for keys in it that are there twice."""
+    manager, log = compacted_log(tmp_path, cleanup_policy=["compact", "delete"])
+    filled(log, 6)
+    log.delete_records(4)
+    assert manager.cleaner.grab_filthiest(NOW) is not None
+    assert manager.cleaner.first_dirty_offset(TP) == 4
+    crash(manager)
+    manager = open_manager(tmp_path, settings=log.config)
+    assert manager.get_or_create(TP, TOPIC_ID, log.config, NOW).log_start_offset == 4
+
+
 def test_a_partition_that_moves_is_not_compacted(tmp_path: Path) -> None:
     settings = config(**COMPACT)
     manager = open_manager(tmp_path / "a", tmp_path / "b", settings=settings)

@@ -123,7 +123,7 @@ class CleanerManager:
             return None
         first_dirty, is_reset = self._first_dirty_offset(log, self._checkpoint(directory).get(name))
         if is_reset:
-            self._note(directory, log, first_dirty)
+            self._update(directory, name, first_dirty, log)
         segments = list(log.segments)
         dirty = _closed_from(segments, first_dirty)
         limit = max(_first_uncleanable_offset(log, dirty, now_ms), first_dirty)
@@ -152,8 +152,7 @@ class CleanerManager:
         """Put it on the device, unless it is there, that the log is compacted and may have holes. Raises OSError."""
         directory = self._directory_of(log.topic_partition)
         if directory is not None and log.topic_partition not in directory.read_checkpoint(CLEANER_POINTS):
-            directory.secure_log_start(log)
-            self._write(directory, log.topic_partition, first_dirty_offset)
+            self._write(directory, log.topic_partition, first_dirty_offset, log)
 
     def grab_filthiest(self, now_ms: int) -> LogToClean | None:
         """`examine` all logs, and `begin` with the filthiest. One that cannot be looked into is uncleanable."""
@@ -195,7 +194,7 @@ class CleanerManager:
         name = log.topic_partition
         directory = self._directory_of(name)
         if self._working.pop(name) and end_offset is not None and directory is not None:
-            self._note(directory, log, end_offset)
+            self._update(directory, name, end_offset, log)
 
     def begin_deletion(self, log: Log) -> bool:
         """Retention of a compacted log begins; False when it must not."""
@@ -292,25 +291,23 @@ class CleanerManager:
             self._checkpoints[directory] = directory.read_checkpoint(CLEANER_POINTS)
         return self._checkpoints[directory]
 
-    def _note(self, directory: LogDirectory, log: Log, offset: int) -> None:
-        """How far a log is compacted, from its start on: should a crash bring back what lies before, nobody would look
-        at that again. A disk that fails only makes the next compaction read more.
-        """
-        try:
-            directory.secure_log_start(log)
-            self._write(directory, log.topic_partition, offset)
-        except OSError as error:
-            logger.error("%s: %s", os.path.join(directory.path, CLEANER_POINTS), error)
-
-    def _update(self, directory: LogDirectory, name: TopicPartition, offset: int | None) -> None:
+    def _update(
+        self, directory: LogDirectory, name: TopicPartition, offset: int | None, log: Log | None = None
+    ) -> None:
         """`_write`, where a disk that fails only makes the next compaction read more."""
         try:
-            self._write(directory, name, offset)
+            self._write(directory, name, offset, log)
         except OSError as error:
             logger.error("%s: %s", os.path.join(directory.path, CLEANER_POINTS), error)
 
-    def _write(self, directory: LogDirectory, name: TopicPartition, offset: int | None) -> None:
-        """Set or remove an entry, on the device: a power cut would take the others as well. Raises OSError."""
+    def _write(self, directory: LogDirectory, name: TopicPartition, offset: int | None, log: Log | None = None) -> None:
+        """Set or remove an entry, on the device: a power cut would take the others as well. Raises OSError.
+
+        Of a `log` that was compacted from its start on, the start comes first: should a crash bring back what lies
+        before, nobody would look at that again.
+        """
+        if log is not None and directory.is_online:
+            directory.secure_log_start(log)
         offsets = {
             known: at
             for known, at in self._read(directory).items()
